@@ -1,0 +1,42 @@
+"""Modelport: the web framework whose handlers are models.
+
+import modelport
+
+modelport.serve("genre.joblib")          # a production API on http://127.0.0.1:8000
+application = modelport.app("genre.joblib")   # the same as an ASGI application, for any server
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "app": "modelport.entry",
+    "serve": "modelport.entry",
+    "Handle": "modelport.entry",
+    "ModelportError": "modelport.errors",
+    "SetupError": "modelport.errors",
+}
+
+__all__ = ["Handle", "ModelportError", "SetupError", "__version__", "app", "serve"]
+
+if TYPE_CHECKING:
+    from modelport.entry import Handle, app, serve
+    from modelport.errors import ModelportError, SetupError
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import modelport` costs nothing."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'modelport' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

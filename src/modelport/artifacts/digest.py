@@ -1,0 +1,23 @@
+"""The digest of an artifact: the version that every answer names."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+VERSION_LENGTH = 12
+
+
+def digest_path(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their relative names, in hexadecimal."""
+    if path.is_file():
+        return _digest_file(path)
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{_digest_file(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

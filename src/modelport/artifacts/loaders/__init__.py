@@ -1,0 +1,1 @@
+"""One loader per family of artifacts. Each imports its library only when it loads."""

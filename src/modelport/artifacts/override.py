@@ -1,0 +1,63 @@
+"""The small TOML file beside a model (`genre.joblib` → `genre.toml`) in which people correct its signature.
+
+features = ["acousticness", "tempo"] # names for a model that stores none
+target = "genre"
+
+[fields.tempo]
+type = "float"                       # float, int, bool, string
+nullable = true
+range = [40, 250]
+categories = ["a", "b"]
+closed = true                        # refuse categories not listed
+example = 120.5
+description = "beats per minute"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from modelport.errors import SignatureError
+from modelport.kernel.ports import Hints
+
+TOP_KEYS = ("features", "target", "fields")
+FIELD_KEYS = ("type", "nullable", "range", "categories", "closed", "example", "description")
+
+
+def read_override(artifact: Path, hints: Hints) -> Hints:
+    """The hints with what the TOML file beside the artifact adds; what was said on the command line wins over it.
+
+    Raises SignatureError naming the wrong key.
+    """
+    path = artifact.with_suffix(".toml")
+    if not path.is_file() or path.name == "modelport.toml":  # that one holds options
+        return hints
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SignatureError(f"{path} is not valid TOML: {error}") from None
+    _check_keys(content, TOP_KEYS, str(path))
+    tables = content.get("fields", {})
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise SignatureError(f"{path}: fields wants tables, such as [fields.tempo]")
+    for name, table in tables.items():
+        _check_keys(table, FIELD_KEYS, f"{path}, [fields.{name}]")
+    return replace(
+        hints,
+        features=hints.features or tuple(content.get("features", ())),
+        target=hints.target or content.get("target"),
+        corrections=tables,
+    )
+
+
+def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise SignatureError(f"{where}: {key!r} is not a key of this file; {hint}")

@@ -1,0 +1,1 @@
+"""The command line: imported by the parent process alone, never by a worker."""

@@ -1,0 +1,70 @@
+"""What `modelport serve` prints when it is ready: where, what, and every decision with its reason."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import modelport
+
+MAX_FIELDS = 12
+
+
+def print_banner(model: dict[str, Any], url: str, artifact: Path, workers: tuple[int, str]) -> None:
+    """To standard output, flushed, so that a log collector sees it at once."""
+    print("\n".join(banner_lines(model, url, artifact, workers)), flush=True, file=sys.stdout)
+
+
+def banner_lines(model: dict[str, Any], url: str, artifact: Path, workers: tuple[int, str]) -> list[str]:
+    """The banner, line by line."""
+    count, workers_reason = workers
+    return [
+        "",
+        f"  Modelport {modelport.__version__} serves {model['name']} at {url}",
+        "",
+        f"    docs     {url}/docs   {url}/redoc   {url}/openapi.json",
+        f"    predict  POST {url}/predict   POST {url}/models/{model['name']}/predict",
+        f"    probes   {url}/livez   {url}/readyz",
+        "",
+        f"    model    {artifact.name}: {model['task']}, version {model['version']}, loaded in {model['seconds']:.2f} s",
+        f"    input    {_inputs(model['inputs'])}",
+        f"    output   {_outputs(model['outputs'])}",
+        f"    runs     {model['placement']} ({model['reason']})",
+        f"    workers  {count} ({workers_reason})",
+        *(f"    note     {note}" for note in model["notes"]),
+        "",
+        "    try",
+        f"      {_curl(model['example'], url)}",
+        "",
+    ]
+
+
+def _inputs(inputs: list[dict[str, Any]]) -> str:
+    shown = [_field(f) for f in inputs[:MAX_FIELDS]]
+    more = [f"… {len(inputs) - MAX_FIELDS} more"] if len(inputs) > MAX_FIELDS else []
+    return ", ".join(shown + more)
+
+
+def _field(f: dict[str, Any]) -> str:
+    shape = "×".join("?" if d is None else str(d) for d in f.get("shape", ()))
+    kind = f"{f.get('dtype', 'tensor')}[{shape}]" if f["type"] == "tensor" else f["type"]
+    return f"{f['name']} {kind}{' or null' if f['nullable'] else ''}"
+
+
+def _outputs(outputs: list[dict[str, Any]]) -> str:
+    return ", ".join(_output(o) for o in outputs[:MAX_FIELDS])
+
+
+def _output(o: dict[str, Any]) -> str:
+    classes = o.get("classes", [])
+    shown = " | ".join(map(str, classes[:6])) + (" | …" if len(classes) > 6 else "")
+    return f"{o['name']} {shown or o['type']}{' with probabilities' if o.get('probabilities') else ''}"
+
+
+def _curl(example: dict[str, Any], url: str) -> str:
+    body = shlex.quote(json.dumps(example, ensure_ascii=False))
+    insecure = " -k" if url.startswith("https") else ""
+    return f"curl{insecure} {url}/predict -H 'content-type: application/json' -d {body}"

@@ -1,0 +1,96 @@
+"""`modelport`: the commands, and the one place where an error becomes one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import modelport
+from modelport.config import ENV_PREFIX, ServeOptions, resolve
+from modelport.errors import SetupError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MODEL_OPTIONS = ("name", "data", "target", "features")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 well, 2 for what the user can mend, 1 for anything else."""
+    try:
+        code = commands.main(arguments, prog_name="modelport", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.ctx.get_help())
+        code = 2
+    except click.ClickException as error:
+        code = _complain(_one_line(error))
+    except click.Abort:
+        code = 130
+    except SetupError as error:
+        code = _complain(str(error))
+    sys.exit(code or 0)
+
+
+def _complain(message: str) -> int:
+    print(f"modelport: {message}", file=sys.stderr)
+    return 2
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    return f"{message} Try  modelport --help" if isinstance(error, click.UsageError) else message
+
+
+def _flags(*names: str) -> Callable[[Command], Command]:
+    """Click options generated from `ServeOptions`: declared once, in `config`."""
+
+    def decorate(function: Command) -> Command:
+        for f in reversed([f for f in fields(ServeOptions) if not names or f.name in names]):
+            flag = "--" + f.name.replace("_", "-")
+            function = click.option(flag, f.name, metavar=f.metadata["metavar"], help=_help(f))(function)
+        return function
+
+    return decorate
+
+
+def _help(f: Any) -> str:
+    default = {"workers": "auto", "max_body": "16MiB"}.get(f.name, f.default)
+    shown = f"  [default: {default}]" if default is not None else ""
+    return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{f.name.upper()}]"
+
+
+@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(modelport.__version__, prog_name="modelport")
+def commands() -> None:
+    """The web framework whose handlers are models: from a model file to a production API."""
+
+
+@commands.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@_flags()
+def serve(artifact: Path, **given: Any) -> int:
+    """Serve a saved model as a validated, documented, fast API.
+
+    ARTIFACT is the file the model was saved to: .joblib, .pkl, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm,
+    TorchScript or torch.export .pt, .pt2.
+
+    Every option is also an environment variable and a key of modelport.toml in the current folder.
+    """
+    from modelport.cli.serve import run_service
+
+    return run_service(artifact, resolve(given))
+
+
+@commands.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@_flags(*MODEL_OPTIONS)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
+    """Show the signature of a model, and the reason for each guess in it."""
+    from modelport.cli.inspect import run_inspect
+
+    return run_inspect(artifact, resolve(given), as_json)

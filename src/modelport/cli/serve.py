@@ -1,0 +1,76 @@
+"""`modelport serve`: opens the port, starts the workers, prints the banner."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from modelport.config import ServeOptions, to_plain
+from modelport.errors import ArtifactError, ConfigError
+from modelport.runtime.cores import usable_cores
+from modelport.runtime.supervise import StartFailed, Supervisor, open_listener, worker_command
+
+
+def run_service(artifact: Path, options: ServeOptions) -> int:
+    """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
+    _check_files(artifact, options)
+    listener = _listen(options)
+    count = options.workers or usable_cores()
+    config = {"artifact": str(artifact), "options": to_plain(options)}
+    url = _url(options, listener)
+    workers_reason = "set by --workers" if options.workers else "one per usable core"
+
+    def on_ready(event: dict[str, Any]) -> None:
+        from modelport.cli.banner import print_banner
+
+        print_banner(event["models"][0], url, artifact, (count, workers_reason))
+
+    supervisor = Supervisor(worker_command("modelport.assembly", config), listener, count, on_ready, _log)
+    try:
+        return supervisor.run()
+    except StartFailed as error:
+        raise ArtifactError(str(error)) from None
+    finally:
+        listener.close()
+
+
+def _check_files(artifact: Path, options: ServeOptions) -> None:
+    """What can be told at once, before a port is opened."""
+    for what, path in (("model", artifact), ("data", options.data)):
+        if path is None:
+            continue
+        if not path.exists():
+            raise ArtifactError(f"the {what} file {path} does not exist")
+        try:
+            if path.is_file():
+                path.open("rb").close()
+        except OSError as error:
+            raise ArtifactError(f"the {what} file {path} cannot be read: {error.strerror}") from None
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    try:
+        return open_listener(options.host, options.port)
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"{where} is in use; stop what serves there or choose another --port") from None
+        if error.errno == errno.EACCES:
+            raise ConfigError(
+                f"{where} is not allowed: ports below 1024 need privileges; choose another --port"
+            ) from None
+        raise ConfigError(f"cannot listen on {where}: {error.strerror or error}") from None
+
+
+def _url(options: ServeOptions, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if options.tls_cert else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{scheme}://{host}:{port}"
+
+
+def _log(message: str) -> None:
+    print(f"modelport: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,308 @@
+"""JSON bodies: a decoder compiled per signature, a careful second reading for what it refuses, and the answers.
+
+The compiled decoder holds types, training ranges and categories, so that a good record costs one call in C. Whatever it
+refuses is parsed again with the standard library and read by `kernel.check`, which explains it or accepts it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+import numpy as np
+
+from modelport.errors import InvalidInput, MalformedBody
+from modelport.kernel.check import read_body
+from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature
+from modelport.kernel.values import Failure, Loc, Problem, Record
+
+MEDIA_TYPE = b"application/json"
+_SPACE = b" \t\r\n"
+_astuple = msgspec.structs.astuple
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A body that was read: its records, whether it was a list, and what lies outside the training data."""
+
+    records: list[Record]
+    batch: bool
+    outside: list[Loc]
+
+
+_NOTHING_OUTSIDE: list[Loc] = []
+
+
+def compile_decoder(signature: Signature) -> Callable[[bytes], Decoded]:
+    """A function from bytes to records. It raises InvalidInput with every problem, or MalformedBody."""
+    careful = _compile_careful(signature)
+    if any(_needs_care(f) for f in signature.inputs):
+        return careful
+    fast = _compile_fast(signature)
+
+    def decode(body: bytes) -> Decoded:
+        try:
+            decoded = fast(body)
+        except (msgspec.MsgspecError, IndexError, ValueError, RecursionError):
+            decoded = None
+        return decoded or careful(body)
+
+    return decode
+
+
+def _needs_care(f: Field) -> bool:
+    """Float categories cannot be told to the compiled decoder."""
+    return bool(f.categories) and f.kind is Kind.FLOAT
+
+
+# -- the compiled decoder ------------------------------------------------------------------------------------------
+
+
+def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
+    one, many = _compile_structs(signature)
+    flat, flats = _compile_structs(signature, array_like=True) if signature.positional else (None, None)
+    finish = _compile_tensors(signature)
+    colons = sum(1 + f.name.count(":") for f in signature.inputs)  # more than these: a key stands twice
+
+    def decode_object(body: bytes) -> Decoded | None:
+        if body.count(b":") != colons:
+            return None
+        return Decoded([finish(_astuple(one(body)))], False, _NOTHING_OUTSIDE)
+
+    def decode_list(body: bytes) -> Decoded | None:
+        opening = body[1:].lstrip(_SPACE)[:1] if flat else b"{"
+        if opening == b"{":
+            records = [finish(_astuple(struct)) for struct in many(body)]
+            return Decoded(records, True, _NOTHING_OUTSIDE) if body.count(b":") == colons * len(records) else None
+        if flat is None or flats is None or opening == b"]":
+            return None
+        if opening == b"[":
+            return Decoded([_astuple(struct) for struct in flats(body)], True, _NOTHING_OUTSIDE)
+        return Decoded([_astuple(flat(body))], False, _NOTHING_OUTSIDE)
+
+    def decode(body: bytes) -> Decoded | None:
+        first = body[0]
+        if first == 0x7B:
+            return decode_object(body)
+        return decode_list(body) if first == 0x5B else None
+
+    return decode
+
+
+def _compile_structs(signature: Signature, array_like: bool = False) -> tuple[Callable[[bytes], Any], ...]:
+    fields = [(f"f{i}", _msgspec_type(f)) for i, f in enumerate(signature.inputs)]
+    struct = msgspec.defstruct(
+        "Record",
+        fields,
+        rename={f"f{i}": f.name for i, f in enumerate(signature.inputs)},
+        forbid_unknown_fields=True,
+        array_like=array_like,
+        gc=False,
+    )
+    return msgspec.json.Decoder(struct).decode, msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
+
+
+def _msgspec_type(f: Field) -> Any:
+    plain = _TYPES[f.kind](f)
+    return plain | None if f.nullable else plain
+
+
+def _float_type(f: Field) -> Any:
+    low = -FLOAT_LIMIT if f.low is None else max(f.low, -FLOAT_LIMIT)
+    high = FLOAT_LIMIT if f.high is None else min(f.high, FLOAT_LIMIT)
+    return Annotated[float, msgspec.Meta(ge=low, le=high)]
+
+
+def _int_type(f: Field) -> Any:
+    if f.categories:
+        return Literal[tuple(map(int, f.categories))]
+    low, high = (max(-(2**63), f.int_bounds[0]), min(2**63 - 1, f.int_bounds[1]))
+    low = low if f.low is None else max(low, math.ceil(f.low))
+    high = high if f.high is None else min(high, math.floor(f.high))
+    return Annotated[int, msgspec.Meta(ge=low, le=high)]
+
+
+def _string_type(f: Field) -> Any:
+    return Literal[tuple(map(str, f.categories))] if f.categories else str
+
+
+def _tensor_type(f: Field) -> Any:
+    leaf: Any = {"string": str, "bool": bool}.get(f.dtype, int if "int" in f.dtype else float)
+    for _ in f.shape:
+        leaf = list[leaf]
+    return leaf
+
+
+_TYPES: dict[Kind, Callable[[Field], Any]] = {
+    Kind.FLOAT: _float_type,
+    Kind.INT: _int_type,
+    Kind.BOOL: lambda _: bool,
+    Kind.STRING: _string_type,
+    Kind.TENSOR: _tensor_type,
+}
+
+
+def _compile_tensors(signature: Signature) -> Callable[[Record], Record]:
+    """Turn nested lists into arrays of the declared type and shape; nothing to do for tabular records."""
+    if not any(f.kind is Kind.TENSOR for f in signature.inputs):
+        return lambda record: record
+    converters = [_tensor_converter(f) if f.kind is Kind.TENSOR else None for f in signature.inputs]
+
+    def finish(record: Record) -> Record:
+        return tuple(v if to is None or v is None else to(v) for to, v in zip(converters, record, strict=True))
+
+    return finish
+
+
+def _tensor_converter(f: Field) -> Callable[[Any], Any]:
+    dtype = np.dtype(object if f.dtype == "string" else f.dtype)
+
+    def convert(value: Any) -> Any:
+        array = np.array(value, dtype=dtype)  # raises ValueError where the lists are ragged, OverflowError below
+        if array.ndim != len(f.shape) or any(d not in (None, n) for d, n in zip(f.shape, array.shape, strict=True)):
+            raise ValueError("shape")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():  # 1e300 in float32, say
+            raise ValueError("not finite")
+        return array
+
+    return convert
+
+
+# -- the careful reading -------------------------------------------------------------------------------------------
+
+
+def _compile_careful(signature: Signature) -> Callable[[bytes], Decoded]:
+    example = json.dumps(signature.example(), ensure_ascii=False)
+    example = example if len(example) <= 400 else example[:399] + "…"
+    finish = _compile_tensors(signature)
+
+    def decode(body: bytes) -> Decoded:
+        reading, batch = read_body(signature, parse(body, example))
+        if reading.problems:
+            raise InvalidInput(reading.problems)
+        try:
+            return Decoded([finish(record) for record in reading.records], batch, reading.outside)
+        except (OverflowError, ValueError):
+            _refuse("A tensor holds a number that its type cannot", "tensor_range", "send numbers within the type")
+
+    return decode
+
+
+def parse(body: bytes, example: str) -> Any:
+    """Parse strictly: no NaN, no duplicate keys, no deep nesting, UTF-8 alone. Raises MalformedBody."""
+    hint = f"send for example {example}"
+    if not body.strip(_SPACE):
+        _refuse("The body is empty", "empty_body", hint)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        _refuse(f"The body is not valid UTF-8 at byte {error.start}", "invalid_utf8", "encode the JSON as UTF-8")
+    if text.startswith("\ufeff"):
+        _refuse("The body starts with a byte order mark", "byte_order_mark", "send plain UTF-8, without a mark")
+    try:
+        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_parse_int)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        _refuse(f"The body is not valid JSON: {error.msg} at {where}", "json_invalid", _malformed_hint(text, hint))
+    except RecursionError:
+        _refuse("The JSON is nested too deeply", "json_depth", hint)
+
+
+def _malformed_hint(text: str, hint: str) -> str:
+    start = text.lstrip()[:200]
+    if "=" in start and start[:1] not in "{[":
+        return f"this looks like a form; {hint}"
+    if "'" in start and '"' not in start:
+        return f"JSON wants double quotes; {hint}"
+    return hint
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        _refuse(f"The key {shorten(twice)!r} stands twice in one object", "duplicate_key", "send each key once")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    _refuse(f"{name} is not JSON", "json_constant", "send null where the field allows it, or leave the record out")
+
+
+def _parse_int(digits: str) -> int | float:
+    # int() is quadratic and refuses 4,300 digits; what overflows a float anyway is read as infinity and reported.
+    return int(digits) if len(digits) <= 310 else math.inf
+
+
+def _refuse(message: str, kind: str, hint: str) -> NoReturn:
+    raise MalformedBody([Problem(("body",), message, kind, None, hint)])
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+
+
+def _encode_hook(value: Any) -> Any:
+    """NumPy scalars and arrays, and whatever else offers `tolist`, without importing its library."""
+    tolist = getattr(value, "tolist", None)
+    if tolist is None:
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    return tolist()
+
+
+encode = msgspec.json.Encoder(enc_hook=_encode_hook).encode
+"""Any answer to JSON. NaN and infinity become null: the one policy, see `count_non_finite`."""
+
+
+def count_non_finite(encoded: bytes) -> int:
+    """How many values of an encoded answer are null, that is were NaN or infinite when the model gave them."""
+
+    def count(value: Any) -> int:
+        if isinstance(value, dict):
+            return sum(map(count, value.values()))
+        return sum(map(count, value)) if isinstance(value, list) else value is None
+
+    return count(msgspec.json.decode(encoded)) if b"null" in encoded else 0
+
+
+def encode_failure(failure: Failure) -> bytes:
+    """The element of a list answer for a record that failed."""
+    return encode({"error": {"code": failure.code, "message": failure.message}})
+
+
+def encode_problems(problems: list[Problem]) -> bytes:
+    """The body of every 4xx and 5xx: FastAPI's shape, plus `hint`. `input` is cut short and always valid JSON."""
+    return encode({"detail": [_problem_dict(problem) for problem in problems]})
+
+
+def _problem_dict(problem: Problem) -> dict[str, Any]:
+    loc = [shorten(part) for part in problem.loc]
+    body = {"loc": loc, "msg": _printable(problem.message), "type": problem.type, "input": shorten(problem.input)}
+    return {**body, "hint": _printable(problem.hint)} if problem.hint else body
+
+
+def shorten(value: Any, depth: int = 2) -> Any:
+    """A small, JSON-safe picture of any value."""
+    if isinstance(value, str):
+        return _printable(value) if len(value) <= 100 else _printable(value[:99]) + "…"
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        return value if abs(value) < 2**63 else str(value)[:40] if isinstance(value, float) else "a very large integer"
+    if depth == 0:
+        return "…"
+    if isinstance(value, list):
+        return [shorten(v, depth - 1) for v in value[:5]] + (["…"] if len(value) > 5 else [])
+    if isinstance(value, dict):
+        items = list(value.items())
+        shown = {shorten(k): shorten(v, depth - 1) for k, v in items[:10]}
+        return {**shown, "…": f"{len(items) - 10} more"} if len(items) > 10 else shown
+    return shorten(str(value))
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,218 @@
+"""Options, declared once: command-line flags, environment variables, `modelport.toml` keys and keyword arguments.
+
+Each field of `ServeOptions` is `--its-name`, `MODELPORT_ITS_NAME` and `its_name = …`. What is said nearest to the call wins:
+flag or keyword, then environment, then file, then the default. An unknown key is refused and the nearest known one named.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from modelport.errors import ConfigError
+
+FILE_NAME = "modelport.toml"
+ENV_PREFIX = "MODELPORT_"
+_KUBERNETES = ("MODELPORT_SERVICE_", "MODELPORT_PORT_")
+
+Parse = Callable[[Any], Any]
+
+
+def _int(low: int, high: int) -> Parse:
+    def parse(value: Any) -> int:
+        try:
+            number = int(value) if not isinstance(value, (bool, float)) else None
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"a whole number from {low:,} to {high:,}")
+        return number
+
+    return parse
+
+
+def _workers(value: Any) -> int | None:
+    if value in ("auto", None):
+        return None
+    try:
+        return int(_int(1, 256)(value))
+    except ValueError:
+        raise ValueError("auto, or a whole number from 1 to 256") from None
+
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 2**10,
+    "kib": 2**10,
+    "kb": 1000,
+    "m": 2**20,
+    "mib": 2**20,
+    "mb": 10**6,
+    "g": 2**30,
+    "gib": 2**30,
+    "gb": 10**9,
+}
+
+
+def _size(value: Any) -> int:
+    text = str(value).strip().lower().replace("_", "")
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text[len(digits) :].strip()
+    try:
+        size = int(float(digits) * _UNITS[unit])
+    except (ValueError, KeyError):
+        size = 0
+    if size < 1 or isinstance(value, bool):
+        raise ValueError("a size such as 16MiB, 500kB or 1048576")
+    return size
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError("a path")
+    return Path(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value or any(c in "/?#%\\" or not c.isprintable() for c in value):
+        raise ValueError("a name without / ? # % or backslash")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not parts or not all(isinstance(p, str) and p.strip() for p in parts):
+        raise ValueError("names separated by commas")
+    return tuple(part.strip() for part in parts)
+
+
+def _log_format(value: Any) -> str:
+    if value not in ("text", "json"):
+        raise ValueError("text or json")
+    return str(value)
+
+
+def option(default: Any, parse: Parse, help_text: str, metavar: str) -> Any:
+    """A field of an option group, with how it is read and how it is shown."""
+    return field(default=default, metadata={"parse": parse, "help": help_text, "metavar": metavar})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """Everything that `modelport serve` can be told."""
+
+    host: str = option("127.0.0.1", _text, "Address to listen on; 0.0.0.0 for every interface.", "ADDRESS")
+    port: int = option(8000, _int(0, 65535), "Port to listen on; 0 takes a free one.", "PORT")
+    workers: int | None = option(None, _workers, "HTTP worker processes; auto takes one per core.", "N|auto")
+    name: str | None = option(None, _name, "Name of the model in paths and headers; default: the file's stem.", "NAME")
+    data: Path | None = option(None, _path, "Training sample (CSV or Parquet), for a better signature.", "FILE")
+    target: str | None = option(None, _text, "Column of the data that is the label.", "COLUMN")
+    features: tuple[str, ...] | None = option(None, _names, "Names of the inputs, in training order.", "A,B,…")
+    max_body: int = option(16 * 2**20, _size, "Largest request body.", "SIZE")
+    tls_cert: Path | None = option(
+        None, _path, "Certificate chain (PEM); serves HTTPS together with --tls-key.", "FILE"
+    )
+    tls_key: Path | None = option(None, _path, "Private key (PEM) of the certificate.", "FILE")
+    log_format: str = option("text", _log_format, "Log lines for people or for machines.", "text|json")
+
+
+OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
+
+
+def resolve(
+    given: Mapping[str, Any], environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> ServeOptions:
+    """Options from keyword arguments or flags, the environment and the file. Raises ConfigError naming the culprit."""
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if folder is None else folder
+    values: dict[str, Any] = {}
+    for source, read in (
+        (FILE_NAME, _read_file(folder / FILE_NAME)),
+        ("environment", _read_environment(environ)),
+        ("option", dict(given)),
+    ):
+        values |= _parse_all(read, source)
+    options = ServeOptions(**values)
+    _check_together(options)
+    return options
+
+
+def from_plain(values: Mapping[str, Any]) -> ServeOptions:
+    """Options as `to_plain` wrote them, nothing else consulted."""
+    return ServeOptions(**_parse_all(values, "option"))
+
+
+def to_plain(options: ServeOptions) -> dict[str, Any]:
+    """Options as JSON can carry them to another process."""
+    values = {name: getattr(options, name) for name in OPTION_NAMES}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    _refuse_unknown(values, source)
+    return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Kubernetes sets MODELPORT_PORT=tcp://… and the like in every pod beside a Service called modelport: not ours."""
+    ours = {
+        key: value
+        for key, value in environ.items()
+        if key.startswith(ENV_PREFIX) and not key.startswith(_KUBERNETES) and "://" not in value
+    }
+    return {key.removeprefix(ENV_PREFIX).lower(): value for key, value in ours.items()}
+
+
+def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
+    for name in values:
+        if name not in OPTION_NAMES:
+            near = get_close_matches(name, OPTION_NAMES, 1)
+            hint = f"; did you mean {_spell(near[0], source)}?" if near else f"; known are {', '.join(OPTION_NAMES)}"
+            raise ConfigError(f"{_place(source)}{_spell(name, source)} is not an option{hint}")
+
+
+def _place(source: str) -> str:
+    return f"{source}: " if source == FILE_NAME else ""
+
+
+def _spell(name: str, source: str) -> str:
+    return {"environment": ENV_PREFIX + name.upper(), "option": "--" + name.replace("_", "-")}.get(source, name)
+
+
+def _parse(name: str, value: Any, source: str) -> Any:
+    parse = next(f.metadata["parse"] for f in fields(ServeOptions) if f.name == name)
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ConfigError(f"{_place(source)}{_spell(name, source)} wants {error}, not {str(value)[:80]!r}") from None
+
+
+def _check_together(options: ServeOptions) -> None:
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key belong together: give both or neither")
+    for path in (options.tls_cert, options.tls_key):
+        if path is not None and not path.is_file():
+            raise ConfigError(f"the file {path} does not exist")

@@ -1,0 +1,106 @@
+"""Every error Modelport raises, as one tree. It knows no HTTP; `fronts/status.py` maps classes to status codes.
+
+ModelportError
+├── SetupError                 the person who starts the service can mend it: one line, exit code 2
+│   ├── ConfigError            an option is unknown, ill-typed or out of range
+│   ├── ArtifactError          a file is missing, unreadable or cannot be served
+│   │   └── MissingExtra       the library that reads this artifact is not installed
+│   └── SignatureError         the inputs of the model cannot be told without help
+└── CallError                  one call failed; the service goes on
+    ├── InvalidInput           the caller's data does not fit the signature: a list of problems
+    ├── MalformedBody          the body is not what its media type says
+    ├── UnsupportedMedia       the media type is not one we read
+    ├── BodyTooLarge           more bytes than `max_body`
+    ├── NotReady               the model is still loading, or failed to load
+    ├── Overloaded             the queue is full
+    └── ModelFailed            the model raised on this record
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelport.kernel.values import Problem
+
+
+class ModelportError(Exception):
+    """The root of everything Modelport raises on purpose."""
+
+
+class SetupError(ModelportError):
+    """The service cannot start as asked; the message says why and what to do, in one line."""
+
+
+class ConfigError(SetupError):
+    """An option is unknown, has the wrong type or is out of range."""
+
+
+class ArtifactError(SetupError):
+    """A model or data file is missing, unreadable, or of a kind that cannot be served."""
+
+
+class MissingExtra(ArtifactError):
+    """The library that reads this artifact is not installed; the message holds the command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional extra: run  pip install 'modelport[{extra}]'")
+        self.extra = extra
+
+
+class SignatureError(SetupError):
+    """The inputs of the model cannot be told from the artifact and the data alone."""
+
+
+class CallError(ModelportError):
+    """One call could not be answered. `code` is stable and machine-readable."""
+
+    code = "call_error"
+
+
+class InvalidInput(CallError):
+    """The data does not fit the signature. `problems` lists every fault, not only the first."""
+
+    code = "invalid_input"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+class MalformedBody(InvalidInput):
+    """The body could not be parsed at all."""
+
+    code = "malformed_body"
+
+
+class UnsupportedMedia(InvalidInput):
+    """The media type of the body is not one that this endpoint reads."""
+
+    code = "unsupported_media_type"
+
+
+class BodyTooLarge(InvalidInput):
+    """The body has more bytes than the service accepts."""
+
+    code = "body_too_large"
+
+
+class NotReady(CallError):
+    """The model cannot answer yet (`loading`) or at all (`failed`)."""
+
+    code = "not_ready"
+
+
+class Overloaded(CallError):
+    """The bounded queue in front of the model is full."""
+
+    code = "overloaded"
+
+
+class ModelFailed(CallError):
+    """The model raised while it worked on this record. The message names no internals."""
+
+    code = "model_failed"

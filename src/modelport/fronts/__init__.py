@@ -1,0 +1,1 @@
+"""Protocols' doors: how bytes on a socket become calls, and outcomes become answers."""

@@ -1,0 +1,180 @@
+"""The ASGI application: an exact-match dispatch for everything that is not a user's own route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
+from modelport.fronts.predict import PredictRoute
+from modelport.fronts.status import simple_error
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    headers: Headers = field(default_factory=lambda: [JSON_TYPE])
+
+
+Get = Callable[[Scope], Response]
+
+
+class TooLarge(Exception):
+    """The body went over the limit while it was read."""
+
+
+class Disconnected(Exception):
+    """The client left before its body was whole."""
+
+
+class AsgiExchange:
+    """One exchange with a predict route under any ASGI server."""
+
+    def __init__(self, headers: Mapping[bytes, bytes], body: bytes, request_id: bytes) -> None:
+        self.content_type = headers.get(b"content-type")
+        self.content_encoding = headers.get(b"content-encoding")
+        self.request_id = request_id
+        self.body = body
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def respond(self, status: int, body: bytes, headers: Headers) -> None:
+        """Hand the answer to the waiting request."""
+        if not self.answer.done():
+            self.answer.set_result(Response(status, body, headers))
+
+
+class ModelportApp:
+    """`await app(scope, receive, send)`."""
+
+    def __init__(
+        self,
+        predict: Mapping[str, PredictRoute],
+        gets: Mapping[str, Get],
+        max_body: int,
+    ) -> None:
+        self.predict = predict
+        self.gets = gets
+        self.max_body = max_body
+        self._start: Callable[[], None] | None = None
+
+    def start_with(self, start: Callable[[], None]) -> None:
+        """Call `start` once, on the first event: under a foreign server nobody else can begin to load the models."""
+        self._start = start
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope."""
+        self._ensure_started()
+        if scope["type"] == "lifespan":
+            await _run_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._serve_http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    def _ensure_started(self) -> None:
+        if self._start is not None:
+            start, self._start = self._start, None
+            start()
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        request_id = echo_request_id(headers.get(b"request-id"))
+        path = _local_path(scope)
+        try:
+            response = await self._respond(scope, path, headers, request_id, receive)
+        except Disconnected:
+            return
+        await _send_response(response, request_id, scope["method"], send)
+
+    async def _respond(
+        self, scope: Scope, path: str, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
+    ) -> Response:
+        method = scope["method"]
+        route = self.predict.get(path)
+        if route is not None:
+            return (
+                await self._predict(route, headers, request_id, receive) if method == "POST" else _not_allowed("POST")
+            )
+        get = self.gets.get(path)
+        if get is None:
+            return self._not_found(path)
+        return get(scope) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+
+    async def _predict(
+        self, route: PredictRoute, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
+    ) -> Response:
+        try:
+            body = await _read_body(receive, self.max_body, headers.get(b"content-length"))
+        except TooLarge:
+            return _too_large(self.max_body)
+        exchange = AsgiExchange(headers, body, request_id)
+        route.serve(exchange)
+        return await exchange.answer
+
+    def _not_found(self, path: str) -> Response:
+        known = [*self.predict, *self.gets]
+        near = get_close_matches(path, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "GET /models lists what is served, /docs documents it"
+        return Response(404, simple_error(("path",), "Nothing is served at this path", "not_found", hint))
+
+
+def _local_path(scope: Scope) -> str:
+    """The path below the prefix that the app is mounted at."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    return (path[len(root) :] or "/") if root and path.startswith(root + "/") else path
+
+
+async def _read_body(receive: Receive, limit: int, announced: bytes | None) -> bytes:
+    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+        raise TooLarge
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise TooLarge
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _send_response(response: Response, request_id: bytes, method: str, send: Send) -> None:
+    headers = [*response.headers, (b"request-id", request_id), (b"content-length", b"%d" % len(response.body))]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+
+
+async def _run_lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _not_allowed(allow: str) -> Response:
+    body = simple_error(("method",), f"This path answers {allow} only", "method_not_allowed")
+    return Response(405, body, [JSON_TYPE, (b"allow", allow.encode())])
+
+
+def _too_large(limit: int) -> Response:
+    hint = "send fewer records at once, or raise --max-body"
+    body = simple_error(("body",), f"The body is larger than {limit:,} bytes", "body_too_large", hint)
+    return Response(413, body, [JSON_TYPE, (b"connection", b"close")])

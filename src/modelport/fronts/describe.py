@@ -1,0 +1,63 @@
+"""What a served model is, as plain data: the body of `GET /models/{name}`, and what the banner prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelport.kernel.signature import Field, Output, Signature
+from modelport.runtime.lifecycle import Slot
+
+
+def describe_slot(slot: Slot) -> dict[str, Any]:
+    """A slot in any state."""
+    described: dict[str, Any] = {"name": slot.name, "state": slot.state}
+    if slot.error:
+        described["error"] = "the model failed to load; the server's log says why"
+    if slot.loaded is None:
+        return {**described, "elapsed_seconds": round(slot.elapsed(), 1)}
+    loaded = slot.loaded
+    return {
+        **described,
+        "version": loaded.version,
+        **describe_signature(loaded.model.signature),
+        "executor": loaded.placement,
+        "predict": f"/models/{slot.name}/predict",
+    }
+
+
+def describe_signature(signature: Signature) -> dict[str, Any]:
+    """Task, inputs, outputs and an example body."""
+    return {
+        "task": signature.task,
+        "inputs": [_describe_field(f) for f in signature.inputs],
+        "outputs": [_describe_output(o) for o in signature.outputs],
+        "accepts_flat_lists": signature.positional,
+        "example": signature.example(),
+    }
+
+
+def _describe_field(f: Field) -> dict[str, Any]:
+    described = {
+        "name": f.name,
+        "type": f.kind,
+        "nullable": f.nullable,
+        "training_range": None if f.low is None else [f.low, f.high],
+        "categories": list(f.categories),
+        "unseen_categories": None if not f.categories else "refused" if f.closed else "flagged",
+        "shape": list(f.shape) if f.kind == "tensor" else None,
+        "dtype": f.dtype,
+        "description": f.description,
+    }
+    return {key: value for key, value in described.items() if value not in (None, [], "")}
+
+
+def _describe_output(o: Output) -> dict[str, Any]:
+    described = {
+        "name": o.name,
+        "type": o.kind,
+        "classes": list(o.classes),
+        "probabilities": o.probabilities or None,
+        "shape": list(o.shape) if o.kind == "tensor" else None,
+        "dtype": o.dtype,
+    }
+    return {key: value for key, value in described.items() if value not in (None, [], "")}

@@ -1,0 +1,40 @@
+"""One HTTP exchange with a model endpoint, free of who carries it: our own server's protocol or any ASGI server."""
+
+from __future__ import annotations
+
+from itertools import count
+from os import urandom
+from typing import Protocol
+
+Header = tuple[bytes, bytes]
+Headers = list[Header]
+
+JSON_TYPE: Header = (b"content-type", b"application/json")
+
+_MAX_REQUEST_ID = 128
+_prefix = urandom(6).hex().encode()
+_counter = count(1)
+
+
+def new_request_id() -> bytes:
+    """Unique over all processes: random bytes drawn when this process started, and a counter."""
+    return b"%b-%x" % (_prefix, next(_counter))
+
+
+def echo_request_id(sent: bytes | None) -> bytes:
+    """The caller's own id, where it is one that may stand in a header and a log line; else a new one."""
+    if sent and len(sent) <= _MAX_REQUEST_ID and sent.isascii() and sent.decode("ascii").isprintable():
+        return sent
+    return new_request_id()
+
+
+class Exchange(Protocol):
+    """A request whose body has been read, waiting for its answer."""
+
+    content_type: bytes | None
+    content_encoding: bytes | None
+    request_id: bytes
+    body: bytes
+
+    def respond(self, status: int, body: bytes, headers: Headers) -> None:
+        """Send the whole answer. `headers` holds all but content-length, request-id and date."""

@@ -1,0 +1,278 @@
+"""The OpenAPI 3.1 document, generated from the signatures of the served models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from modelport.kernel.signature import Field, Kind, Output, Signature, Task
+from modelport.runtime.lifecycle import Slot
+
+Schema = dict[str, Any]
+
+ERROR_SCHEMA: Schema = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {"detail": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}}},
+}
+PROBLEM_SCHEMA: Schema = {
+    "type": "object",
+    "required": ["loc", "msg", "type", "input"],
+    "properties": {
+        "loc": {"type": "array", "items": {"type": ["string", "integer"]}, "description": "Where the problem is"},
+        "msg": {"type": "string", "description": "What is wrong"},
+        "type": {"type": "string", "description": "A stable name of the problem"},
+        "input": {"description": "What came, cut short"},
+        "hint": {"type": "string", "description": "What to do"},
+    },
+}
+ERRORS = {
+    "400": "The body is not JSON, or not well-formed",
+    "413": "The body is too large",
+    "415": "The media type is not JSON",
+    "422": "The data does not fit the model's inputs",
+    "500": "The model failed on this record",
+    "503": "The model is loading or overloaded",
+}
+HEADERS: Schema = {
+    "Request-Id": {"description": "The id that was sent, or a new one", "schema": {"type": "string"}},
+    "Model-Name": {"description": "The model that answered", "schema": {"type": "string"}},
+    "Model-Version": {"description": "The start of the SHA-256 of its file", "schema": {"type": "string"}},
+    "Modelport-Errors": {"description": "How many records of a list failed", "schema": {"type": "integer"}},
+    "Modelport-Out-Of-Range": {"description": "Values outside the training data", "schema": {"type": "string"}},
+    "Modelport-Non-Finite": {"description": "How many answers were NaN or infinite", "schema": {"type": "integer"}},
+}
+
+
+def openapi_document(title: str, version: str, slots: Sequence[Slot]) -> Schema:
+    """The whole document. Models that are still loading appear as soon as they are ready."""
+    schemas: dict[str, Schema] = {"Problem": PROBLEM_SCHEMA, "Error": ERROR_SCHEMA}
+    paths: dict[str, Schema] = {}
+    tags = []
+    for slot in slots:
+        if slot.loaded is None:
+            continue
+        tags.append({"name": slot.name, "description": _model_description(slot)})
+        schemas.update(_model_schemas(slot.name, slot.loaded.model.signature))
+        operation = _predict_operation(slot)
+        paths[f"/models/{slot.name}/predict"] = {"post": operation}
+        if len(slots) == 1:
+            paths = {"/predict": {"post": {**operation, "operationId": "predict"}}, **paths}
+    tags.append({"name": "service", "description": "What is served, and whether it is well"})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": "Served by Modelport."},
+        "paths": {**paths, **_service_paths()},
+        "components": {"schemas": schemas},
+        "tags": tags,
+    }
+
+
+def _model_description(slot: Slot) -> str:
+    assert slot.loaded is not None
+    signature = slot.loaded.model.signature
+    return f"{signature.task} with {len(signature.inputs)} inputs, version {slot.loaded.version}"
+
+
+# -- one model -----------------------------------------------------------------------------------------------------
+
+
+def _predict_operation(slot: Slot) -> Schema:
+    assert slot.loaded is not None
+    record = {"$ref": _ref(slot.name, "Record")}
+    answer = {"$ref": _ref(slot.name, "Answer")}
+    element = {"anyOf": [answer, {"$ref": _ref(slot.name, "FailedRecord")}]}
+    body: list[Schema] = [record, {"type": "array", "items": record}]
+    signature = slot.loaded.model.signature
+    if signature.positional:
+        flat = {"$ref": _ref(slot.name, "FlatRecord")}
+        body += [flat, {"type": "array", "items": flat}]
+    example = signature.example()
+    return {
+        "tags": [slot.name],
+        "operationId": f"predict_{slot.name}",
+        "summary": f"Predict with {slot.name}",
+        "description": "One record gives one answer; a list of records gives a list of answers in the same order.",
+        "parameters": [_REQUEST_ID],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": body},
+                    "examples": {
+                        "one": {"summary": "One record", "value": example},
+                        "several": {"summary": "A list of records", "value": [example, example]},
+                    },
+                }
+            },
+        },
+        "responses": {
+            "200": _json_response("The answer", {"anyOf": [answer, {"type": "array", "items": element}]}, HEADERS),
+            **{status: _json_response(text, {"$ref": "#/components/schemas/Error"}) for status, text in ERRORS.items()},
+        },
+    }
+
+
+_REQUEST_ID: Schema = {
+    "name": "Request-Id",
+    "in": "header",
+    "required": False,
+    "description": "Echoed in the answer and written to the log",
+    "schema": {"type": "string", "maxLength": 128},
+}
+
+
+def _ref(model: str, kind: str) -> str:
+    return f"#/components/schemas/{_component(model, kind)}"
+
+
+def _component(model: str, kind: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model) + f".{kind}"
+
+
+def _json_response(description: str, schema: Schema, headers: Schema | None = None) -> Schema:
+    response: Schema = {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {**response, "headers": headers} if headers else response
+
+
+def _model_schemas(model: str, signature: Signature) -> dict[str, Schema]:
+    schemas = {
+        _component(model, "Record"): record_schema(signature),
+        _component(model, "Answer"): answer_schema(signature),
+        _component(model, "FailedRecord"): _FAILED_RECORD,
+    }
+    if signature.positional:
+        width = len(signature.inputs)
+        schemas[_component(model, "FlatRecord")] = {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": width,
+            "maxItems": width,
+            "description": "The values in the model's order",
+        }
+    return schemas
+
+
+_FAILED_RECORD: Schema = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+
+
+def record_schema(signature: Signature) -> Schema:
+    """JSON Schema of one record."""
+    return {
+        "type": "object",
+        "properties": {f.name: field_schema(f) for f in signature.inputs},
+        "required": list(signature.names),
+        "additionalProperties": False,
+        "examples": [signature.example()],
+    }
+
+
+def field_schema(f: Field) -> Schema:
+    """JSON Schema of one field. A training range is described, not enforced: values outside are answered and flagged."""
+    schema: Schema = _tensor_schema(f.shape, f.dtype) if f.kind is Kind.TENSOR else {"type": _JSON_TYPES[f.kind]}
+    if f.categories and f.closed:
+        schema["enum"] = [*f.categories, *([None] if f.nullable else [])]
+    if f.nullable:
+        schema["type"] = [schema["type"], "null"]
+    text = _field_description(f)
+    return {**schema, "description": text} if text else schema
+
+
+_JSON_TYPES = {Kind.FLOAT: "number", Kind.INT: "integer", Kind.BOOL: "boolean", Kind.STRING: "string"}
+
+
+def _field_description(f: Field) -> str:
+    parts = [f.description] if f.description else []
+    if f.low is not None and f.high is not None:
+        parts.append(f"Training range {f.low:g} to {f.high:g}; values outside are answered and flagged.")
+    if f.categories and not f.closed:
+        parts.append(f"Seen in training: {', '.join(map(str, f.categories[:20]))}; others are answered and flagged.")
+    return " ".join(parts)
+
+
+def _tensor_schema(shape: Sequence[int | None], dtype: str) -> Schema:
+    if not shape:
+        leaf = {"string": "string", "bool": "boolean"}.get(dtype, "integer" if "int" in dtype else "number")
+        return {"type": leaf}
+    schema: Schema = {"type": "array", "items": _tensor_schema(shape[1:], dtype)}
+    return schema if shape[0] is None else {**schema, "minItems": shape[0], "maxItems": shape[0]}
+
+
+def answer_schema(signature: Signature) -> Schema:
+    """JSON Schema of one answer."""
+    if signature.task is Task.TENSOR:
+        return _object({o.name: _nullable(_tensor_schema(o.shape, o.dtype)) for o in signature.outputs})
+    if len(signature.outputs) == 1 and signature.outputs[0].name == "prediction":
+        output = signature.outputs[0]
+        properties = {"prediction": _value_schema(output)}
+        if output.probabilities:
+            properties["probabilities"] = _probabilities_schema(output)
+        return _object(properties)
+    properties = {"prediction": _object({o.name: _value_schema(o) for o in signature.outputs})}
+    if all(o.probabilities for o in signature.outputs):
+        properties["probabilities"] = _object({o.name: _probabilities_schema(o) for o in signature.outputs})
+    return _object(properties)
+
+
+def _object(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _value_schema(o: Output) -> Schema:
+    if o.classes:
+        return {"enum": list(o.classes)}
+    return (
+        _nullable({"type": _JSON_TYPES.get(o.kind, "number")})
+        if o.kind is Kind.FLOAT
+        else {"type": _JSON_TYPES[o.kind]}
+    )
+
+
+def _nullable(schema: Schema) -> Schema:
+    """NaN and infinity become null."""
+    if "items" in schema:
+        return {**schema, "items": _nullable(schema["items"])}
+    return {**schema, "type": [schema["type"], "null"]} if schema["type"] == "number" else schema
+
+
+def _probabilities_schema(o: Output) -> Schema:
+    number = {"type": ["number", "null"]}
+    if not o.classes:
+        return {"type": "object", "additionalProperties": number}
+    return _object({str(c): number for c in o.classes})
+
+
+# -- the service ---------------------------------------------------------------------------------------------------
+
+
+def _service_paths() -> dict[str, Schema]:
+    loading = {"503": _json_response("Not yet, or not any more", {"type": "object"})}
+    return {
+        "/models": {"get": _get("list_models", "What is served", {"type": "object"})},
+        "/models/{name}": {
+            "get": {
+                **_get("describe_model", "One model, its inputs and outputs", {"type": "object"}),
+                "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
+            }
+        },
+        "/livez": {"get": _get("livez", "Whether the process is alive", {"type": "object"})},
+        "/readyz": {"get": _get("readyz", "Whether predictions are answered", {"type": "object"}, loading)},
+    }
+
+
+def _get(operation: str, summary: str, schema: Schema, more: Schema | None = None) -> Schema:
+    unknown = (
+        {"404": _json_response("No such model", {"$ref": "#/components/schemas/Error"})} if "model" in operation else {}
+    )
+    responses = {"200": _json_response("Well", schema), **unknown, **(more or {})}
+    return {"tags": ["service"], "operationId": operation, "summary": summary, "responses": responses}

@@ -1,0 +1,79 @@
+"""Everything a service answers to GET: probes, descriptions, the OpenAPI document, the documentation pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import modelport
+from modelport.codecs.json import encode
+from modelport.fronts.asgi import Get, Response, Scope
+from modelport.fronts.describe import describe_slot
+from modelport.fronts.docs_pages import PAGE_HEADERS, asset, asset_names, redoc_page, swagger_page
+from modelport.fronts.exchange import JSON_TYPE, Headers
+from modelport.fronts.openapi import openapi_document
+from modelport.runtime.lifecycle import Slot, State
+
+HTML: Headers = [(b"content-type", b"text/html; charset=utf-8")]
+STATIC = "/_modelport/static/"
+
+
+def service_pages(title: str, slots: Sequence[Slot], released: Callable[[], bool]) -> dict[str, Get]:
+    """Path to handler, for all paths that are answered by GET. `released`: the other workers are ready, too."""
+    pages: dict[str, Get] = {
+        "/": _home,
+        "/livez": lambda scope: Response(200, b'{"status":"ok"}'),
+        "/readyz": partial(_readyz, slots, released),
+        "/models": partial(_models, slots),
+        "/openapi.json": partial(_openapi, title, slots),
+        "/docs": partial(_page, swagger_page, title),
+        "/redoc": partial(_page, redoc_page, title),
+    }
+    pages |= {f"/models/{slot.name}": partial(_model, slot) for slot in slots}
+    return pages | {STATIC + name: partial(_asset, name) for name in asset_names()}
+
+
+def _home(scope: Scope) -> Response:
+    return Response(307, b"", [(b"location", f"{_root(scope)}/docs".encode()), *HTML])
+
+
+def _root(scope: Scope) -> str:
+    return str(scope.get("root_path", "")).rstrip("/")
+
+
+def _readyz(slots: Sequence[Slot], released: Callable[[], bool], scope: Scope) -> Response:
+    waiting = [slot for slot in slots if slot.state is not State.READY]
+    if not waiting and released():
+        return Response(200, b'{"state":"ready"}')
+    first = next((s for s in waiting if s.state is State.FAILED), waiting[0] if waiting else slots[0])
+    state = first.state if waiting else State.LOADING  # another worker's copy
+    body = {"state": state, "model": first.name, "elapsed": round(first.elapsed(), 1)}
+    return Response(503, encode(body), [JSON_TYPE, (b"retry-after", b"1")])
+
+
+def _models(slots: Sequence[Slot], scope: Scope) -> Response:
+    return Response(200, encode({"models": [describe_slot(slot) for slot in slots]}))
+
+
+def _model(slot: Slot, scope: Scope) -> Response:
+    return Response(200, encode(describe_slot(slot)))
+
+
+def _openapi(title: str, slots: Sequence[Slot], scope: Scope) -> Response:
+    document = openapi_document(title, _service_version(slots), slots)
+    root = _root(scope)
+    return Response(200, encode({**document, "servers": [{"url": root}]} if root else document))
+
+
+def _service_version(slots: Sequence[Slot]) -> str:
+    return next((s.loaded.version for s in slots if s.loaded is not None), modelport.__version__)
+
+
+def _page(render: object, title: str, scope: Scope) -> Response:
+    root = _root(scope)
+    assert callable(render)
+    return Response(200, render(title, f"{root}/openapi.json", root + STATIC), [*HTML, *PAGE_HEADERS])
+
+
+def _asset(name: str, scope: Scope) -> Response:
+    return asset(name, dict(scope["headers"]))

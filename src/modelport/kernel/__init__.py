@@ -1,0 +1,1 @@
+"""Decisions as pure functions and small state machines: no asyncio, clock, I/O or logging."""

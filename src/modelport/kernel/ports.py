@@ -1,0 +1,81 @@
+"""The protocols between the kernel and its doors: three methods at most, each with a fake in `modelport.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from modelport.kernel.profile import Column
+from modelport.kernel.signature import Signature
+from modelport.kernel.values import Failure, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the user said about a model beyond its file.
+
+    `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
+    beside the model, by field name.
+    """
+
+    features: tuple[str, ...] = ()
+    target: str | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Model(Protocol):
+    """A loaded model: takes records in the signature's order, answers one plain object per record."""
+
+    @property
+    def signature(self) -> Signature:
+        """Its inputs and outputs."""
+
+    @property
+    def cost(self) -> Cost:
+        """What placement needs to know of it."""
+
+    def predict(self, records: Sequence[Record]) -> list[Any]:
+        """Answer every record, in order. Raises whatever the library raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What decides where a model runs: memory, whether it is compiled code, whether it lets other threads run."""
+
+    bytes: int
+    compiled: bool
+    releases_gil: bool
+
+
+class Loader(Protocol):
+    """Reads one family of artifacts. Found by `modelport.loaders` entry points and the table in `assembly`."""
+
+    extra: str
+
+    def probe(self, path: Path, head: bytes) -> bool:
+        """Whether this file is one of its kind, judged by name and first bytes; imports nothing heavy."""
+
+    def load(self, path: Path, hints: Hints) -> Model:
+        """Read it. Raises ArtifactError, MissingExtra or SignatureError with what to do."""
+
+
+Outcome = bytes | Failure
+"""What became of one record: its encoded answer, or why there is none."""
+
+Done = Callable[[list[Outcome]], None]
+"""Called once, on the event loop, with one outcome per record, in order."""
+
+
+class Executor(Protocol):
+    """Where a batch runs."""
+
+    kind: str
+
+    def submit(self, records: Sequence[Record], done: Done) -> None:
+        """Run the batch and call `done`; never raises, never blocks."""
+
+    def close(self) -> None:
+        """Stop taking work and release threads."""

@@ -1,0 +1,1 @@
+"""The asyncio drivers of the kernel."""
