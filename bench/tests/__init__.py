@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' arithmetic; what they measure is never a test."""
