@@ -4,15 +4,18 @@ Everything a page loads is part of this package, because a model often runs wher
 nobody outside has to learn who reads the documentation. The Content-Security-Policy makes the browser enforce it.
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Final
 
-Headers = tuple[tuple[str, str], ...]
+from modelport.fronts.exchange import Header, Headers
 
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _CSS: Final = "text/css; charset=utf-8"
@@ -25,8 +28,6 @@ _MEDIA_TYPES: Final = {
     "swagger-ui-bundle.js": _JAVASCRIPT,
     "swagger-ui.css": _CSS,
 }
-
-ASSET_NAMES: Final = frozenset(_MEDIA_TYPES)
 
 # ReDoc adds empty <style> elements and fills them through the CSSOM, which a policy does not see: the hash of the
 # empty string admits exactly these, so that no style text that comes with a document can be applied.
@@ -46,11 +47,12 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 
-PAGE_HEADERS: Final[Headers] = (
-    ("content-type", "text/html; charset=utf-8"),
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+_NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
+
+PAGE_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    _NOSNIFF,
 )
 
 
@@ -65,25 +67,39 @@ class Asset:
 
     def headers(self) -> Headers:
         """The answer's headers; a cache must ask again each time, so that an upgrade never mixes old and new files."""
-        coding = () if self.encoding is None else (("content-encoding", self.encoding),)
-        return (
-            ("content-type", self.media_type),
-            ("etag", self.etag),
-            ("cache-control", "no-cache"),
-            ("vary", "accept-encoding"),
-            ("x-content-type-options", "nosniff"),
-            *coding,
-        )
+        headers = [
+            (b"content-type", self.media_type.encode()),
+            (b"etag", self.etag.encode()),
+            (b"cache-control", b"no-cache"),
+            (b"vary", b"accept-encoding"),
+            _NOSNIFF,
+        ]
+        return headers if self.encoding is None else [*headers, (b"content-encoding", self.encoding.encode())]
+
+
+def asset_names() -> frozenset[str]:
+    """Every name that `asset` knows."""
+    return frozenset(_MEDIA_TYPES)
 
 
 def asset(name: str) -> Asset | None:
     """The file of that name, or None. Only fixed names are looked up, so that no path can lead out of the package."""
-    return _plain(name) if name in ASSET_NAMES else None
+    return _plain(name) if name in _MEDIA_TYPES else None
 
 
 def gzipped_asset(name: str) -> Asset | None:
     """The same file compressed, for a client that accepts gzip: the two bundles shrink to under a third."""
-    return _gzipped(name) if name in ASSET_NAMES else None
+    return _gzipped(name) if name in _MEDIA_TYPES else None
+
+
+def asset_answer(name: str, request: Mapping[bytes, bytes]) -> tuple[int, bytes, Headers] | None:
+    """Status, body and headers for a GET of that file, or None: compressed where accepted, 304 where already known."""
+    found = gzipped_asset(name) if _accepts_gzip(request.get(b"accept-encoding", b"")) else asset(name)
+    if found is None:
+        return None
+    if _matches(request.get(b"if-none-match", b""), found.etag.encode()):
+        return 304, b"", found.headers()
+    return 200, found.content, found.headers()
 
 
 def swagger_page(title: str, openapi_url: str, asset_prefix: str) -> bytes:
@@ -152,3 +168,17 @@ def _asset_path(prefix: str) -> str:
 
 def _etag(content: bytes) -> str:
     return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _accepts_gzip(accept_encoding: bytes) -> bool:
+    """Whether gzip is named and not refused by a weight of zero; a bare * is left alone, as plain always serves."""
+    for item in accept_encoding.lower().split(b","):
+        coding, _, weight = item.replace(b" ", b"").partition(b";q=")
+        if coding == b"gzip":
+            return weight.strip(b"0.") != b"" or weight == b""
+    return False
+
+
+def _matches(if_none_match: bytes, etag: bytes) -> bool:
+    """Weak comparison, as If-None-Match asks for: a proxy may have marked our ETag as weak."""
+    return any(known.strip().removeprefix(b"W/") in (etag, b"*") for known in if_none_match.split(b","))

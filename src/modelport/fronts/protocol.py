@@ -13,10 +13,23 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from modelport.errors import BodyTooLarge
-from modelport.fronts.exchange import Headers, echo_request_id, new_request_id
+from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
-from modelport.fronts.status import error_body
+from modelport.fronts.status import error_body, simple_error
 from modelport.kernel.values import Problem
+
+
+HEAD_SECONDS = 10.0
+BODY_STALL_SECONDS = 20.0
+BODY_SECONDS = 300.0
+IDLE_SECONDS = 75.0
+"""Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
+
+
+class Clock:
+    """A monotonic clock read ten times a second by the server's tick: precise enough for timeouts, free to read."""
+
+    now = 0.0
 
 
 class _NoEvent:
@@ -73,10 +86,15 @@ class ModelportProtocol(HttpToolsProtocol):
     max_body = 16 * 1024 * 1024
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
+    clock = Clock()
     direct: DirectCall | None = None
+    head_since: float | None = None  # a request's head has begun and is not whole
+    body_since = 0.0
+    heard = 0.0
 
     def on_message_begin(self) -> None:
         """Put off building a scope until we know that one is needed."""
+        self.head_since = self.clock.now
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -84,6 +102,8 @@ class ModelportProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose between the direct path and ASGI."""
+        self.head_since = None
+        self.body_since = self.clock.now
         route = self.routes.get(self.url)
         cycle = self.cycle
         if (
@@ -182,3 +202,47 @@ class ModelportProtocol(HttpToolsProtocol):
     def _render_head(self, status: int, headers: Headers) -> bytes:
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
         return STATUS_LINE[status] + b"".join(lines)
+
+    # -- timeouts: one sweep over all connections instead of a timer per answer ------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """A connection counts as idle from its first moment."""
+        super().connection_made(transport)
+        self.heard = self.clock.now
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Uvicorn calls this whenever bytes come in."""
+        self.heard = self.clock.now
+
+    def on_response_complete(self) -> None:
+        """Go on with what was pipelined, or become idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.heard = self.clock.now
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    def sweep(self) -> None:
+        """Cut what is too slow: heads, bodies, idle connections. What waits for its answer is not ours to cut."""
+        now = self.clock.now
+        cycle = self.cycle
+        if self.head_since is not None:
+            if now - self.head_since > HEAD_SECONDS:
+                self._cut(408)
+        elif cycle is None or cycle.response_complete:
+            if now - self.heard > IDLE_SECONDS:
+                self.transport.close()
+        elif self.direct is not None or getattr(cycle, "more_body", False):
+            if now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS:
+                self._cut(408)
+
+    def _cut(self, status: int) -> None:
+        """Answer if nothing was answered yet, and close."""
+        if not self.transport.is_closing():
+            body = simple_error(("body",), "The request did not arrive in time", "request_timeout")
+            head = self._render_head(status, [JSON_TYPE])
+            self.transport.write(b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body))
+            self.transport.close()

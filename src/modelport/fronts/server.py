@@ -8,6 +8,7 @@ import gc
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,6 @@ import uvicorn
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.protocol import ModelportProtocol
 from modelport.runtime.lifecycle import Slot, State
-
-KEEP_ALIVE_SECONDS = 75
 
 
 class WorkerServer(uvicorn.Server):
@@ -30,6 +29,15 @@ class WorkerServer(uvicorn.Server):
         signal.signal(signal.SIGTERM, lambda *_: self.finish())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: advance the connections' clock; once a second: cut the slow ones."""
+        ModelportProtocol.clock.now = time.monotonic()
+        if counter % 10 == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, ModelportProtocol):
+                    connection.sweep()
+        return await super().on_tick(counter)
 
     def finish(self) -> None:
         """Stop accepting, finish what is in flight, end."""
@@ -54,7 +62,6 @@ def make_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=25,
         ssl_certfile=str(tls[0]) if tls else None,
         ssl_keyfile=str(tls[1]) if tls else None,

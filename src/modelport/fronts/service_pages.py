@@ -9,7 +9,7 @@ import modelport
 from modelport.codecs.json import encode
 from modelport.fronts.asgi import Get, Response, Scope
 from modelport.fronts.describe import describe_slot
-from modelport.fronts.docs_pages import PAGE_HEADERS, asset, asset_names, redoc_page, swagger_page
+from modelport.fronts.docs_pages import PAGE_HEADERS, asset_answer, asset_names, redoc_page, swagger_page
 from modelport.fronts.exchange import JSON_TYPE, Headers
 from modelport.fronts.openapi import openapi_document
 from modelport.runtime.lifecycle import Slot, State
@@ -69,11 +69,12 @@ def _service_version(slots: Sequence[Slot]) -> str:
     return next((s.loaded.version for s in slots if s.loaded is not None), modelport.__version__)
 
 
-def _page(render: object, title: str, scope: Scope) -> Response:
+def _page(render: Callable[[str, str, str], bytes], title: str, scope: Scope) -> Response:
     root = _root(scope)
-    assert callable(render)
     return Response(200, render(title, f"{root}/openapi.json", root + STATIC), [*HTML, *PAGE_HEADERS])
 
 
 def _asset(name: str, scope: Scope) -> Response:
-    return asset(name, dict(scope["headers"]))
+    answer = asset_answer(name, dict(scope["headers"]))
+    assert answer is not None  # the name comes from `asset_names`
+    return Response(*answer)
