@@ -58,7 +58,8 @@ METHOD = """\
 - The load is `wrk` with one thread in a closed loop: each connection asks again when it has its answer. Every request
   is the next of {rows} distinct rows of the data.
 - Before anything is timed, each server's answers to all {rows} rows are compared with those of the scikit-learn model:
-  labels equal, probabilities within 1e-5. The echoes are compared with Modelport's answers in headers and size.
+  labels equal, probabilities within 1e-5, asked one by one and over 16 connections at once. The echoes are compared
+  with Modelport's answers in headers and size.
 - {plan.rounds} rounds. In each round every contestant is started alone, asked for its first answer, loaded for
   {plan.seconds:g} s after {plan.warm_up_s:g} s of warm-up at each number of connections, and stopped. The order rotates
   from round to round. Each number is the median over the rounds; a ratio is the ratio of two medians. One error, or one

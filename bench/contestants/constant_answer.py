@@ -9,6 +9,6 @@ HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-length", str(len(BODY)).encode()),
     (b"model-name", b"genre"),
-    (b"model-version", b"9f86d081884c"),
-    (b"request-id", b"0b8f5a1e7c2d4f60a3b1c9d7e5f40213"),
+    (b"model-version", b"42613cadd6c6"),
+    (b"request-id", b"590098e1d0d5-2b104"),
 ]

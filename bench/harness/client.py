@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.harness.errors import BenchError
@@ -38,7 +39,18 @@ def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Call
         time.sleep(POLL_S)
 
 
-def post_all(port: int, path: str, bodies: Iterable[bytes]) -> list[Answer]:
+def post_at_once(port: int, path: str, bodies: Sequence[bytes], *, connections: int) -> list[Answer]:
+    """Return the answers to all bodies, in order, asked over several connections at the same time.
+
+    A server that forms batches can mix up answers only when it is asked this way.
+    """
+    shares = [bodies[first::connections] for first in range(connections)]
+    with ThreadPoolExecutor(connections) as pool:
+        answered = list(pool.map(lambda share: post_all(port, path, share), shares))
+    return [answered[number % connections][number // connections] for number in range(len(bodies))]
+
+
+def post_all(port: int, path: str, bodies: Sequence[bytes]) -> list[Answer]:
     """Return the answers to all bodies, in order, over one connection where the server keeps it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.answers import Case, check_all, is_constant, is_right
-from bench.harness.client import Answer, first_answer_s, post_all
+from bench.harness.client import Answer, first_answer_s, post_all, post_at_once
 from bench.harness.errors import BenchError
 from bench.harness.load import LoadResult, run_wrk
 from bench.harness.memory import tree_pss_bytes
@@ -19,6 +19,7 @@ from bench.harness.processes import ServerProcess, serving
 from bench.harness.samples import Sample
 
 SETTLE_S = 0.5
+CHECK_CONNECTIONS = 16
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,18 @@ class Bench:
 
 
 def check(contestant: Contestant, bench: Bench) -> list[Answer]:
-    """Ask a contestant for every row, raise on a wrong answer, and return what it said.
+    """Ask a contestant for every row, one by one and many at once, and raise on a wrong answer.
 
     This start also leaves files in the page cache and byte code behind, so that no timed start is the first one.
     """
     with serving(contestant.command, core=bench.plan.server_core, cwd=bench.root, log=bench.log) as server:
         _first_answer_s(server, contestant, bench)
-        answers = post_all(server.port, bench.plan.path, [case.body for case in bench.cases])
+        bodies = [case.body for case in bench.cases]
+        answers = post_all(server.port, bench.plan.path, bodies)
+        crowded = post_at_once(server.port, bench.plan.path, bodies, connections=CHECK_CONNECTIONS)
     if not contestant.echo:
         check_all(contestant.name, answers, bench.cases)
+        check_all(contestant.name, crowded, bench.cases)
     return answers
 
 
