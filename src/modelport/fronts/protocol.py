@@ -235,9 +235,10 @@ class ModelportProtocol(HttpToolsProtocol):
         elif cycle is None or cycle.response_complete:
             if now - self.heard > IDLE_SECONDS:
                 self.transport.close()
-        elif self.direct is not None or getattr(cycle, "more_body", False):
-            if now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS:
-                self._cut(408)
+        elif (self.direct is not None or getattr(cycle, "more_body", False)) and (
+            now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS
+        ):
+            self._cut(408)
 
     def _cut(self, status: int) -> None:
         """Answer if nothing was answered yet, and close."""
