@@ -68,7 +68,7 @@ def _ints(draw: st.DrawFn, name: str) -> Field:
     if draw(st.booleans()):
         categories = draw(st.lists(inside, min_size=1, max_size=3, unique=True))
         return plain.because("test", categories=tuple(categories), closed=draw(st.booleans()))
-    low, high = draw(_ranges(inside.map(lambda number: number // 2) | st.just(plain.int_bounds[0] / 2)))
+    low, high = draw(_ranges(inside.map(lambda number: number // 4) | st.just(plain.int_bounds[0] / 2)))
     return plain.because("test", low=low, high=high)
 
 

@@ -17,7 +17,7 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """
     try:
         answers = run(records)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a model that calls sys.exit() ends neither the thread nor the service
         if len(records) == 1:
             return [Failure("model_failed", "The model failed on this record", cause_of(error))]
         middle = len(records) // 2
