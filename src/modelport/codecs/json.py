@@ -56,8 +56,12 @@ def compile_decoder(signature: Signature) -> Callable[[bytes], Decoded]:
 
 
 def _needs_care(f: Field) -> bool:
-    """Float categories cannot be told to the compiled decoder, nor names that JSON escapes."""
-    return (bool(f.categories) and f.kind is Kind.FLOAT) or any(c < " " or c in '"\\' for c in f.name)
+    """The compiled decoder cannot be told of categories of floats or beyond 64 bits, nor of names that JSON escapes."""
+    if any(c < " " or c in '"\\' for c in f.name):
+        return True
+    if f.kind is Kind.INT:
+        return not all(type(c) is int and -(2**63) <= c < 2**63 for c in f.categories)
+    return f.kind is Kind.FLOAT and bool(f.categories)
 
 
 # -- the compiled decoder ------------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ _NOTHING = msgspec.Meta(ge=1, le=0)
 
 def _int_type(f: Field) -> Any:
     if f.categories:
-        return Literal[tuple(map(int, f.categories))]
+        return Literal[f.categories]
     low, high = max(-(2**63), f.int_bounds[0]), min(2**63 - 1, f.int_bounds[1])
     least = low if f.low is None else math.ceil(min(max(low, f.low), high + 1))
     most = high if f.high is None else math.floor(max(min(high, f.high), low - 1))
