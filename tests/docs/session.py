@@ -33,15 +33,23 @@ class Session:
         self.printed = ""
         self.server: subprocess.Popen[bytes] | None = None
         self.log = folder.parent / "server.log"
-        self.cells: list[str] = []
+        self.cells: dict[Block, str] = {}
 
-    def run(self, block: Block) -> None:
+    def read(self, blocks: list[Block]) -> None:
+        """Work through a page from top to bottom."""
+        cells = [block for block in blocks if block.directive == "notebook"]
+        if cells:
+            self.cells = self._run_notebook(cells)
+        for block in blocks:
+            self._run(block)
+
+    def _run(self, block: Block) -> None:
         """Do with a block what its language or its directive asks for."""
         by_directive: dict[str, Callable[[Block], None]] = {
             "serve": self._serve,
             "file": self._write,
             "output": self._compare_text,
-            "notebook": self._run_cell,
+            "notebook": self._show_cell,
             "fails": lambda b: self._run_bash(b, b.text, fails=True),
             "run": lambda b: self._run_bash(b, b.argument),
             "not run": lambda b: None,
@@ -75,11 +83,15 @@ class Session:
     def _run_javascript(self, block: Block) -> None:
         self._run_to_end(block, [_node(), "--input-type=module", "-e", self._adapt(block.text)])
 
-    def _run_cell(self, block: Block) -> None:
-        """Every cell is run again with those before it: a notebook has no other way to be left waiting."""
-        self.cells.append(self._adapt(block.text))
+    def _run_notebook(self, cells: list[Block]) -> dict[Block, str]:
+        """What each cell of the page prints, all run in one kernel."""
         kernel = Path(__file__).with_name("kernel.py")
-        self._run_to_end(block, [sys.executable, str(kernel), *self.cells])
+        texts = [self._adapt(cell.text) for cell in cells]
+        self._run_to_end(cells[0], [sys.executable, str(kernel), *texts])
+        return dict(zip(cells, json.loads(self.printed), strict=True))
+
+    def _show_cell(self, block: Block) -> None:
+        self.printed = self.cells[block]
 
     def _run_to_end(self, block: Block, command: list[str], fails: bool = False) -> None:
         done = subprocess.run(

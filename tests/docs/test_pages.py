@@ -52,8 +52,7 @@ def session(material: Path, tmp_path: Path) -> Iterator[Session]:
 
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.stem)
 def test_a_page_does_what_it_shows(page: Path, session: Session) -> None:
-    for block in read_blocks(page):
-        session.run(block)
+    session.read(read_blocks(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
