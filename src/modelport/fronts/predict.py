@@ -134,9 +134,9 @@ def _header_value(text: str) -> bytes:
 def _flags(outside: list[Loc], non_finite: int) -> Headers:
     flags = []
     if outside:
-        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside)
-        shown = names if len(names) <= MAX_HEADER else names[: MAX_HEADER - 1] + "~"
-        flags.append((b"modelport-out-of-range", shown.encode("ascii", "backslashreplace").replace(b"\n", b" ")))
+        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside[:MAX_HEADER])
+        shown = names.encode("unicode_escape")  # a name may hold what would end the header
+        flags.append((b"modelport-out-of-range", shown if len(shown) <= MAX_HEADER else shown[: MAX_HEADER - 1] + b"~"))
     if non_finite:
         flags.append((b"modelport-non-finite", b"%d" % non_finite))
     return flags
