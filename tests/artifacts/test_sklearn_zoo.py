@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.artifacts.foreign import Jobs
 from tests.artifacts.zoo import ROWS, check_served, numbers, own_answers, people, save, sums, to_records
 from tests.serving import same, serving
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
+from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.cluster import Birch, KMeans, MiniBatchKMeans  # noqa: E402
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector  # noqa: E402
@@ -33,10 +35,12 @@ from sklearn.ensemble import (  # noqa: E402
 )
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer  # noqa: E402
 from sklearn.feature_selection import SelectKBest  # noqa: E402
+from sklearn.frozen import FrozenEstimator  # noqa: E402
 from sklearn.impute import SimpleImputer  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier  # noqa: E402
+from sklearn.metrics import accuracy_score, make_scorer  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
-from sklearn.model_selection import GridSearchCV  # noqa: E402
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV  # noqa: E402
 from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor  # noqa: E402
 from sklearn.naive_bayes import GaussianNB  # noqa: E402
@@ -358,11 +362,21 @@ def test_histogram_boosting_over_categories_of_pandas_is_served(tmp_path: Path) 
         assert service.field("city")["unseen_categories"] == "flagged"
 
 
-def test_a_committee_of_pipelines_knows_its_categories(tmp_path: Path) -> None:
+AROUND: dict[str, Callable[[Any], Any]] = {
+    "vote": lambda model: VotingClassifier([("a", model), ("b", clone(model))], voting="soft"),
+    "calibration": lambda model: CalibratedClassifierCV(model, cv=2),
+    "search": lambda model: GridSearchCV(model, {"logisticregression__C": [1, 10]}, cv=2),
+    "frozen": lambda model: FrozenEstimator(model.fit(PEOPLE, RICH)),
+    "threshold": lambda model: TunedThresholdClassifierCV(model, scoring=make_scorer(accuracy_score), cv=2),
+}
+
+
+@pytest.mark.parametrize("make", AROUND.values(), ids=AROUND.keys())
+def test_what_is_around_a_pipeline_hides_no_categories(make: Callable[[Any], Any], tmp_path: Path) -> None:
     def member() -> Any:
         return make_pipeline(columns((OneHotEncoder(), ["city"]), (StandardScaler(), ["age"])), LogisticRegression())
 
-    model = VotingClassifier([("a", member()), ("b", member())], voting="soft").fit(PEOPLE, RICH)
+    model = make(member()).fit(PEOPLE, RICH)
     data = tmp_path / "people.csv"
     PEOPLE.to_csv(data, index=False)
     path = save(model, tmp_path)
@@ -382,6 +396,14 @@ def test_an_unseen_category_is_refused_or_flagged_as_the_encoder_wants(tmp_path:
                 assert response.headers["modelport-out-of-range"] == "city"
             else:
                 assert "did you mean 'Lima'?" in response.json()["detail"][0]["hint"]
+
+
+def test_a_range_is_told_by_a_scaler_only_where_it_saw_the_values_as_sent(tmp_path: Path) -> None:
+    first, later = MinMaxScaler(), make_pipeline(StandardScaler(), MinMaxScaler())
+    for scaler, wanted in ((first, [TABLE["a"].min(), TABLE["a"].max()]), (later, None)):
+        model = make_pipeline(scaler, LogisticRegression()).fit(TABLE, GENRE)
+        with serving(save(model, tmp_path)) as service:
+            assert service.field("a").get("training_range") == wanted
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------
@@ -477,6 +499,11 @@ def test_a_pipeline_fitted_on_an_object_array_takes_texts_by_position(tmp_path: 
 def test_a_named_model_takes_no_flat_list(tmp_path: Path) -> None:
     with serving(save(LogisticRegression().fit(TABLE, GENRE), tmp_path)) as service:
         assert service.post([0, 0, 0, 0]).status_code == 422
+
+
+def test_a_model_works_with_one_job_as_requests_are_the_parallelism(tmp_path: Path) -> None:
+    with serving(save(Jobs(), tmp_path)) as service:
+        assert service.predict([1.5]) == {"prediction": 1}
 
 
 def test_a_record_that_fails_in_the_model_fails_alone(tmp_path: Path) -> None:
