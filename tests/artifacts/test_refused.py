@@ -214,6 +214,16 @@ def test_a_model_of_which_nothing_is_known_asks_for_its_inputs(tmp_path: Path) -
     assert model.predict([(1.0, 3.0)]) == [{"prediction": 2.0}]
 
 
+def test_two_inputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    from tests.artifacts.foreign import Mean
+
+    model = Mean()
+    model.feature_names_in_ = np.array(["a", "b", "a"], dtype=object)  # type: ignore[attr-defined]
+    assert refusal(save(model, tmp_path), SignatureError) == (
+        "the model has two inputs called 'a': rename one and train again"
+    )
+
+
 def test_another_version_of_scikit_learn_is_noted(tmp_path: Path) -> None:
     path = save(FITTED, tmp_path)
     current = FITTED.__getstate__()["_sklearn_version"].encode()

@@ -329,6 +329,12 @@ def test_a_pipeline_fitted_on_an_object_array_takes_texts_by_position(tmp_path: 
     check_served(save(model, tmp_path), rows, own_answers(model, rows))
 
 
+def test_a_model_that_takes_only_32_bit_floats_gets_them(tmp_path: Path) -> None:
+    model = KMeans(2, n_init=1).fit(TABLE.to_numpy(np.float32))
+    rows = TEST.to_numpy(np.float32)
+    check_served(save(model, tmp_path), rows, own_answers(model, rows))
+
+
 def test_a_named_model_takes_no_flat_list(tmp_path: Path) -> None:
     with serving(save(LogisticRegression().fit(TABLE, GENRE), tmp_path)) as service:
         assert service.post([0, 0, 0, 0]).status_code == 422

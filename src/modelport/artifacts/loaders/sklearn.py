@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from modelport.artifacts.loaders.catboost import CatboostModel
 from modelport.artifacts.loaders.lightgbm import LightgbmModel
@@ -167,9 +170,15 @@ class SklearnModel:
 
     def _probe(self, estimator: Any, fields: Sequence[Field]) -> Array | None:
         """What the model answers to its own example: tells the outputs, and whether it works at all."""
+        example = tuple(example_value(f) for f in fields)
         try:
-            return self._try(estimator, tuple(example_value(f) for f in fields))
+            return self._try(estimator, example)
         except Exception as error:
+            if self._convert is to_array:
+                self._convert = _to_narrow_array  # k-means takes the very type that it was trained on
+                with suppress(Exception):
+                    return self._try(estimator, example)
+                self._convert = to_array
             if any(f.guessed for f in fields):
                 return None
             raise ArtifactError(
@@ -188,6 +197,10 @@ def _silence() -> None:
     """Warnings about what we do on purpose; each of them would be written for every call."""
     for message in ("X does not have valid feature names", "Found unknown categories"):
         warnings.filterwarnings("ignore", message, UserWarning)
+
+
+def _to_narrow_array(records: Sequence[Record]) -> Array:
+    return to_array(records, np.float32)
 
 
 def _converter(estimator: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Any]:

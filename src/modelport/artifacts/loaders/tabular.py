@@ -33,6 +33,9 @@ def named_fields(
 
 
 def _check_features(names: Sequence[str], hints: Hints) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise SignatureError(f"the model has two inputs called {twice!r}: rename one and train again")
     if hints.features and set(hints.features) != set(names):
         raise SignatureError(f"the model stores its own names, leave --features out: {', '.join(names)}")
 
