@@ -30,9 +30,10 @@ def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """
     from modelport.assembly import build_application
 
-    application = build_application(Path(artifact), resolve(options))
-    application.asgi.start_with(application.start)
-    return application.asgi
+    application, start = build_application(Path(artifact), resolve(options))
+    asgi = application.asgi()
+    asgi.start_with(start)
+    return asgi
 
 
 def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:
@@ -46,7 +47,7 @@ def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:
         return _serve_beside(Path(artifact), options, resolved.host, resolved.port)
     from modelport.cli.serve import run_service
 
-    code = run_service(Path(artifact), resolved)
+    code = run_service(os.fspath(artifact), resolved)
     if code:
         raise SystemExit(code)
     return None

@@ -100,6 +100,12 @@ class Overloaded(CallError):
     code = "overloaded"
 
 
+class DeadlineExceeded(CallError):
+    """The deadline of the call passed before its answer was there."""
+
+    code = "deadline_exceeded"
+
+
 class ModelFailed(CallError):
     """The model raised while it worked on this record. The message names no internals."""
 

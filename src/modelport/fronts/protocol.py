@@ -7,7 +7,8 @@ user routes, pipelined requests) takes Uvicorn's ASGI path unchanged, so there i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -17,7 +18,6 @@ from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_r
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body, simple_error
 from modelport.kernel.values import Problem
-
 
 HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
@@ -43,17 +43,20 @@ class DirectCall:
     """One exchange on the direct path. To Uvicorn's protocol it looks like the request cycle in progress."""
 
     __slots__ = (
+        "arrived",
         "body",
         "content_encoding",
         "content_type",
         "disconnected",
         "keep_alive",
+        "on_disconnect",
         "parts",
         "protocol",
         "request_id",
         "response_complete",
         "route",
         "size",
+        "timeout",
     )
     message_event = _NoEvent()
 
@@ -63,7 +66,10 @@ class DirectCall:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
+        self.arrived = monotonic()
+        self.on_disconnect: Callable[[], None] | None = None
         self.content_type: bytes | None = None
+        self.timeout: bytes | None = None
         self.content_encoding: bytes | None = None
         self.request_id = b""
         self.body = b""
@@ -132,6 +138,8 @@ class ModelportProtocol(HttpToolsProtocol):
                 call.content_type = value
             elif name == b"request-id":
                 sent_id = value
+            elif name == b"request-timeout":
+                call.timeout = value
             elif name == b"content-encoding":
                 call.content_encoding = value
             elif name == b"content-length" and len(value) > 6 and int(value) > self.max_body:
@@ -209,6 +217,14 @@ class ModelportProtocol(HttpToolsProtocol):
         """A connection counts as idle from its first moment."""
         super().connection_made(transport)
         self.heard = self.clock.now
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever works on this connection's call is told that nobody waits any more."""
+        cycle = self.cycle
+        super().connection_lost(exc)
+        if isinstance(cycle, DirectCall) and not cycle.response_complete and cycle.on_disconnect is not None:
+            cycle.response_complete = True
+            cycle.on_disconnect()
 
     def _unset_keepalive_if_required(self) -> None:
         """Uvicorn calls this whenever bytes come in."""

@@ -70,9 +70,10 @@ Done = Callable[[list[Outcome]], None]
 
 
 class Executor(Protocol):
-    """Where a batch runs."""
+    """Where batches run: at most `slots` at once."""
 
     kind: str
+    slots: int
 
     def submit(self, records: Sequence[Record], done: Done) -> None:
         """Run the batch and call `done`; never raises, never blocks."""
