@@ -7,6 +7,7 @@ user routes, pipelined requests) takes Uvicorn's ASGI path unchanged, so there i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
@@ -18,6 +19,8 @@ from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_r
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body, simple_error
 from modelport.kernel.values import Problem
+
+log = logging.getLogger("modelport.protocol")
 
 HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
@@ -176,7 +179,11 @@ class ModelportProtocol(HttpToolsProtocol):
             if call.parts is not None:
                 call.body = b"".join(call.parts)
                 call.parts = None
-            call.route.serve(call)
+            try:
+                call.route.serve(call)
+            except Exception:  # the parser would take it for a malformed request and answer 400
+                log.exception("serving failed", extra={"request_id": call.request_id.decode("ascii")})
+                call.respond(500, simple_error(("server",), "Internal error", "internal_error"), call.route.headers)
 
     def _refuse_size(self, call: DirectCall) -> None:
         message = f"The body is larger than {self.max_body:,} bytes"

@@ -1,0 +1,181 @@
+"""The documentation pages in a real browser, served by a live `modelport serve` of the music model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed, so no browser is driven")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed; set CHROMIUM to the path of one", allow_module_level=True)
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (violation) =>
+    console.error("policy violation:", violation.effectiveDirective, violation.blockedURI, violation.sourceFile));
+"""
+LOCAL_SCHEMES = ("data", "blob")
+TELEMETRY_DELAY_MS = 7_000  # ReDoc as published sends what it saw after five seconds
+GENRES = ("Rock", "Hip-Hop")
+
+
+@dataclass
+class Visit:
+    """One open page, with everything that it asked for and complained about."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._note_request)
+        self.page.on("response", self._note_response)
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.add_init_script(REPORT_VIOLATIONS)
+
+    def open(self, url: str) -> None:
+        """Load the page and wait until it asks for nothing more."""
+        self.page.goto(url)
+        self.page.wait_for_load_state("networkidle")
+
+    def outside(self) -> list[str]:
+        """The requests that went, or tried to go, anywhere but to this machine."""
+        return [url for url in self.requests if not is_local(url)]
+
+    def _note_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def _note_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+
+def is_local(url: str) -> bool:
+    """Whether fetching it stays on this machine; data: and blob: are not fetched from anywhere."""
+    parts = urlsplit(url)
+    return parts.scheme in LOCAL_SCHEMES or parts.hostname == "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1100})
+    yield Visit(context.new_page())
+    context.close()
+
+
+def open_predict(visit: Visit, served_url: str) -> None:
+    """Open /docs and fold the first operation that takes a body out."""
+    visit.open(f"{served_url}/docs")
+    visit.page.locator(".opblock-post .opblock-summary-control").first.click()
+    visit.page.locator(".opblock-post textarea").first.wait_for()
+
+
+def test_docs_renders_the_predict_operation_and_requests_nothing_outside(visit: Visit, served_url: str) -> None:
+    open_predict(visit, served_url)
+
+    assert "/predict" in visit.page.locator(".opblock-post .opblock-summary-path").first.inner_text()
+    assert f"{served_url}/openapi.json" in visit.requests
+    assert visit.outside() == []
+
+
+def test_docs_try_it_out_is_filled_with_a_real_example(visit: Visit, served_url: str) -> None:
+    open_predict(visit, served_url)
+
+    record = json.loads(visit.page.locator(".opblock-post textarea").first.input_value())
+
+    assert len(record) == 8
+    assert all(isinstance(value, int | float) for value in record.values())
+    assert len(set(record.values())) > 2, "placeholders, not a record"
+
+
+def test_docs_execute_shows_200_and_a_prediction(visit: Visit, served_url: str) -> None:
+    open_predict(visit, served_url)
+
+    visit.page.locator(".opblock-post .execute").first.click()
+    answer = visit.page.locator(".live-responses-table tr.response")
+    answer.wait_for()
+
+    assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
+    assert json.loads(answer.locator("code").first.inner_text())["prediction"] in GENRES
+    assert visit.outside() == []
+
+
+def test_docs_logs_no_error_and_breaks_no_policy(visit: Visit, served_url: str) -> None:
+    open_predict(visit, served_url)
+    visit.page.locator(".opblock-post .execute").first.click()
+    visit.page.locator(".live-responses-table tr.response").wait_for()
+    visit.page.locator(".models-control, .json-schema-2020-12-accordion").first.click()
+    visit.page.wait_for_load_state("networkidle")
+
+    assert visit.complaints == []
+
+
+def test_docs_is_dark_where_the_reader_prefers_dark(visit: Visit, served_url: str) -> None:
+    visit.page.emulate_media(color_scheme="dark")
+    visit.open(f"{served_url}/docs")
+
+    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert background == "rgb(28, 32, 34)"
+
+
+def test_redoc_renders_the_predict_operation_and_requests_nothing_outside(visit: Visit, served_url: str) -> None:
+    visit.open(f"{served_url}/redoc")
+    visit.page.get_by_text("/predict").first.wait_for()
+
+    visit.page.wait_for_timeout(TELEMETRY_DELAY_MS)
+
+    assert f"{served_url}/openapi.json" in visit.requests
+    assert visit.outside() == []
+
+
+def test_redoc_search_finds_an_input_and_logs_no_error(visit: Visit, served_url: str) -> None:
+    visit.open(f"{served_url}/redoc")
+    visit.page.get_by_text("/predict").first.wait_for()
+
+    visit.page.keyboard.press("Control+k")
+    visit.page.keyboard.type("danceab", delay=20)
+    visit.page.get_by_text("danceability").first.wait_for()
+
+    assert visit.complaints == []
+
+
+def test_redoc_offers_to_send_nothing_to_a_third_party(visit: Visit, served_url: str) -> None:
+    visit.open(f"{served_url}/redoc")
+    visit.page.get_by_test_id("page-actions").first.wait_for()
+
+    assert visit.page.get_by_label("More actions").count() == 0
