@@ -154,7 +154,7 @@ class ServeOptions:
     kill_grace: float = option(
         0.5, _seconds, "How long past its deadline a call may run before its process is ended.", "DURATION"
     )
-    drain_delay: float = option(0.0, _seconds, "On SIGTERM: time to go on accepting while not ready.", "DURATION")
+    drain_delay: float = option(1.0, _seconds, "On SIGTERM: time to go on accepting while not ready.", "DURATION")
     standby: bool = option(
         True, _switch, "Keep a second, loaded process for each model that has one of its own.", "on|off"
     )

@@ -52,8 +52,8 @@ class Service:
     ) -> Callable[[Target], Target]:
         """Declare a model: decorate a function, or a class with `predict` and, if it must load something, `load`.
 
-        `batch`: it takes a list of bodies and returns as many answers. `parallel`: how many calls it stands at once; one, unless its
-        author knows better. `example`: a body that is run once before the model is called ready.
+        `batch`: it takes a list of bodies and returns as many answers. `parallel`: how many calls it stands at once; one,
+        unless its author knows better. `example`: a body that is run once before the model is called ready.
         Raises ConfigError for a name that is taken, a class without `predict`, or a `parallel` below 1.
         """
         if callable(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import inspect
+import logging
 import pickle
 import sys
 from collections.abc import Callable
@@ -19,10 +20,11 @@ from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError
 from modelport.kernel.signature import Signature
-from modelport.runtime.handler import Handler, as_plain_call, batched_run, single_run
+from modelport.runtime.handler import Handler, SlowWarning, as_plain_call, batched_run, single_run, timed
 from modelport.service import ModelSpec, Service
 
 MAX_BATCH_ROWS = 1024
+log = logging.getLogger("modelport.model")
 
 
 def is_python(target: str) -> bool:
@@ -120,7 +122,9 @@ def load_declared(spec: ModelSpec) -> Handler:
     """Load a model declared in Python: make the instance, call its `load`, run its example once."""
     body = _body_type(spec)
     function = _bound_function(spec)
-    plain = as_plain_call(function)
+    is_async = inspect.iscoroutinefunction(function)
+    warning = SlowWarning(spec.name, spec.place, is_async, log.warning)
+    plain = as_plain_call(timed(function, warning), is_async)
 
     def call(value: Any) -> Any:
         return plain(**body.arguments(value))
@@ -141,7 +145,7 @@ def _bound_function(spec: ModelSpec) -> Callable[..., Any]:
     instance: Any = spec.target()
     load = getattr(instance, "load", None)
     if load is not None:
-        as_plain_call(load)()
+        as_plain_call(load, inspect.iscoroutinefunction(load))()
     predict: Callable[..., Any] = instance.predict
     return predict
 

@@ -24,6 +24,7 @@ from modelport.kernel.batcher import Batch, Batcher
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.ports import Outcome
 from modelport.kernel.reply import Reply, assemble
+from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.handler import Handler
@@ -90,9 +91,10 @@ class HolderMain:
 
     def _make_holder(self, handler: Handler) -> None:
         self.holder = Holder(handler, assemble_reply, refuse_reply, log.error)
+        sizer = BatchSizer(handler.max_rows, self.options.latency_target)
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
-        self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish)
+        self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         self._recorder = self.board.recorder(self.slot, self.index)
         gc.collect()
         gc.freeze()

@@ -41,6 +41,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         holder=lambda model: child_command("modelport.assembly.holder", config, model or ""),
         workers=count,
         catalog=catalog,
+        holder_threads=usable_cores(),
         standby=options.standby,
         grace_s=GRACE_SECONDS + options.drain_delay,
     )

@@ -25,6 +25,7 @@ log = logging.getLogger("modelport.protocol")
 HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
 BODY_SECONDS = 300.0
+DRAIN_IDLE_SECONDS = 1.0
 IDLE_SECONDS = 75.0
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
 
@@ -96,6 +97,7 @@ class ModelportProtocol(HttpToolsProtocol):
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
     clock = Clock()
+    draining = False
     direct: DirectCall | None = None
     head_since: float | None = None  # a request's head has begun and is not whole
     body_since = 0.0
@@ -131,9 +133,11 @@ class ModelportProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        if self.draining and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _begin_direct(self, route: PredictRoute) -> None:
-        call = DirectCall(self, route, self.parser.should_keep_alive())
+        call = DirectCall(self, route, self.parser.should_keep_alive() and not self.draining)
         self.direct = self.cycle = call  # type: ignore[assignment]
         sent_id = None
         for name, value in self.headers:
@@ -247,6 +251,21 @@ class ModelportProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        """The server drains: the next answer ends the connection; one that stays idle is closed a moment later.
+
+        Closing an idle connection at once would reset the request that is just on its way.
+        """
+        self.draining = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(DRAIN_IDLE_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def sweep(self) -> None:
         """Cut what is too slow: heads, bodies, idle connections. What waits for its answer is not ours to cut."""

@@ -12,12 +12,14 @@ class CostModel:
     DECAY = 0.98
 
     def __init__(self) -> None:
+        self.observations = 0
         self._weight = self._rows = self._rows2 = self._seconds = self._product = 0.0
 
     def observe(self, rows: int, seconds: float, share: float = 1.0) -> None:
         """Learn from one batch. Who hears of it once per call says which `share` of the batch the call was."""
         if rows <= 0:
             return
+        self.observations += 1
         keep = self.DECAY**share
         self._weight = self._weight * keep + share
         self._rows = self._rows * keep + rows * share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -51,17 +52,26 @@ class Child:
         self.process.kill()
 
 
-def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int]) -> Child:
+def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], threads: int) -> Child:
     """Start a child by command line: no fork after imports, nothing inherited but the named descriptors."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [*command, str(slot), str(theirs.fileno())],
         pass_fds=(*inherit, theirs.fileno()),
         start_new_session=True,  # a terminal's Ctrl-C is the supervisor's to handle
+        env=_environment(threads),
     )
     theirs.close()
     ours.setblocking(False)
     return Child(role, slot, process, ours)
+
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Numeric libraries read these when they are imported, and would otherwise take every core of the machine, each."""
+    return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **os.environ}
 
 
 def child_command(module: str, *arguments: str) -> list[str]:

@@ -137,7 +137,7 @@ class HolderLane:
         pending = self._forget(answer.id)
         if pending is not None:
             if answer.batch_rows:
-                self.cost.observe(answer.batch_rows, answer.run_s)
+                self.cost.observe(answer.batch_rows, answer.run_s, min(1.0, pending.call.rows / answer.batch_rows))
             pending.on_answer(answer)
 
     # -- the connection ------------------------------------------------------------------------------------------

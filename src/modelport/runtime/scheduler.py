@@ -11,6 +11,7 @@ from typing import Any
 from modelport.kernel.batcher import Batch, Batcher, Ticket, settle
 from modelport.kernel.cost import CostModel
 from modelport.kernel.ports import Done, Executor, Outcome
+from modelport.kernel.sizing import BatchSizer
 from modelport.kernel.values import Failure, Record
 
 EXPIRED = Failure("deadline_exceeded", "The deadline passed before the model was free")
@@ -29,6 +30,7 @@ class Scheduler:
         loop: asyncio.AbstractEventLoop,
         on_start: Callable[[Batch], None] | None = None,
         on_batch: OnBatch | None = None,
+        sizer: BatchSizer | None = None,
     ) -> None:
         self.executor = executor
         self.batcher = batcher
@@ -36,6 +38,7 @@ class Scheduler:
         self._call_soon = loop.call_soon
         self._on_start = on_start
         self._on_batch = on_batch
+        self._sizer = sizer
         self._free = executor.slots  # batches that may still be cut; one that is about to be is counted
 
     def submit(
@@ -67,6 +70,8 @@ class Scheduler:
 
     def _feed(self) -> None:
         started = monotonic()
+        if self._sizer is not None:
+            self.batcher.max_rows = self._sizer.rows(self.cost)
         batch = self.batcher.take(started)
         for ticket in batch.expired:
             ticket.owner([EXPIRED] * len(ticket.records))

@@ -38,6 +38,7 @@ class Plan:
     workers: int
     catalog: bool
     """Whether the models are declared in Python, so that a holder must say which they are."""
+    holder_threads: int = 1
     standby: bool = True
     grace_s: float = 30.0
 
@@ -132,7 +133,7 @@ class Supervisor:
 
     def _spawn_worker(self, slot: int, listen: str) -> Child:
         command = [*self.plan.worker(self.folder), str(self.listener.fileno()), str(self.board_fd), listen]
-        child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd))
+        child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         for name, group in self.groups.items():
@@ -143,7 +144,7 @@ class Supervisor:
     def _spawn_holder(self, model: str | None, slot: int) -> Child:
         index = self.models.index(model) if model is not None else 0
         command = [*self.plan.holder(model), str(self.board_fd), str(index)]
-        child = spawn("holder", slot, command, (self.board_fd,))
+        child = spawn("holder", slot, command, (self.board_fd,), self.plan.holder_threads)
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         return child
 
