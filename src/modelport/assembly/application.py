@@ -139,4 +139,8 @@ def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio
         queued = [started - ticket.offered_at for ticket, _ in batch.slices]
         recorder.batch(len(batch.records), queued, seconds)
 
-    return LocalLane(Scheduler(executor, batcher, loop, on_batch=on_batch), bounded=not inline)
+    def on_single(rows: int, seconds: float) -> None:
+        recorder.batch(rows, (0.0,), seconds)
+
+    scheduler = Scheduler(executor, batcher, loop, on_batch=on_batch, on_single=on_single)
+    return LocalLane(scheduler, bounded=not inline)

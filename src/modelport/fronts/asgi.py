@@ -50,6 +50,7 @@ class AsgiExchange:
         self.body = body
         self.arrived = monotonic()
         self.on_disconnect: Callable[[], None] | None = None
+        self.alone = False
         self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:

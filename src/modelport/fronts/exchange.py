@@ -39,6 +39,8 @@ class Exchange(Protocol):
     body: bytes
     arrived: float
     on_disconnect: Callable[[], None] | None
+    alone: bool
+    """Whether no other connection is open on this worker, so that nobody can share its batch."""
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the whole answer. `headers` holds all but content-length, request-id and date."""

@@ -125,6 +125,8 @@ class PredictRoute:
         if not decoded.records:
             return self._send(exchange, 200, b"[]", self.headers)
         scheduler: Scheduler = self.slot.lane.scheduler
+        if exchange.alone and (outcomes := scheduler.run_alone(decoded.records)) is not None:
+            return self._answer(exchange, decoded, outcomes)
         done = partial(self._answer, exchange, decoded)
         ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
         if ticket is None:

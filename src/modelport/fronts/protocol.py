@@ -47,6 +47,7 @@ class DirectCall:
     """One exchange on the direct path. To Uvicorn's protocol it looks like the request cycle in progress."""
 
     __slots__ = (
+        "alone",
         "arrived",
         "body",
         "content_encoding",
@@ -71,6 +72,7 @@ class DirectCall:
         self.response_complete = False
         self.disconnected = False
         self.arrived = monotonic()
+        self.alone = len(protocol.connections) == 1
         self.on_disconnect: Callable[[], None] | None = None
         self.content_type: bytes | None = None
         self.timeout: bytes | None = None

@@ -31,6 +31,7 @@ class Scheduler:
         on_start: Callable[[Batch], None] | None = None,
         on_batch: OnBatch | None = None,
         sizer: BatchSizer | None = None,
+        on_single: Callable[[int, float], None] | None = None,
     ) -> None:
         self.executor = executor
         self.batcher = batcher
@@ -39,6 +40,8 @@ class Scheduler:
         self._on_start = on_start
         self._on_batch = on_batch
         self._sizer = sizer
+        self._on_single = on_single
+        self._immediate = executor.kind == "inline"
         self._free = executor.slots  # batches that may still be cut; one that is about to be is counted
 
     def submit(
@@ -62,6 +65,20 @@ class Scheduler:
             self._free -= 1
             self._call_soon(self._feed)
         return ticket
+
+    def run_alone(self, records: Sequence[Record]) -> list[Outcome] | None:
+        """Run at once, on an executor that runs at once, for a caller with whom nobody can share a batch.
+
+        None where the executor hands work over, or is busy: then `submit`.
+        """
+        if not self._immediate or len(self.batcher) or not self._free or len(records) > self.batcher.max_rows:
+            return None
+        started = monotonic()
+        found: list[Outcome] = []
+        self.executor.submit(records, found.extend)
+        if self._on_single is not None:
+            self._on_single(len(records), monotonic() - started)
+        return found
 
     def cancel(self, ticket: Ticket[Done]) -> None:
         """The caller left: what still waits is not run; what runs is finished for nobody."""
