@@ -32,7 +32,9 @@ class Channel:
         loop = asyncio.get_running_loop()
 
         def read() -> None:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, MAX_DESCRIPTORS)
+            data, descriptors = b"", list[int]()
+            with contextlib.suppress(ConnectionError):  # a supervisor that is killed with mail unread resets the line
+                data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, MAX_DESCRIPTORS)
             self.descriptors += descriptors
             for message in self._messages(data):
                 on_message(message)

@@ -59,8 +59,11 @@ class Holder:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in flight."""
-        return not any(connection.calls for connection in self.connections)
+        """Whether every worker has hung up, as it does after a goodbye when it has its last answer.
+
+        To have answered everything is not enough: a call may be on its way.
+        """
+        return not self.connections
 
 
 class CallInHand:

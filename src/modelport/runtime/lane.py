@@ -75,7 +75,9 @@ class HolderLane:
         self._waiting = waiting
         self._count = count
         self._loop = asyncio.get_running_loop()
-        self._connection: LaneConnection | None = None
+        self._connection: LaneConnection | None = None  # where calls go
+        self._newest: LaneConnection | None = None  # connected last; it has perhaps not said hello yet
+        self._lines: list[LaneConnection] = []  # every one that is open: an old holder may still owe answers
         self._pending: dict[int, Pending] = {}
         self._unsent: dict[int, None] = {}  # in order, until a holder says hello
         self._next_id = 0
@@ -108,8 +110,8 @@ class HolderLane:
 
     def cancel(self, call_id: int) -> None:
         """The caller left."""
-        if self._forget(call_id) is not None and self._connection is not None:
-            self._connection.write(encode_cancel(call_id))
+        if self._forget(call_id) is not None:
+            self._recall(call_id)
 
     def _transmit(self, call_id: int) -> None:
         if self._connection is None:
@@ -120,9 +122,13 @@ class HolderLane:
     def _expire(self, call_id: int) -> None:
         pending = self._forget(call_id)
         if pending is not None:
-            if self._connection is not None:
-                self._connection.write(encode_cancel(call_id))
+            self._recall(call_id)
             pending.on_answer(Answer(call_id, EXPIRED, 0, 0, 0, 0.0, 0.0, b""))
+
+    def _recall(self, call_id: int) -> None:
+        for line in self._lines:
+            if call_id in line.sent:
+                line.cancel(call_id)
 
     def _forget(self, call_id: int) -> Pending | None:
         pending = self._pending.pop(call_id, None)
@@ -148,11 +154,11 @@ class HolderLane:
             self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        while not self._closed:
+        while not self._closed and self._newest is None:
             with contextlib.suppress(OSError):
                 await self._loop.create_unix_connection(lambda: LaneConnection(self), self.path)
-                return
-            await asyncio.sleep(RECONNECT_SECONDS)
+            if self._newest is None:
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     def close(self) -> None:
         """Stop connecting; let the line go."""
@@ -161,6 +167,11 @@ class HolderLane:
             self._connecting.cancel()
         if self._connection is not None:
             self._connection.close()
+
+    def connected_to(self, connection: LaneConnection) -> None:
+        """The kernel has connected; whoever accepts says hello."""
+        self._newest = connection
+        self._lines.append(connection)
 
     def welcomed(self, connection: LaneConnection) -> None:
         """A holder said hello: calls go there from now on."""
@@ -175,10 +186,13 @@ class HolderLane:
         if self._connection is connection:
             self._connection = None
             self.connected.clear()
+        if self._newest is connection:  # it may also break before it said hello
+            self._newest = None
             self.connect()
 
     def lost(self, connection: LaneConnection) -> None:
         """The line broke. What was sent on it is asked once more where that is safe, or answered as lost."""
+        self._lines.remove(connection)
         self.dismissed(connection)
         for call_id in connection.sent & self._pending.keys():
             pending = self._pending[call_id]
@@ -195,7 +209,8 @@ class LaneConnection(asyncio.Protocol):
     """One line to one holder process."""
 
     def __init__(self, lane: HolderLane) -> None:
-        self.sent: set[int] = set()
+        self.sent: set[int] = set()  # calls whose answers come on this line
+        self._dismissed = False
         self._lane = lane
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
@@ -203,6 +218,7 @@ class LaneConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the holder's hello: the kernel accepts for a process that is still loading."""
         self._transport = transport  # type: ignore[assignment]
+        self._lane.connected_to(self)
 
     def data_received(self, data: bytes) -> None:
         """Take every frame that is whole."""
@@ -211,19 +227,33 @@ class LaneConnection(asyncio.Protocol):
                 answer = frame.answer()
                 self.sent.discard(answer.id)
                 self._lane._answered(answer)
+                self._close_if_done()
             elif frame.kind == HELLO:
                 self._lane.welcomed(self)
             elif frame.kind == GOODBYE:
+                self._dismissed = True
                 self._lane.dismissed(self)
+                self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        """The holder waits for this: a call may have been on its way while it said goodbye."""
+        if self._dismissed and not self.sent:
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The holder is gone, or closed the line after its goodbye."""
+        """The holder is gone, or this line was closed after its goodbye."""
         self._lane.lost(self)
 
     def send_call(self, call: Call) -> None:
         """Send a call, and remember that its answer comes on this line."""
         self.sent.add(call.id)
         self.write(encode_call(call))
+
+    def cancel(self, call_id: int) -> None:
+        """Nobody waits for this call any more; it is not answered."""
+        self.sent.discard(call_id)
+        self.write(encode_cancel(call_id))
+        self._close_if_done()
 
     def write(self, frame: bytes) -> None:
         """Send a frame."""
