@@ -27,6 +27,7 @@ from modelport.kernel.reply import Reply, assemble
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
+from modelport.runtime.children import end_with_parent
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, digests_of, mark_started
 from modelport.runtime.scheduler import Scheduler
@@ -158,6 +159,7 @@ def refuse_reply(error: CallError) -> Reply:
 
 def main(arguments: list[str]) -> int:
     """Run one holder."""
+    end_with_parent()
     config, model, board_fd, index, slot, channel_fd = arguments
     parsed = json.loads(config)
     options = from_plain(parsed["options"])

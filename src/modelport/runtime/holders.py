@@ -79,16 +79,18 @@ class HolderGroup:
         if self.keep_standby:
             self.standby = self._spawn()
 
-    def replace(self) -> None:
-        """Load anew beside the one that serves, then change over; used when the user asks for a reload."""
+    def replace(self) -> Child:
+        """Load anew beside the one that serves, to change over when it is ready; for a reload. Returns the new one."""
         if self.standby is not None:
             self.standby.retire()
             self.retiring.append(self.standby)
         self.standby = self._spawn()
-        self.keep_standby = False
+        return self.standby
 
-    def hand_over(self) -> None:
-        """The new holder is ready: the old one finishes what it has."""
+    def hand_over(self, child: Child) -> None:
+        """The new holder is ready: the old one finishes what it has. It may serve already, if the old one has died."""
+        if child is not self.standby:
+            return
         old, self.active = self.active, None
         self._promote()
         if old is not None:
@@ -98,10 +100,10 @@ class HolderGroup:
 
     def watch(self, now: float) -> None:
         """Kill a call that runs past its hard limit, and restart what is due."""
-        if self.active is not None and not self.active.kill_reason:
-            since, limit, _ = self.board.running(self.active.slot)
-            if limit and now > limit:
-                self.active.kill(f"killed: a call ran for {now - since:.1f} s, past its hard limit")
+        for child in self.children():
+            since, limit, _ = self.board.running(child.slot)
+            if limit and now > limit and not child.kill_reason:
+                child.kill(f"killed: a call ran for {now - since:.1f} s, past its hard limit")
         if self.restart_at is not None and now >= self.restart_at:
             self.restart_at = None
             if self.standby is None:

@@ -64,6 +64,7 @@ class Supervisor:
     restarts: list[tuple[float, int]] = field(default_factory=list)
     failures: int = 0
     reload: list[Child] = field(default_factory=list)
+    reload_asked: bool = False
     folder: str = ""
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _signals: list[int] = field(default_factory=list)
@@ -122,8 +123,8 @@ class Supervisor:
     def _obey_signals(self) -> None:
         while self._signals:
             number = self._signals.pop(0)
-            if number == signal.SIGHUP and not self.stopping:
-                self._begin_reload()
+            if number == signal.SIGHUP:
+                self.reload_asked = True
             elif number in (signal.SIGTERM, signal.SIGINT):
                 if self.stopping:  # a second one means now
                     self.deadline = 0.0
@@ -136,6 +137,8 @@ class Supervisor:
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, child)
+        if self.plan.catalog and self.models:
+            child.tell({"do": "models", "names": self.models})
         for name, group in self.groups.items():
             if group.description is not None and group.active is not None:
                 child.tell({"do": "model", "name": name, "index": self.models.index(name), **group.description})
@@ -189,6 +192,8 @@ class Supervisor:
         for group in self.groups.values():
             group.watch(now)
         self._restart_due(now)
+        if self.reload_asked and self._settled():
+            self._begin_reload()
         if self.announced and self.groups and all(group.hopeless for group in self.groups.values()):
             self.log("no model can be kept running; giving up")
             self.stop(1)
@@ -227,9 +232,9 @@ class Supervisor:
         """Before the service was announced this ends it; afterwards the old one goes on."""
         if not self.announced:
             raise StartFailed(event["error"])
-        self.log(f"a new {child.role} failed to start: {event['error']}")
-        if child in self.reload:
-            self.log("the old one goes on")
+        goes_on = "; the old one goes on" if child in self.reload else ""
+        self.log(f"a new {child.role} failed to start: {event['error']}{goes_on}")
+        child.kill("it failed to start")
 
     # -- workers -------------------------------------------------------------------------------------------------
 
@@ -253,8 +258,9 @@ class Supervisor:
     def _restart_due(self, now: float) -> None:
         due = [slot for moment, slot in self.restarts if moment <= now]
         self.restarts = [(moment, slot) for moment, slot in self.restarts if moment > now]
-        for slot in due:
-            self._spawn_worker(slot, "ready" if self.workers else "now")
+        answered = self.workers or all(group.active for group in self.groups.values())
+        for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+            self._spawn_worker(slot, "ready" if answered else "now")
 
     # -- holders -------------------------------------------------------------------------------------------------
 
@@ -281,20 +287,23 @@ class Supervisor:
         group.on_ready(child, event)
         if child in self.reload:
             self.reload.remove(child)
-            group.hand_over()
+            group.hand_over(child)
         for worker in self.workers:
             worker.tell({"do": "model", "name": group.model, "index": self.models.index(group.model), **event})
 
     # -- reload --------------------------------------------------------------------------------------------------
 
+    def _settled(self) -> bool:
+        """Whether the last reload is over to the last old process: until then its places on the board are taken."""
+        children = [*self.workers, *self._holders()]
+        return self.announced and not self.reload and not any(child.retired for child in children)
+
     def _begin_reload(self) -> None:
         """SIGHUP: new workers beside the old, which leave when the new are ready; new holders likewise."""
         self.log("reloading")
-        for group in self.groups.values():
-            group.replace()
-            assert group.standby is not None
-            self.reload.append(group.standby)
-        for old in [worker for worker in self.workers if not worker.retired]:
+        self.reload_asked = False
+        self.reload = [group.replace() for group in self.groups.values()]
+        for old in list(self.workers):
             slot = old.slot + self.plan.workers if old.slot < self.plan.workers else old.slot - self.plan.workers
             self.reload.append(self._spawn_worker(slot, "ready"))
 
@@ -302,6 +311,7 @@ class Supervisor:
         if child in self.reload:
             self.reload.remove(child)
             pair = (child.slot + self.plan.workers) % (2 * self.plan.workers)
+            self.restarts = [(moment, slot) for moment, slot in self.restarts if slot != pair]
             for old in [w for w in self.workers if w.slot == pair and not w.retired]:
                 old.retire()
 
@@ -332,10 +342,10 @@ class Supervisor:
     def _on_death(self, child: Child) -> None:
         if not self.announced and not child.kill_reason:
             raise StartFailed(f"a {child.role} ended while it was starting: {describe_exit(child)}")
-        if child.role != "worker":
-            return
         if child in self.reload:
             self.reload.remove(child)
+            return
+        if child.role != "worker":
             return
         self.failures += 1
         wait_s = min(30.0, 0.1 * 2 ** (self.failures - 1))
