@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from modelport.kernel.admission import Admission, Refusal
 from modelport.kernel.cost import CostModel
+from modelport.kernel.meters import QUEUE_FULL, TOO_LATE
 
 
 def admission(seconds_per_row: float = 0.01, queue_rows: int = 100, max_rows: int = 10) -> Admission:
@@ -55,10 +56,10 @@ def test_the_retry_is_half_the_time_that_the_queue_takes_and_a_whole_second_at_l
 def test_the_reason_names_what_is_full() -> None:
     full = admission().decide(95, 10, 60.0)
     assert full is not None
-    assert full.reason == "the queue is full (95 of 100 rows)"
+    assert (full.reason, full.kind) == ("the queue is full (95 of 100 rows)", QUEUE_FULL)
     late = admission().decide(50, 10, 0.25)
     assert late is not None
-    assert late.reason == "the queue would take 0.6 s, the deadline is in 0.25 s"
+    assert (late.reason, late.kind) == ("the queue would take 0.6 s, the deadline is in 0.25 s", TOO_LATE)
 
 
 def test_before_anything_ran_only_the_bound_in_rows_counts() -> None:

@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass
 
 from modelport.kernel.cost import CostModel
+from modelport.kernel.meters import QUEUE_FULL, TOO_LATE
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call is refused now, and when it is worth another try."""
+    """Why a call is refused now, when it is worth another try, and how it is counted."""
 
     reason: str
     retry_after_s: int
+    kind: int = QUEUE_FULL
 
 
 @dataclass(slots=True)
@@ -32,7 +34,7 @@ class Admission:
         done_s = self.cost.drain_seconds(waiting + rows, self.max_rows)
         if waiting and done_s > seconds_left:
             reason = f"the queue would take {done_s:.2g} s, the deadline is in {seconds_left:.2g} s"
-            return Refusal(reason, _retry(drain_s))
+            return Refusal(reason, _retry(drain_s), TOO_LATE)
         return None
 
 
