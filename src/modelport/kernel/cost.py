@@ -27,13 +27,23 @@ class CostModel:
         self._seconds = self._seconds * keep + seconds * share
         self._product = self._product * keep + rows * seconds * share
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether batches of different sizes are remembered, without which nobody knows if batching pays."""
+        return self._weight * self._rows2 - self._rows**2 > 1e-9 * self._rows2 * self._weight
+
+    @property
+    def mean_rows(self) -> float:
+        """The size of the batches that are remembered."""
+        return self._rows / self._weight if self._weight else 0.0
+
     def coefficients(self) -> tuple[float, float]:
         """`(a, b)`, neither negative. One batch size alone cannot tell them apart: then all is put on the rows."""
         if not self._weight:
             return 0.0, 0.0
-        spread = self._weight * self._rows2 - self._rows**2
-        if spread <= 1e-9 * self._rows2 * self._weight:
+        if not self.tells_apart:
             return 0.0, self._seconds / self._rows
+        spread = self._weight * self._rows2 - self._rows**2
         b = (self._weight * self._product - self._rows * self._seconds) / spread
         a = (self._seconds - b * self._rows) / self._weight
         if a < 0:

@@ -9,6 +9,9 @@ from modelport.kernel.cost import CostModel
 WORTH = 1.1
 """A batch must be at least so many times quicker than its rows one by one; else the first of them would wait for nothing."""
 
+ENOUGH = 8
+"""Batches to see before anything is concluded; the first ones are often slow."""
+
 EXPLORE_EVERY = 256
 """One batch in so many is cut at full size, so that a model that has changed its ways is found out."""
 
@@ -26,10 +29,12 @@ class BatchSizer:
         self.batches += 1
         if self.max_rows == 1 or self.batches % EXPLORE_EVERY == 0:
             return self.max_rows
+        if cost.observations >= ENOUGH and not cost.tells_apart:  # always the same size so far: try the other end
+            return 1 if cost.mean_rows > 1 else self.max_rows
         if not self.pays(cost):
             return 1
         return self.max_rows if self.target_s is None else cost.rows_within(self.target_s, self.max_rows)
 
     def pays(self, cost: CostModel) -> bool:
         """Whether batching gains anything, as far as is known: what has not been tried gets its try."""
-        return cost.observations < 8 or cost.gain(self.max_rows) >= WORTH
+        return cost.observations < ENOUGH or cost.gain(self.max_rows) >= WORTH
