@@ -17,7 +17,7 @@ from modelport.executors.inline import InlineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
 from modelport.fronts.predict import LocalLane, PredictRoute
-from modelport.fronts.service_pages import model_page, service_pages
+from modelport.fronts.service_pages import THREADED, model_page, service_pages
 from modelport.kernel.batcher import Batcher
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Executor, Model
@@ -46,7 +46,7 @@ class Application:
 
     def asgi(self) -> ModelportApp:
         """The ASGI application over these routes."""
-        return ModelportApp(self.routes, self.gets, self.options.max_body)
+        return ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
 
     def add(self, name: str, index: int, only: bool) -> Slot:
         """A place for a model, with its paths. `only`: it also answers at /predict."""
@@ -136,7 +136,7 @@ def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio
     batcher: Batcher[Any] = Batcher(placement.max_rows, application.options.queue_rows)
 
     def on_batch(batch: Any, started: float, seconds: float) -> None:
-        queued = [started - ticket.offered_at for ticket, _ in batch.slices]
+        queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
         recorder.batch(len(batch.records), queued, seconds)
 
     def on_single(rows: int, seconds: float) -> None:

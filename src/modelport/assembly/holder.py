@@ -97,6 +97,7 @@ class HolderMain:
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
         self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         self._recorder = self.board.recorder(self.slot, self.index)
+        self.board.claim(self.slot, "holder", self.index)
         gc.collect()
         gc.freeze()
         self.channel.tell(event="ready", **handler.description)
@@ -106,11 +107,13 @@ class HolderMain:
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
         limit = max(ticket.deadline for ticket, _ in batch.slices) + self.options.kill_grace
-        self.board.begin(self.slot, limit, digests_of(batch))
+        self.board.begin(self.slot, limit, digests_of(batch), id(batch))
+        self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:
-        self.board.end(self.slot)
-        queued = [started - ticket.offered_at for ticket, _ in batch.slices]
+        self.board.end(self.slot, id(batch))
+        self._recorder.running(-1)
+        queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
         self._recorder.batch(len(batch.records), queued, seconds)
 
     # -- orders --------------------------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class HolderMain:
 
     async def _end_when_idle(self) -> None:
         assert self.holder is not None
-        while not self.holder.idle:
+        while not self.holder.idle:  # noqa: ASYNC110  connections come and go; there is no one event to wait for
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # the last answers are on their way
         self._end.set()

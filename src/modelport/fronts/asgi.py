@@ -60,17 +60,19 @@ class AsgiExchange:
 
 
 class ModelportApp:
-    """`await app(scope, receive, send)`."""
+    """`await app(scope, receive, send)`. GET paths in `threaded` take milliseconds: they are answered off the loop."""
 
     def __init__(
         self,
         predict: Mapping[str, PredictRoute],
         gets: Mapping[str, Get],
         max_body: int,
+        threaded: frozenset[str] = frozenset(),
     ) -> None:
         self.predict = predict
         self.gets = gets
         self.max_body = max_body
+        self.threaded = threaded
         self._start: Callable[[], None] | None = None
 
     def start_with(self, start: Callable[[], None]) -> None:
@@ -115,7 +117,9 @@ class ModelportApp:
         get = self.gets.get(path)
         if get is None:
             return self._not_found(path)
-        return get(scope) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+        if method not in ("GET", "HEAD"):
+            return _not_allowed("GET, HEAD")
+        return await asyncio.to_thread(get, scope) if path in self.threaded else get(scope)
 
     async def _predict(
         self, route: PredictRoute, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive

@@ -216,7 +216,7 @@ class PredictRoute:
         self._send(exchange, status_of(error), error_body(error), self.headers)
 
     def _shed(self, exchange: Exchange, refusal: Refusal) -> None:
-        self.recorder.shed(0)
+        self.recorder.shed(refusal.kind)
         self.recorder.request(SHED, monotonic() - exchange.arrived)
         body = error_body(Overloaded(f"Overloaded: {refusal.reason}; try again in {refusal.retry_after_s} s"))
         exchange.respond(503, body, [*self.headers, (b"retry-after", b"%d" % refusal.retry_after_s)])

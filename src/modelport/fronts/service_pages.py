@@ -19,6 +19,10 @@ HTML: Headers = [(b"content-type", b"text/html; charset=utf-8")]
 STATIC = "/_modelport/static/"
 
 
+THREADED = frozenset({"/metrics", "/status", *(STATIC + name for name in asset_names())})
+"""Paths whose answers read many processes' memory, or compress a large file at first."""
+
+
 class Observe(Protocol):
     """What the process tells of itself and its siblings."""
 

@@ -100,6 +100,11 @@ class Batcher(Generic[Owner]):
         room = self.max_rows
         while self._tickets and room > 0:
             ticket = next(iter(self._tickets))
+            rows = len(ticket.records)
+            if ticket.deadline > now and rows <= room and not ticket.taken and not ticket.solo:
+                self._take_whole(ticket, rows, batch)  # almost every ticket
+                room -= rows
+                continue
             if ticket.deadline <= now:
                 self.drop(ticket)
                 batch.expired.append(ticket)
@@ -110,6 +115,14 @@ class Batcher(Generic[Owner]):
             if ticket.solo:
                 break
         return batch
+
+    def _take_whole(self, ticket: Ticket[Owner], rows: int, batch: Batch) -> None:
+        del self._tickets[ticket]
+        batch.records += ticket.records
+        batch.slices.append((ticket, range(rows)))
+        ticket.taken = rows
+        self.waiting_rows -= rows
+        self.waiting_bytes -= ticket.size
 
     def _cut(self, ticket: Ticket[Owner], room: int, batch: Batch) -> int:
         start, total = ticket.taken, len(ticket.records)
@@ -143,11 +156,17 @@ def settle(slices: Sequence[Slice], outcomes: Sequence[Any]) -> list[Ticket[Any]
     complete = []
     at = 0
     for ticket, rows in slices:
+        count, total = len(rows), len(ticket.records)
+        mine = outcomes[at : at + count]
+        at += count
+        if count == total:
+            ticket.outcomes = list(mine)
+            complete.append(ticket)
+            continue
         if not ticket.outcomes:
-            ticket.outcomes = [None] * len(ticket.records)
-        ticket.outcomes[rows.start : rows.stop] = outcomes[at : at + len(rows)]
-        ticket.settled += len(rows)
-        at += len(rows)
-        if ticket.settled == len(ticket.records):
+            ticket.outcomes = [None] * total
+        ticket.outcomes[rows.start : rows.stop] = mine
+        ticket.settled += count
+        if ticket.settled == total:
             complete.append(ticket)
     return complete

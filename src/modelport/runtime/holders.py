@@ -22,6 +22,9 @@ class Board(Protocol):
     def running(self, slot: int) -> tuple[float, float, Sequence[bytes]]:
         """Busy since, hard limit (0 when idle), and the digests of the calls that run."""
 
+    def count_restart(self, role: str, model: int | None = None) -> None:
+        """A process of this role died without being asked to, and is replaced."""
+
     def clear_gauges(self, slot: int) -> None:
         """A process is gone: nothing waits or runs there any more."""
 
@@ -31,6 +34,7 @@ class HolderGroup:
     """Keeps one model served. `start` spawns a holder in a slot; told the time, it never reads a clock of its own."""
 
     model: str
+    index: int
     listener: socket.socket
     slots: list[int]
     start: Callable[[int], Child]
@@ -44,7 +48,6 @@ class HolderGroup:
     strikes: Strikes = field(default_factory=Strikes)
     failures: int = 0
     restart_at: float | None = None
-    restarts: int = 0
 
     def children(self) -> list[Child]:
         """Every process of this group."""
@@ -117,7 +120,7 @@ class HolderGroup:
         self._forget(child)
         if child.retired:
             return []
-        self.restarts += 1
+        self.board.count_restart("holder", self.index)
         if was_active:
             self.strikes.record(digests)
         else:

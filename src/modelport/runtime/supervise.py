@@ -164,6 +164,7 @@ class Supervisor:
         index = len(self.models) - 1
         group = HolderGroup(
             model,
+            index,
             unix_listener(self.folder, index),
             self._holder_slots(index),
             lambda slot: self._spawn_holder(model, slot),
@@ -348,6 +349,7 @@ class Supervisor:
         if child.role != "worker":
             return
         self.failures += 1
+        self.board.count_restart("worker")
         wait_s = min(30.0, 0.1 * 2 ** (self.failures - 1))
         self.log(f"worker {child.process.pid} ended: {describe_exit(child)}; starting another in {wait_s:g} s")
         self.restarts.append((time.monotonic() + wait_s, child.slot))
