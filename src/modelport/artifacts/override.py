@@ -11,6 +11,10 @@ categories = ["a", "b"]
 closed = true                        # refuse categories not listed
 example = 120.5
 description = "beats per minute"
+
+[fields.image]                       # an input that is a tensor
+shape = [3, -1, -1]                  # of one record, without the batch; -1 for an axis of any length
+dtype = "float32"
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from modelport.errors import SignatureError
 from modelport.kernel.ports import Hints
 
 TOP_KEYS = ("features", "target", "fields")
-FIELD_KEYS = ("type", "nullable", "range", "categories", "closed", "example", "description")
+FIELD_KEYS = ("type", "nullable", "range", "categories", "closed", "example", "description", "shape", "dtype")
 
 
 def read_override(artifact: Path, hints: Hints) -> Hints:
@@ -41,18 +45,26 @@ def read_override(artifact: Path, hints: Hints) -> Hints:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SignatureError(f"{path} is not valid TOML: {error}") from None
-    _check_keys(content, TOP_KEYS, str(path))
-    tables = content.get("fields", {})
-    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
-        raise SignatureError(f"{path}: fields wants tables, such as [fields.tempo]")
-    for name, table in tables.items():
-        _check_keys(table, FIELD_KEYS, f"{path}, [fields.{name}]")
+    _check(content, path)
     return replace(
         hints,
         features=hints.features or tuple(content.get("features", ())),
         target=hints.target or content.get("target"),
-        corrections=tables,
+        corrections=content.get("fields", {}),
     )
+
+
+def _check(content: Mapping[str, Any], path: Path) -> None:
+    _check_keys(content, TOP_KEYS, str(path))
+    features, tables = content.get("features", []), content.get("fields", {})
+    if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
+        raise SignatureError(f'{path}: features wants a list of names, such as ["tempo", "energy"]')
+    if not isinstance(content.get("target", ""), str):
+        raise SignatureError(f"{path}: target wants the name of a column")
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise SignatureError(f"{path}: fields wants tables, such as [fields.tempo]")
+    for name, table in tables.items():
+        _check_keys(table, FIELD_KEYS, f"{path}, [fields.{name}]")
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.errors import ArtifactError, MissingExtra
-from modelport.kernel.profile import NULL_TOKENS, Column, profile_cells, profile_values
+from modelport.kernel.profile import Column, is_gap, profile_cells, profile_values
 
 MAX_ROWS = 100_000
 """More rows than this change a signature no further; the rest of the file is not read."""
@@ -42,9 +42,12 @@ def _read_csv(path: Path) -> dict[str, Column]:
     except csv.Error as error:
         raise ArtifactError(f"{path} is not readable as CSV: {error}") from None
     _check_table(path, header, rows)
-    columns = list(zip(*rows, strict=True))
-    example = _first_complete(rows)
-    return {name: profile_cells(name, cells, example) for name, cells in zip(header, columns, strict=True)}
+    columns = zip(*rows, strict=True)
+    example = _most_complete(rows)
+    named = ((name, cells) for name, cells in zip(header, columns, strict=True) if name.strip())
+    return {
+        name: profile_cells(name, cells, example) for name, cells in named
+    }  # pandas writes its index without a name
 
 
 def _delimiter(first_line: str, path: Path) -> str:
@@ -64,9 +67,16 @@ def _check_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]
             raise ArtifactError(f"{path}, row {number}, has {len(row)} cells where the header has {len(header)}")
 
 
-def _first_complete(rows: Sequence[Sequence[str]]) -> int | None:
-    complete = (i for i, row in enumerate(rows) if not any(cell.strip().lower() in NULL_TOKENS for cell in row))
-    return next(complete, None)
+def _most_complete(rows: Sequence[Sequence[Any]]) -> int:
+    """The first row without a gap, else one with the fewest: one real row makes a better example than any made up."""
+    best, fewest = 0, len(rows[0]) + 1
+    for i, row in enumerate(rows):
+        gaps = sum(map(is_gap, row))
+        if gaps == 0:
+            return i
+        if gaps < fewest:
+            best, fewest = i, gaps
+    return best
 
 
 def _read_parquet(path: Path) -> dict[str, Column]:
@@ -80,6 +90,9 @@ def _read_parquet(path: Path) -> dict[str, Column]:
         table: dict[str, list[Any]] = next(batches).to_pydict()
     except (pyarrow.ArrowException, StopIteration) as error:
         raise ArtifactError(f"{path} is not readable as Parquet: {error or 'it holds no rows'}") from None
-    rows = list(zip(*table.values(), strict=True))
-    example = next((i for i, row in enumerate(rows) if all(v is not None and v == v for v in row)), None)
-    return {name: profile_values(name, values, example) for name, values in table.items()}
+    columns = {name: values for name, values in table.items() if not name.startswith("__index_level_")}  # of pandas
+    rows = list(zip(*columns.values(), strict=True))
+    if not rows:
+        raise ArtifactError(f"{path} holds no rows")
+    example = _most_complete(rows)
+    return {name: profile_values(name, values, example) for name, values in columns.items()}

@@ -101,7 +101,7 @@ def planned_placement(artifact: Path) -> Placement:
     """Where an artifact will run, from its loader and its size: known before it is loaded."""
     loader = find_loader(artifact)
     size = artifact.stat().st_size if artifact.is_file() else sum(p.stat().st_size for p in artifact.rglob("*"))
-    return place(Cost(size, getattr(loader, "compiled", False), False))
+    return place(Cost(size, loader.compiled, False))
 
 
 def load_locally(application: Application, slot: Slot, artifact: Path) -> None:

@@ -16,6 +16,10 @@ from modelport.kernel.ports import Hints, Loader, Model
 LOADERS = {
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
     "sklearn": "modelport.artifacts.loaders.sklearn:SklearnLoader",
+    "xgboost": "modelport.artifacts.loaders.xgboost:XgboostLoader",
+    "lightgbm": "modelport.artifacts.loaders.lightgbm:LightgbmLoader",
+    "catboost": "modelport.artifacts.loaders.catboost:CatboostLoader",
+    "torch": "modelport.artifacts.loaders.torch:TorchLoader",
 }
 """Our own loaders; those of other packages are found through the entry point group of the same name."""
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -40,14 +41,14 @@ _NOTHING_OUTSIDE: list[Loc] = []
 def compile_decoder(signature: Signature) -> Callable[[bytes], Decoded]:
     """A function from bytes to records. It raises InvalidInput with every problem, or MalformedBody."""
     careful = _compile_careful(signature)
-    if any(_needs_care(f) for f in signature.inputs):
+    fast = None if any(_needs_care(f) for f in signature.inputs) else _compile_fast(signature)
+    if fast is None:
         return careful
-    fast = _compile_fast(signature)
 
     def decode(body: bytes) -> Decoded:
         try:
             decoded = fast(body)
-        except (msgspec.MsgspecError, IndexError, ValueError, RecursionError):
+        except (msgspec.MsgspecError, IndexError, ValueError, OverflowError, RecursionError):
             decoded = None
         return decoded or careful(body)
 
@@ -55,18 +56,27 @@ def compile_decoder(signature: Signature) -> Callable[[bytes], Decoded]:
 
 
 def _needs_care(f: Field) -> bool:
-    """Float categories cannot be told to the compiled decoder."""
-    return bool(f.categories) and f.kind is Kind.FLOAT
+    """The compiled decoder cannot be told of categories of floats or beyond 64 bits, nor of names that JSON escapes."""
+    if any(c < " " or c in '"\\' for c in f.name):
+        return True
+    if f.kind is Kind.INT:
+        return not all(type(c) is int and -(2**63) <= c < 2**63 for c in f.categories)
+    return f.kind is Kind.FLOAT and bool(f.categories)
 
 
 # -- the compiled decoder ------------------------------------------------------------------------------------------
 
 
 def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
+    """None for the bytes that only the careful reading can tell about.
+
+    A key that stands twice is seen by counting colons: there are more of them than the fields of the records have.
+    """
     one, many = _compile_structs(signature)
     flat, flats = _compile_structs(signature, array_like=True) if signature.positional else (None, None)
     finish = _compile_tensors(signature)
-    colons = sum(1 + f.name.count(":") for f in signature.inputs)  # more than these: a key stands twice
+    colons = sum(1 + f.name.count(":") for f in signature.inputs)
+    colon_in_name = colons > len(signature.inputs)
 
     def decode_object(body: bytes) -> Decoded | None:
         if body.count(b":") != colons:
@@ -90,7 +100,10 @@ def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
             return decode_object(body)
         return decode_list(body) if first == 0x5B else None
 
-    return decode
+    def decode_unescaped(body: bytes) -> Decoded | None:
+        return None if b"\\" in body else decode(body)  # an escaped colon would spoil the count
+
+    return decode_unescaped if colon_in_name else decode
 
 
 def _compile_structs(signature: Signature, array_like: bool = False) -> tuple[Callable[[bytes], Any], ...]:
@@ -112,18 +125,21 @@ def _msgspec_type(f: Field) -> Any:
 
 
 def _float_type(f: Field) -> Any:
-    low = -FLOAT_LIMIT if f.low is None else max(f.low, -FLOAT_LIMIT)
-    high = FLOAT_LIMIT if f.high is None else min(f.high, FLOAT_LIMIT)
+    low = -FLOAT_LIMIT if f.low is None else max(-FLOAT_LIMIT, f.low)
+    high = FLOAT_LIMIT if f.high is None else min(FLOAT_LIMIT, f.high)
     return Annotated[float, msgspec.Meta(ge=low, le=high)]
+
+
+_NOTHING = msgspec.Meta(ge=1, le=0)
 
 
 def _int_type(f: Field) -> Any:
     if f.categories:
-        return Literal[tuple(map(int, f.categories))]
-    low, high = (max(-(2**63), f.int_bounds[0]), min(2**63 - 1, f.int_bounds[1]))
-    low = low if f.low is None else max(low, math.ceil(f.low))
-    high = high if f.high is None else min(high, math.floor(f.high))
-    return Annotated[int, msgspec.Meta(ge=low, le=high)]
+        return Literal[f.categories]
+    low, high = max(-(2**63), f.int_bounds[0]), min(2**63 - 1, f.int_bounds[1])
+    least = low if f.low is None else math.ceil(min(max(low, f.low), high + 1))
+    most = high if f.high is None else math.floor(max(min(high, f.high), low - 1))
+    return Annotated[int, msgspec.Meta(ge=least, le=most) if least <= most else _NOTHING]
 
 
 def _string_type(f: Field) -> Any:
@@ -161,8 +177,9 @@ def _compile_tensors(signature: Signature) -> Callable[[Record], Record]:
 def _tensor_converter(f: Field) -> Callable[[Any], Any]:
     dtype = np.dtype(object if f.dtype == "string" else f.dtype)
 
+    @np.errstate(over="ignore")
     def convert(value: Any) -> Any:
-        array = np.array(value, dtype=dtype)  # raises ValueError where the lists are ragged, OverflowError below
+        array = np.array(value, dtype=dtype)  # ValueError where the lists are ragged, OverflowError for 300 in uint8
         if array.ndim != len(f.shape) or any(d not in (None, n) for d, n in zip(f.shape, array.shape, strict=True)):
             raise ValueError("shape")
         if array.dtype.kind == "f" and not np.isfinite(array).all():  # 1e300 in float32, say
@@ -224,8 +241,8 @@ def _malformed_hint(text: str, hint: str) -> str:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         _refuse(f"The key {shorten(twice)!r} stands twice in one object", "duplicate_key", "send each key once")
     return found
 
@@ -298,9 +315,8 @@ def shorten(value: Any, depth: int = 2) -> Any:
     if isinstance(value, list):
         return [shorten(v, depth - 1) for v in value[:5]] + (["…"] if len(value) > 5 else [])
     if isinstance(value, dict):
-        items = list(value.items())
-        shown = {shorten(k): shorten(v, depth - 1) for k, v in items[:10]}
-        return {**shown, "…": f"{len(items) - 10} more"} if len(items) > 10 else shown
+        shown = {shorten(k): shorten(v, depth - 1) for k, v in islice(value.items(), 10)}
+        return {**shown, "…": f"{len(value) - 10} more"} if len(value) > 10 else shown
     return shorten(str(value))
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature, example_value
@@ -19,6 +20,8 @@ from modelport.kernel.values import Loc, Problem, Record
 
 MAX_PROBLEMS = 100
 MAX_CATEGORIES_SHOWN = 10
+MAX_TEXT = 100
+"""Texts longer than this are cut in messages, so that no answer grows with what was sent."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ def read_body(signature: Signature, body: Any) -> tuple[Reading, bool]:
     if is_batch(signature, body):
         for index, item in enumerate(body):
             read_record(signature, item, ("body", index), reading)
+            if len(reading.problems) >= MAX_PROBLEMS:
+                break  # refused already, and the rest may be long
         return reading, True
     read_record(signature, body, ("body",), reading)
     return reading, False
@@ -63,24 +68,33 @@ def read_record(signature: Signature, value: Any, loc: Loc, reading: Reading) ->
     else:
         values = []
         _report_not_a_record(signature, value, loc, reading)
-    if len(reading.problems) == before < MAX_PROBLEMS:
+    if len(reading.problems) == before:
         reading.records.append(tuple(values))
 
 
 def _read_object(signature: Signature, value: dict[str, Any], loc: Loc, reading: Reading) -> list[Any]:
     missing = [f for f in signature.inputs if f.name not in value]
-    unknown = [name for name in value if name not in signature.names]
     present = [f for f in signature.inputs if f.name in value]
     values = [read_value(f, value[f.name], (*loc, f.name), reading) for f in present]
-    for f in missing:
-        near = get_close_matches(f.name, unknown, 1, 0.7)
-        hint = f"rename {near[0]!r} to {f.name!r}" if near else f'add "{f.name}": {_literal(example_value(f))}'
-        reading.report((*loc, f.name), f"Field {f.name!r} is required", "missing", value, hint)
-    for name in unknown:
-        near = get_close_matches(name, [f.name for f in missing] or signature.names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the fields are: {_join(signature.names)}"
-        reading.report((*loc, name), f"Field {name!r} is not known to the model", "extra_forbidden", value[name], hint)
+    if missing or len(value) > len(present):
+        _report_names(signature, value, missing, loc, reading)
     return values
+
+
+def _report_names(
+    signature: Signature, value: dict[str, Any], missing: Sequence[Field], loc: Loc, reading: Reading
+) -> None:
+    known = frozenset(signature.names)
+    unknown = list(islice((name for name in value if name not in known), MAX_PROBLEMS))
+    for f in missing[:MAX_PROBLEMS]:
+        near = _nearest(f.name, unknown, 0.7)
+        hint = f"add {_literal(f.name)}: {_sample(f)}" if near is None else f"rename {near!r} to {_quote(f.name)}"
+        reading.report((*loc, f.name), f"Field {_quote(f.name)} is required", "missing", value, hint)
+    for name in unknown:
+        near = _nearest(name, [f.name for f in missing] or signature.names)
+        hint = f"the fields are: {_join(signature.names)}" if near is None else f"did you mean {near!r}?"
+        message = f"Field {_quote(name)} is not known to the model"
+        reading.report((*loc, name), message, "extra_forbidden", value[name], hint)
 
 
 def _read_flat_list(signature: Signature, value: list[Any], loc: Loc, reading: Reading) -> list[Any]:
@@ -93,20 +107,24 @@ def _read_flat_list(signature: Signature, value: list[Any], loc: Loc, reading: R
 
 
 def _report_not_a_record(signature: Signature, value: Any, loc: Loc, reading: Reading) -> None:
-    example = _literal(signature.example())
+    if any(f.kind is Kind.TENSOR for f in signature.inputs):  # whose example may be long
+        hint = f"send an object with the fields: {_join(signature.names)}"
+    else:
+        hint = f"send for example {_literal(signature.example())}"
     if isinstance(value, list):
         message = "A record must be an object with named fields, not a list: this model matches inputs by name"
     else:
         message = f"A record must be a JSON object, not {describe(value)}"
-    reading.report(loc, message, "record_type", value, f"send for example {example}")
+    reading.report(loc, message, "record_type", value, hint)
 
 
 def read_value(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
     """Read one value of a field; reports what is wrong, notes what lies outside the training data."""
     if value is None:
         if not f.nullable:
-            hint = f"send a {f.kind}, for example {_literal(example_value(f))}"
-            reading.report(loc, f"Expected a {f.kind}, got null", f"{f.kind}_type", None, hint)
+            what = _WORDS[f.kind]
+            hint = f"send {_sample(f)}" if f.kind is Kind.TENSOR else f"send {what}, for example {_sample(f)}"
+            reading.report(loc, f"Expected {what}, got null", f"{f.kind}_type", None, hint)
         return None
     return _READERS[f.kind](f, value, loc, reading)
 
@@ -155,13 +173,12 @@ def _report_number(f: Field, value: Any, loc: Loc, reading: Reading) -> None:
         hint = f"remove the quotes: send {value.strip()}" if _is_numeric_text(value) else hint
     if isinstance(value, bool):
         hint = "booleans are no numbers: send 1 or 0 if that is meant"
-    what = "a whole number" if f.kind is Kind.INT else "a number"
-    reading.report(loc, f"Expected {what}, got {describe(value)}", f"{f.kind}_type", value, hint)
+    reading.report(loc, f"Expected {_WORDS[f.kind]}, got {describe(value)}", f"{f.kind}_type", value, hint)
 
 
 def _is_numeric_text(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return len(text) <= MAX_TEXT and math.isfinite(float(text))
     except ValueError:
         return False
 
@@ -169,7 +186,7 @@ def _is_numeric_text(text: str) -> bool:
 def _range_hint(f: Field) -> str:
     if f.low is not None and f.high is not None:
         return f"a number, in the training data from {f.low:g} to {f.high:g}"
-    return f"a number, for example {_literal(example_value(f))}"
+    return f"a number, for example {_sample(f)}"
 
 
 def _read_bool(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
@@ -182,16 +199,10 @@ def _read_bool(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
 
 def _read_string(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
     if not isinstance(value, str):
-        hint = (
-            f"one of {_join(f.categories)}"
-            if f.categories
-            else f"send a string, for example {_literal(example_value(f))}"
-        )
+        hint = f"one of {_join(f.categories)}" if f.categories else f"send a string, for example {_sample(f)}"
         return reading.report(loc, f"Expected a string, got {describe(value)}", "string_type", value, hint)
     if not _is_encodable(value):
-        return reading.report(
-            loc, "The string holds half a surrogate pair", "string_unicode", None, "send valid Unicode"
-        )
+        return reading.report(loc, _HALF_PAIR, "string_unicode", None, "send valid Unicode")
     return _read_category(f, value, loc, reading)
 
 
@@ -201,8 +212,8 @@ def _read_category(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
     if not f.closed:
         reading.outside.append(loc)
         return value
-    near = get_close_matches(str(value), [str(c) for c in f.categories], 1)
-    hint = (f"did you mean {near[0]!r}? " if near else "") + f"one of {_join(f.categories)}"
+    near = _nearest(str(value), [str(c) for c in f.categories])
+    hint = f"one of {_join(f.categories)}" if near is None else f"did you mean {near!r}? one of {_join(f.categories)}"
     return reading.report(loc, f"{value!r:.80} is not a category the model knows", "enum", value, hint)
 
 
@@ -215,42 +226,63 @@ def _is_encodable(text: str) -> bool:
 
 
 def _read_tensor(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
-    fault = _tensor_fault(value, f.shape, f.dtype, ())
+    fault = _tensor_fault(value, _extents(value, f.shape), f.dtype, ())
     if fault is None:
         return value
     index, message = fault
-    shape = " × ".join("any" if d is None else str(d) for d in f.shape) or "a single value"
-    return reading.report(
-        (*loc, *index), message, "tensor_shape", None, f"send nested lists of shape {shape} ({f.dtype})"
-    )
+    return reading.report((*loc, *index), message, "tensor_shape", None, f"send {_sample(f)}")
+
+
+def _extents(value: Any, shape: Sequence[int | None]) -> list[int | None]:
+    """The shape, its free dimensions set to what the first list on their axis has: all others must have as many."""
+    extents = []
+    for size in shape:
+        is_list = isinstance(value, list)
+        extents.append(len(value) if is_list and size is None else size)
+        value = value[0] if is_list and value else None
+    return extents
 
 
 def _tensor_fault(value: Any, shape: Sequence[int | None], dtype: str, at: Loc) -> tuple[Loc, str] | None:
     if not shape:
-        return None if _TENSOR_LEAF.get(dtype, _is_number)(value) else (at, f"Expected {dtype}, got {describe(value)}")
+        return _leaf_fault(value, dtype, at)
     if not isinstance(value, list):
         return at, f"Expected a list on axis {len(at)}, got {describe(value)}"
     if shape[0] is not None and len(value) != shape[0]:
         return at, f"Expected {shape[0]} elements on axis {len(at)}, got {len(value)}"
-    if len(shape) > 1 and len({len(v) if isinstance(v, list) else -1 for v in value}) > 1:
-        return at, f"The lists on axis {len(at) + 1} have different lengths"
+    if len(shape) > 1 and not value:
+        return at, f"Expected at least one element on axis {len(at)}"
     faults = (_tensor_fault(item, shape[1:], dtype, (*at, i)) for i, item in enumerate(value))
     return next((fault for fault in faults if fault is not None), None)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value) is not None
+def _leaf_fault(value: Any, dtype: str, at: Loc) -> tuple[Loc, str] | None:
+    if not _is_leaf(value, dtype):
+        return at, f"Expected {dtype}, got {describe(value)}"
+    if dtype == "string":
+        return None if _is_encodable(value) else (at, _HALF_PAIR)
+    return None if dtype == "bool" or _fits(value, dtype) else (at, f"The number does not fit {dtype}")
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_leaf(value: Any, dtype: str) -> bool:
+    if dtype in _LEAF_TYPES:
+        return isinstance(value, _LEAF_TYPES[dtype])
+    return isinstance(value, int if "int" in dtype else (int, float)) and not isinstance(value, bool)
 
 
-_TENSOR_LEAF: dict[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str) and _is_encodable(value),
-    "bool": lambda value: isinstance(value, bool),
-    **{f"{sign}int{bits}": _is_int for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}
+_LEAF_TYPES: dict[str, type] = {"string": str, "bool": bool}
+_FLOAT_ENDS = {"float16": 65520.0, "float32": 3.4028235677973366e38}  # from here on, rounding gives infinity
+
+
+def _fits(value: int | float, dtype: str) -> bool:
+    if "int" in dtype:
+        low, high = Field("", dtype=dtype).int_bounds
+        return low <= value <= high
+    try:
+        return abs(float(value)) < _FLOAT_ENDS.get(dtype, math.inf)
+    except OverflowError:
+        return False
+
 
 _READERS: dict[Kind, Callable[[Field, Any, Loc, Reading], Any]] = {
     Kind.FLOAT: _read_number,
@@ -261,7 +293,17 @@ _READERS: dict[Kind, Callable[[Field, Any, Loc, Reading], Any]] = {
 }
 
 
+# -- words ---------------------------------------------------------------------------------------------------------
+
+_WORDS = {
+    Kind.FLOAT: "a number",
+    Kind.INT: "a whole number",
+    Kind.BOOL: "true or false",
+    Kind.STRING: "a string",
+    Kind.TENSOR: "nested lists",
+}
 _JSON_WORDS = {"str": "a string", "list": "a list", "dict": "an object"}
+_HALF_PAIR = "The string holds half a surrogate pair"
 
 
 def describe(value: Any) -> str:
@@ -275,11 +317,35 @@ def describe(value: Any) -> str:
     return _JSON_WORDS.get(type(value).__name__, type(value).__name__)
 
 
+def _nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """The known word most like this one. Long words are not compared: that takes time, and nobody misspells them."""
+    if len(word) > MAX_TEXT:
+        return None
+    near = get_close_matches(word, [k for k in known if len(k) <= MAX_TEXT], 1, cutoff)
+    return near[0] if near else None
+
+
+def _sample(f: Field) -> str:
+    """What could stand in a field, for a hint. A tensor is told by its shape: its example may be long."""
+    if f.kind is not Kind.TENSOR:
+        return _literal(example_value(f))
+    shape = " × ".join("any" if d is None else str(d) for d in f.shape)
+    return f"nested lists of shape {shape} ({f.dtype})" if shape else f"a single value ({f.dtype})"
+
+
 def _literal(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 400 else text[:397] + "…"
+    return _cut(json.dumps(value, ensure_ascii=False), 400)
+
+
+def _quote(name: str) -> str:
+    return repr(_cut(name, MAX_TEXT))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _join(values: Sequence[Any]) -> str:
-    shown = ", ".join(map(str, values[:MAX_CATEGORIES_SHOWN]))
-    return shown + (f", … ({len(values)} in all)" if len(values) > MAX_CATEGORIES_SHOWN else "")
+    shown = ", ".join(_cut(str(value), MAX_TEXT) for value in values[:MAX_CATEGORIES_SHOWN])
+    more = f", … ({len(values)} in all)" if len(values) > MAX_CATEGORIES_SHOWN else ""
+    return _cut(shown, 400) + more

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from modelport.errors import SignatureError
+from modelport.kernel.check import Reading, read_value
 from modelport.kernel.ports import Hints
 from modelport.kernel.profile import Column
-from modelport.kernel.signature import NUMERIC, Field, Kind, Signature
+from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind, Signature
 
 
 def positional_names(count: int) -> tuple[str, ...]:
@@ -86,25 +87,44 @@ def _refine_field(f: Field, column: Column) -> Field:
 
 
 def _refine_type(f: Field, column: Column) -> Field:
-    if f.kind is Kind.FLOAT and column.kind is Kind.INT:
-        return f.because("int: every value in the data is a whole number", kind=Kind.INT)
-    if f.guessed and column.kind is not f.kind:
+    if column.kind is f.kind or not column.rows - column.nulls:
+        return f
+    if f.guessed:
         return f.because(f"{column.kind}: the data's column holds {column.kind} values", kind=column.kind)
+    if f.kind is Kind.FLOAT and column.kind is Kind.INT and not f.categories:
+        return f.because("int: every value in the data is a whole number", kind=Kind.INT)
+    if f.kind in NUMERIC and column.kind is Kind.BOOL and not f.categories:
+        return f.because("bool: every value in the data is true or false", kind=Kind.BOOL, low=None, high=None)
     return f
 
 
 def _refine_values(f: Field, column: Column) -> Field:
-    if column.low is not None and f.kind in NUMERIC and f.low is None:
-        return f.because(f"range {column.low:g} to {column.high:g} seen in the data", low=column.low, high=column.high)
-    if column.categories and f.kind is Kind.STRING and not f.categories:
+    low, high = column.low, column.high
+    if low is not None and high is not None and f.kind in NUMERIC and f.low is None and not f.categories:
+        if _holds(f, low) and _holds(f, high):
+            return f.because(f"range {low:g} to {high:g} seen in the data", low=low, high=high)
+        return f.because("the data holds numbers that the model's own type does not: its range is not used")
+    if column.categories and f.kind is Kind.STRING and not f.categories and f.dtype != "text":
         return f.because(f"{len(column.categories)} categories seen in the data", categories=column.categories)
     return f
+
+
+def _holds(f: Field, value: float) -> bool:
+    least, greatest = f.int_bounds if f.kind is Kind.INT else (-FLOAT_LIMIT, FLOAT_LIMIT)
+    return least <= value <= greatest
 
 
 def _fits(f: Field, column: Column) -> bool:
     if f.closed and column.example not in f.categories:
         return False
-    return f.kind is column.kind or {f.kind, column.kind} <= NUMERIC
+    return not _fault(f, column.example)
+
+
+def _fault(f: Field, value: Any) -> str:
+    """What is wrong with a value for a field, or nothing."""
+    reading = Reading()
+    read_value(f, value, (), reading)
+    return reading.problems[0].message if reading.problems else ""
 
 
 def ignored_columns(signature: Signature, hints: Hints) -> list[str]:
@@ -118,35 +138,120 @@ def missing_columns(signature: Signature, hints: Hints) -> list[str]:
     return [name for name in signature.names if hints.columns and name not in hints.columns]
 
 
+# -- the user's own word, from the TOML file beside the model --------------------------------------------------------
+
+_TENSOR_KEYS = ("shape", "dtype", "example", "description")
+_DTYPES = (
+    "float16",
+    "float32",
+    "float64",
+    "bool",
+    "string",
+    *(f"{s}int{b}" for s in ("", "u") for b in (8, 16, 32, 64)),
+)
+
+
 def _correct(f: Field, table: Mapping[str, Any]) -> Field:
-    """The user's own word, from the TOML file beside the model."""
     if not table:
         return f
-    changes: dict[str, Any] = {
-        key: table[key] for key in ("nullable", "closed", "example", "description") if key in table
-    }
-    if "type" in table:
-        changes |= {"kind": _kind(table["type"], f.name), "guessed": False}
-    if "range" in table:
-        changes |= dict(zip(("low", "high"), _range(table["range"], f.name), strict=True))
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _known_keys(f.kind):
+            raise _wrong(f, f"{key} says nothing about a {f.kind}; known are {', '.join(_known_keys(f.kind))}")
+        changes |= _CORRECTIONS[key](f, value)
+    if changes.get("kind", f.kind) is not f.kind:
+        changes = {"low": None, "high": None, "categories": (), "closed": False, **changes}
+    corrected = f.because(f"{', '.join(table)} set in the TOML file beside the model", **changes)
+    _check_corrected(corrected, table)
+    return corrected if "example" in table or not _example_fault(corrected) else replace(corrected, example=None)
+
+
+def _known_keys(kind: Kind) -> Sequence[str]:
+    return _TENSOR_KEYS if kind is Kind.TENSOR else [key for key in _CORRECTIONS if key not in ("shape", "dtype")]
+
+
+def _check_corrected(f: Field, table: Mapping[str, Any]) -> None:
+    if f.closed and not f.categories:
+        raise _wrong(f, "closed wants categories, too")
+    if "range" in table and f.kind not in NUMERIC:
+        raise _wrong(f, f"range says nothing about a {f.kind}")
     if "categories" in table:
-        if not isinstance(table["categories"], list) or not table["categories"]:
-            raise SignatureError(f"[fields.{f.name}]: categories wants a list")
-        changes["categories"] = tuple(table["categories"])
-    return f.because(f"{', '.join(table)} set in the TOML file beside the model", **changes)
+        plain = replace(f, categories=(), closed=False)
+        wrong = next((c for c in f.categories if _fault(plain, c)), None)
+        if wrong is not None or f.kind is Kind.BOOL:
+            raise _wrong(f, f"{wrong!r} is no category of a {f.kind}" if wrong is not None else "a bool has none")
+    if "example" in table and (fault := _example_fault(f)):
+        raise _wrong(f, f"the example does not fit: {fault}")
 
 
-def _kind(value: Any, name: str) -> Kind:
+def _example_fault(f: Field) -> str:
+    return "" if f.example is None else _fault(f, f.example)
+
+
+def _wrong(f: Field, message: str) -> SignatureError:
+    return SignatureError(f"[fields.{f.name}]: {message}")
+
+
+def _correct_type(f: Field, value: Any) -> dict[str, Any]:
     kinds = [kind for kind in Kind if kind is not Kind.TENSOR]
     if value not in kinds:
-        raise SignatureError(f"[fields.{name}]: type wants one of {', '.join(kinds)}, not {value!r}")
-    return Kind(value)
+        raise _wrong(f, f"type wants one of {', '.join(kinds)}, not {value!r}")
+    return {"kind": Kind(value), "guessed": False}
 
 
-def _range(value: Any, name: str) -> tuple[float, float]:
+def _correct_range(f: Field, value: Any) -> dict[str, Any]:
     if not (isinstance(value, list) and len(value) == 2 and all(type(v) in (int, float) for v in value)):
-        raise SignatureError(f"[fields.{name}]: range wants two numbers, [low, high]")
-    return value[0], value[1]
+        raise _wrong(f, "range wants two numbers, [low, high]")
+    if not value[0] <= value[1]:
+        raise _wrong(f, f"range wants the lower number first, not {value}")
+    return {"low": value[0], "high": value[1]}
+
+
+def _correct_categories(f: Field, value: Any) -> dict[str, Any]:
+    if not isinstance(value, list) or not value:
+        raise _wrong(f, "categories wants a list")
+    return {"categories": tuple(value)}
+
+
+def _correct_shape(f: Field, value: Any) -> dict[str, Any]:
+    """-1 stands for an axis of any length. What the artifact says of its axes cannot be changed, only fixed."""
+    if not (isinstance(value, list) and all(type(d) is int and (d > 0 or d == -1) for d in value)):
+        raise _wrong(f, "shape wants a list of lengths, such as [3, 224, 224], with -1 for an axis of any length")
+    shape = tuple(None if d == -1 else d for d in value)
+    same = len(shape) == len(f.shape) and all(old in (None, new) for old, new in zip(f.shape, shape, strict=True))
+    if not (f.guessed or same):
+        raise _wrong(f, f"the model's own shape is {[-1 if d is None else d for d in f.shape]}, not {value}")
+    return {"shape": shape, "guessed": False}
+
+
+def _correct_dtype(f: Field, value: Any) -> dict[str, Any]:
+    if value not in _DTYPES:
+        raise _wrong(f, f"dtype wants one of {', '.join(_DTYPES)}, not {value!r}")
+    if not f.guessed and value != f.dtype:
+        raise _wrong(f, f"the model's own dtype is {f.dtype}, not {value}")
+    return {"dtype": value}
+
+
+def _plain(key: str, kind: type, wanted: str) -> Callable[[Field, Any], dict[str, Any]]:
+    def correct(f: Field, value: Any) -> dict[str, Any]:
+        if not isinstance(value, kind):
+            raise _wrong(f, f"{key} wants {wanted}, not {value!r}")
+        return {key: value}
+
+    return correct
+
+
+_CORRECTIONS: dict[str, Callable[[Field, Any], dict[str, Any]]] = {
+    "type": _correct_type,
+    "nullable": _plain("nullable", bool, "true or false"),
+    "range": _correct_range,
+    "categories": _correct_categories,
+    "closed": _plain("closed", bool, "true or false"),
+    "shape": _correct_shape,
+    "dtype": _correct_dtype,
+    "example": _plain("example", object, "a value"),
+    "description": _plain("description", str, "a text"),
+}
 
 
 def check_corrections(signature: Signature, hints: Hints) -> None:

@@ -9,12 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.loaders.onnx_classes import read_classes
-from modelport.artifacts.loaders.tabular import class_answers, named_fields, value_answers
+from modelport.artifacts.loaders.onnx_graph import GraphFacts, read_graph
+from modelport.artifacts.loaders.tabular import (
+    Outputs,
+    class_answers,
+    is_sound,
+    named_fields,
+    plain_values,
+    settle_gaps,
+    value_answers,
+)
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model
-from modelport.kernel.signature import Field, Kind, Output, Signature, Task
+from modelport.kernel.signature import Field, Kind, Output, Signature, Task, example_value
 from modelport.kernel.values import Record
 
 DTYPES = {
@@ -31,6 +39,7 @@ class OnnxLoader:
     """Reads `.onnx` files."""
 
     extra = "onnx"
+    compiled = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix: an ONNX file has no magic number."""
@@ -44,7 +53,7 @@ class OnnxLoader:
             raise MissingExtra("an ONNX model", self.extra) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a batch of rows gains nothing from more
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what goes wrong in a call is raised, too
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a dozen types of its own
@@ -61,13 +70,18 @@ class OnnxModel:
 
     def __init__(self, session: Any, path: Path, hints: Hints) -> None:
         self._session = session
-        inputs = session.get_inputs()
-        fields, positional, self._feed = _read_inputs(session, inputs, hints)
-        outputs = session.get_outputs()
-        classes = read_classes(path)
-        self._batched = all(_is_free(i.shape[0]) for i in inputs if i.shape)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        rows = _read_rows(inputs, outputs)
         self._output_names = [o.name for o in outputs]
-        task, described, self._answer = _read_outputs(outputs, classes, tabular=fields[0].kind is not Kind.TENSOR)
+        facts = read_graph(path, [i.name for i in inputs], self._output_names[0])
+        fields, positional, self._feed = _read_inputs(session, inputs, rows, facts, hints)
+        if rows == "one" and all(_is_free(i.shape[0]) for i in inputs) and self._keeps_rows(fields):
+            rows = "batch"
+        self._batched = rows == "batch"
+        tabular = fields[0].kind is not Kind.TENSOR
+        task, described, self._answer = _read_outputs(outputs, facts.classes, tabular, rows)
+        if tabular:
+            fields = settle_gaps(fields, self._works)
         self.signature = Signature(task, fields, described, positional)
         self.cost = Cost(bytes=path.stat().st_size, compiled=True, releases_gil=True)
 
@@ -77,24 +91,50 @@ class OnnxModel:
             return self._answer(self._session.run(self._output_names, self._feed(records)))
         return [answer for record in records for answer in self.predict([record])]
 
+    def _keeps_rows(self, fields: Sequence[Field]) -> bool:
+        """Whether three records get three answers, where the declared shapes of the outputs do not say so."""
+        record = tuple(example_value(f) for f in fields)
+        try:
+            values = self._session.run(self._output_names, self._feed([record] * 3))
+        except Exception:  # ONNX Runtime raises a dozen types of its own
+            return False
+        return all(np.shape(v)[:1] == (3,) for v in values)
+
+    def _works(self, record: Record) -> bool:
+        values = self._session.run(self._output_names, self._feed([record]))
+        return all(is_sound(v if isinstance(v, np.ndarray) else list(v[0].values())) for v in values)
+
 
 # -- inputs --------------------------------------------------------------------------------------------------------
 
 Feed = Callable[[Sequence[Record]], dict[str, Any]]
 
 
-def _read_inputs(session: Any, inputs: Sequence[Any], hints: Hints) -> tuple[tuple[Field, ...], bool, Feed]:
+def _read_rows(inputs: Sequence[Any], outputs: Sequence[Any]) -> str:
+    """How records meet the first axis: "batch" takes any number, "one" has length 1, "none" is no axis of records."""
+    if all(i.shape and _is_free(i.shape[0]) for i in inputs):
+        return "batch" if all(_is_row_wise(o) for o in outputs) else "one"
+    return "one" if all(i.shape and (_is_free(i.shape[0]) or i.shape[0] == 1) for i in inputs) else "none"
+
+
+def _is_row_wise(o: Any) -> bool:
+    """An output of a fixed size would mix the records of several callers. Of sequences the shape is not known."""
+    return not o.type.startswith("tensor") or (bool(o.shape) and _is_free(o.shape[0]))
+
+
+def _read_inputs(
+    session: Any, inputs: Sequence[Any], rows: str, facts: GraphFacts, hints: Hints
+) -> tuple[tuple[Field, ...], bool, Feed]:
     for i in inputs:
         if i.type not in DTYPES:
             raise ArtifactError(f"the input {i.name!r} has the type {i.type}, which cannot be sent as JSON")
-    if len(inputs) == 1 and _is_table(inputs[0], hints):
+    if len(inputs) == 1 and rows != "none" and _is_table(inputs[0], hints):
         return _read_table(session, inputs[0], hints)
-    if all(len(i.shape) == 2 and i.shape[1] == 1 for i in inputs):
-        fields = refine([_column_field(i) for i in inputs], hints)
-        return fields, False, _column_feed(inputs, fields)
-    fields = tuple(_tensor_field(i) for i in inputs)
-    batched = all(_is_free(i.shape[0]) for i in inputs if i.shape)
-    return fields, False, _tensor_feed(inputs, stack=batched or all(i.shape and i.shape[0] == 1 for i in inputs))
+    if rows != "none" and all(i.shape[1:] in ([1], []) for i in inputs):
+        fields = refine([_column_field(i, facts) for i in inputs], hints)
+        return fields, False, _column_feed(inputs)
+    fields = refine([_tensor_field(i, rows) for i in inputs], hints)
+    return fields, False, _tensor_feed(inputs, stack=rows != "none")
 
 
 def _is_free(dimension: Any) -> bool:
@@ -102,23 +142,29 @@ def _is_free(dimension: Any) -> bool:
 
 
 def _is_table(i: Any, hints: Hints) -> bool:
-    if len(i.shape) != 2 or DTYPES[i.type] in ("string", "bool") or not (_is_free(i.shape[0]) or i.shape[0] == 1):
-        return False
-    return not _is_free(i.shape[1]) or bool(hints.features or hints.columns)
+    return len(i.shape) == 2 and (not _is_free(i.shape[1]) or bool(hints.features or hints.columns))
 
 
 def _read_table(session: Any, i: Any, hints: Hints) -> tuple[tuple[Field, ...], bool, Feed]:
-    dtype = DTYPES[i.type]
     count = None if _is_free(i.shape[1]) else i.shape[1]
-    kind = Kind.INT if "int" in dtype else Kind.FLOAT
-    names = _stored_names(session, count)
-    fields, positional = named_fields(names, count, hints, kind=kind, dtype=dtype)
-    numpy_dtype, name = np.dtype(dtype), i.name
+    fields, positional = named_fields(_stored_names(session, count), count, hints, **_cell_type(i))
+    dtype, name = _numpy_dtype(i), i.name
 
     def feed(records: Sequence[Record]) -> dict[str, Any]:
-        return {name: np.array(records, dtype=numpy_dtype)}
+        return {name: np.array(records, dtype=dtype)}
 
     return refine(fields, hints), positional, feed
+
+
+def _cell_type(i: Any) -> dict[str, Any]:
+    dtype = DTYPES[i.type]
+    if dtype in ("string", "bool"):
+        return {"kind": Kind.STRING if dtype == "string" else Kind.BOOL}
+    return {"kind": Kind.INT if "int" in dtype else Kind.FLOAT, "dtype": dtype}
+
+
+def _numpy_dtype(i: Any) -> np.dtype[Any]:
+    return np.dtype(object if DTYPES[i.type] == "string" else DTYPES[i.type])
 
 
 def _stored_names(session: Any, count: int | None) -> list[str] | None:
@@ -128,43 +174,43 @@ def _stored_names(session: Any, count: int | None) -> list[str] | None:
         names = json.loads(text) if text.startswith("[") else text.split(",") if text else []
     except json.JSONDecodeError:
         return None
-    return names if names and len(names) == (count or len(names)) and all(isinstance(n, str) for n in names) else None
+    fit = len(set(map(str, names))) == (count or len(names)) and all(isinstance(n, str) for n in names)
+    return names if names and fit else None
 
 
-def _column_field(i: Any) -> Field:
-    dtype = DTYPES[i.type]
-    kind = {"string": Kind.STRING, "bool": Kind.BOOL}.get(dtype, Kind.INT if "int" in dtype else Kind.FLOAT)
-    return Field(
-        i.name, kind, dtype="" if dtype in ("string", "bool") else dtype, reasons=(f"an input of type {dtype}",)
-    )
+def _column_field(i: Any, facts: GraphFacts) -> Field:
+    f = Field(i.name, **_cell_type(i), reasons=(f"an input of type {DTYPES[i.type]}",))
+    categories, closed = facts.categories.get(i.name, ((), False))
+    if not categories or f.kind is Kind.BOOL:
+        return f
+    reason = f"{len(categories)} categories stored in its OneHotEncoder{'' if closed else '; others are allowed'}"
+    kind = Kind.STRING if isinstance(categories[0], str) else Kind.INT
+    return f.because(reason, kind=kind, categories=categories, closed=closed)
 
 
-def _column_feed(inputs: Sequence[Any], fields: Sequence[Field]) -> Feed:
-    names = [i.name for i in inputs]
-    dtypes = [np.dtype(object if DTYPES[i.type] == "string" else DTYPES[i.type]) for i in inputs]
+def _column_feed(inputs: Sequence[Any]) -> Feed:
+    layout = [(i.name, _numpy_dtype(i), (-1, *i.shape[1:])) for i in inputs]
 
     def feed(records: Sequence[Record]) -> dict[str, Any]:
         columns = zip(*records, strict=True)
-        return {n: np.array(c, dtype=d).reshape(-1, 1) for n, c, d in zip(names, columns, dtypes, strict=True)}
+        return {n: np.array(c, dtype=d).reshape(s) for (n, d, s), c in zip(layout, columns, strict=True)}
 
     return feed
 
 
-def _tensor_field(i: Any) -> Field:
-    shape = [None if _is_free(d) else d for d in i.shape]
-    if shape and (shape[0] is None or shape[0] == 1):
-        shape = shape[1:]
-    return Field(
-        i.name, Kind.TENSOR, shape=tuple(shape), dtype=DTYPES[i.type], reasons=("shape and type of the graph",)
-    )
+def _tensor_field(i: Any, rows: str) -> Field:
+    shape = tuple(None if _is_free(d) else d for d in i.shape)
+    shape = shape if rows == "none" else shape[1:]
+    return Field(i.name, Kind.TENSOR, shape=shape, dtype=DTYPES[i.type], reasons=("shape and type of the graph",))
 
 
 def _tensor_feed(inputs: Sequence[Any], stack: bool) -> Feed:
-    names = [i.name for i in inputs]
+    names, dtypes = [i.name for i in inputs], [_numpy_dtype(i) for i in inputs]
 
     def feed(records: Sequence[Record]) -> dict[str, Any]:
         columns = zip(*records, strict=True)
-        return {n: np.stack(c) if stack else c[0] for n, c in zip(names, columns, strict=True)}
+        arrays = (np.asarray(c if stack else c[0], dtype=d) for c, d in zip(columns, dtypes, strict=True))
+        return dict(zip(names, arrays, strict=True))
 
     return feed
 
@@ -174,22 +220,22 @@ def _tensor_feed(inputs: Sequence[Any], stack: bool) -> Feed:
 Answer = Callable[[list[Any]], list[Any]]
 
 
-def _read_outputs(
-    outputs: Sequence[Any], classes: Sequence[Any], tabular: bool
-) -> tuple[Task, tuple[Output, ...], Answer]:
+def _read_outputs(outputs: Sequence[Any], classes: Sequence[Any], tabular: bool, rows: str) -> Outputs:
     first = outputs[0]
     labelled = first.type in ("tensor(string)", "tensor(int64)") and len(first.shape) <= 2
     if labelled and len(outputs) == 2 and tabular:
         return _read_labels(outputs, classes)
     if tabular and len(outputs) == 1 and _is_value(first):
-        return _read_values(first)
+        width = first.shape[1] if len(first.shape) == 2 and not _is_free(first.shape[1]) else 1
+        task, described, answer = plain_values(width, _value_kind(first))
+        return task, described, lambda values: answer(np.asarray(values[0]))
     described = tuple(
-        Output(o.name, Kind.TENSOR, shape=_record_shape(o), dtype=DTYPES.get(o.type, o.type)) for o in outputs
+        Output(o.name, Kind.TENSOR, shape=_record_shape(o, rows), dtype=DTYPES.get(o.type, o.type)) for o in outputs
     )
-    return Task.TENSOR, described, _tensor_answers([o.name for o in outputs])
+    return Task.TENSOR, described, _tensor_answers([o.name for o in outputs], rows)
 
 
-def _read_labels(outputs: Sequence[Any], classes: Sequence[Any]) -> tuple[Task, tuple[Output, ...], Answer]:
+def _read_labels(outputs: Sequence[Any], classes: Sequence[Any]) -> Outputs:
     label, scores = outputs
     kind = Kind.STRING if label.type == "tensor(string)" else Kind.INT
     if scores.type.startswith("seq(map("):
@@ -215,24 +261,24 @@ def _is_value(o: Any) -> bool:
     return len(o.shape) <= 2 and (len(o.shape) < 2 or o.shape[1] == 1 or o.name == "variable")
 
 
-def _read_values(o: Any) -> tuple[Task, tuple[Output, ...], Answer]:
-    width = o.shape[1] if len(o.shape) == 2 and not _is_free(o.shape[1]) else 1
-    kind = Kind.FLOAT if "float" in o.type or "double" in o.type else Kind.INT if "int" in o.type else Kind.STRING
-    names = ["prediction"] if width == 1 else [f"y{i}" for i in range(width)]
-    return (
-        Task.REGRESS,
-        tuple(Output(name, kind) for name in names),
-        lambda values: value_answers(np.asarray(values[0])),
-    )
+def _value_kind(o: Any) -> Kind:
+    dtype = DTYPES.get(o.type, "string")
+    return Kind.FLOAT if "float" in dtype else Kind.INT if "int" in dtype else Kind.STRING
 
 
-def _record_shape(o: Any) -> tuple[int | None, ...]:
-    return tuple(None if _is_free(d) else d for d in o.shape[1:])
+def _record_shape(o: Any, rows: str) -> tuple[int | None, ...]:
+    shape = tuple(None if _is_free(d) else d for d in o.shape)
+    return shape if rows == "none" else shape[1:]
 
 
-def _tensor_answers(names: Sequence[str]) -> Answer:
-    def answer(values: list[Any]) -> list[Any]:
-        rows = zip(*values, strict=True)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+def _tensor_answers(names: Sequence[str], rows: str) -> Answer:
+    def one_each(values: list[Any]) -> list[Any]:
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
-    return answer
+    def whole(values: list[Any]) -> list[Any]:
+        return [dict(zip(names, values, strict=True))]
+
+    def first_row(values: list[Any]) -> list[Any]:
+        return whole([v[0] if len(np.shape(v)) and np.shape(v)[0] == 1 else v for v in values])
+
+    return {"batch": one_each, "one": first_row, "none": whole}[rows]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from modelport.artifacts.loaders.sklearn_inputs import needs_frame, read_inputs
-from modelport.artifacts.loaders.sklearn_outputs import read_outputs
-from modelport.artifacts.loaders.tabular import to_array, to_frame
+from modelport.artifacts.loaders.catboost import CatboostModel
+from modelport.artifacts.loaders.lightgbm import LightgbmModel
+from modelport.artifacts.loaders.sklearn_inputs import Inputs, needs_frame, read_inputs
+from modelport.artifacts.loaders.sklearn_outputs import plain_array, read_outputs
+from modelport.artifacts.loaders.sklearn_parts import all_parts, first_step, has_method, is_vectorizer, stored
+from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
+from modelport.artifacts.loaders.xgboost import XgboostModel
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Signature, example_value
@@ -26,6 +26,7 @@ class SklearnLoader:
     """Reads `.joblib`, `.pkl`, `.pickle` and `.sav` files."""
 
     extra = "sklearn"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix; compressed joblib files start with any of five magic numbers."""
@@ -37,6 +38,9 @@ class SklearnLoader:
             warnings.simplefilter("always")
             estimator = _unpickle(path)
         _refuse_what_is_no_model(estimator, path)
+        booster = _booster_model(estimator, path, hints)
+        if booster is not None:
+            return booster
         notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
         return SklearnModel(estimator, path, hints, notes)
 
@@ -50,25 +54,26 @@ def _unpickle(path: Path) -> Any:
     try:
         return joblib.load(path)
     except ModuleNotFoundError as error:
-        raise ArtifactError(
-            f"{path} needs the module {error.name!r}: install the package it was trained with"
-        ) from None
+        raise _missing_module(path, str(error.name)) from None
     except AttributeError as error:
         raise ArtifactError(f"{path} refers to code that is not here: {error}. {_WHERE_CODE_GOES}") from None
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        KeyError,
-        IndexError,
-        ValueError,
-        TypeError,
-        ImportError,
-        OSError,
-    ) as error:
-        raise ArtifactError(f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200]}") from None
+    except Exception as error:  # unpickling raises anything, down to the errors of five decompressors
+        raise ArtifactError(
+            f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200] or 'the file ends too early'}. "
+            "It is damaged, no pickle, or of a version that is not installed"
+        ) from None
 
 
 _WHERE_CODE_GOES = "Put the class or function into an importable module and save the model again from there"
+
+
+def _missing_module(path: Path, name: str) -> ArtifactError:
+    if name in _BOOSTER_EXTRAS:
+        return MissingExtra(str(path), name)
+    return ArtifactError(f"{path} needs the module {name!r}: install the package it was trained with")
+
+
+_BOOSTER_EXTRAS = ("xgboost", "lightgbm", "catboost")
 
 
 def _version_note(warning: Any) -> str:
@@ -78,16 +83,21 @@ def _version_note(warning: Any) -> str:
     )
 
 
+# -- what is no model ----------------------------------------------------------------------------------------------
+
+
 def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
-    if callable(getattr(thing, "predict", None)):
-        return
     name = type(thing).__name__
-    if callable(getattr(thing, "fit_predict", None)):
+    if isinstance(thing, type):
+        raise ArtifactError(f"{path} holds the class {thing.__name__}, not a fitted model; save what fit returned")
+    if has_method(thing, "predict"):
+        return _refuse_unfitted(thing, path)
+    if has_method(thing, "fit_predict"):
         raise ArtifactError(
             f"{path} holds a {name}, which can only label the data it was fitted on (it has no predict); "
-            "train a classifier on its labels and serve that"
+            + ("fit it with novelty=True" if hasattr(thing, "novelty") else _TRAIN_ON_LABELS)
         )
-    if callable(getattr(thing, "transform", None)):
+    if has_method(thing, "transform"):
         raise ArtifactError(
             f"{path} holds a {name}, a transformer without predict; save it in a Pipeline with the model"
         )
@@ -99,27 +109,67 @@ def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
     raise ArtifactError(f"{path} holds a {name}, not a model: it has no predict method")
 
 
+_TRAIN_ON_LABELS = "train a classifier on its labels and serve that"
+
+
+def _refuse_unfitted(estimator: Any, path: Path) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise ArtifactError(
+            f"{path} holds a {type(estimator).__name__} that is not fitted; save it after fit"
+        ) from None
+    except Exception:  # what does not follow scikit-learn's conventions shows itself when it predicts
+        return
+
+
+def _booster_model(estimator: Any, path: Path, hints: Hints) -> Model | None:
+    """The wrappers of the boosting libraries know less of themselves than the boosters inside, which have loaders of their own."""
+    match type(estimator).__module__, type(estimator).__name__:
+        case "xgboost.sklearn", _:
+            return XgboostModel(estimator.get_booster(), path, hints, estimator.missing)
+        case "xgboost.core", "Booster":
+            return XgboostModel(estimator, path, hints)
+        case "lightgbm.sklearn", _:
+            return LightgbmModel(estimator.booster_, path, hints, stored(estimator, "classes_"))
+        case "lightgbm.basic", "Booster":
+            return LightgbmModel(estimator, path, hints)
+        case "catboost.core", _:
+            return CatboostModel(estimator, path, hints)
+    return None
+
+
+# -- the model -----------------------------------------------------------------------------------------------------
+
+
 class SklearnModel:
     """A fitted estimator with its signature."""
 
     def __init__(self, estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> None:
-        fields, positional = read_inputs(estimator, hints)
+        inputs = read_inputs(estimator, hints)
         _run_in_one_thread(estimator)
-        self._convert = _converter(estimator, fields)
-        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-        example = tuple(example_value(f) for f in fields)
-        task, outputs, self._answer = read_outputs(estimator, self._probe(estimator, example, fields))
-        self.signature = Signature(task, fields, outputs, positional, notes)
+        _silence()
+        self._convert = _converter(estimator, inputs)
+        probe = self._probe(estimator, inputs.fields)
+        fields = settle_gaps(inputs.fields, lambda record: is_sound(self._try(estimator, record)))
+        task, outputs, self._answer = read_outputs(estimator, probe)
+        self.signature = Signature(task, fields, outputs, inputs.positional, notes)
         self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=False)
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Convert once, predict once."""
         return self._answer(self._convert(records))
 
-    def _probe(self, estimator: Any, example: Record, fields: Sequence[Field]) -> np.ndarray[Any, Any] | None:
+    def _try(self, estimator: Any, record: Record) -> Array:
+        return plain_array(estimator.predict(self._convert([record])))
+
+    def _probe(self, estimator: Any, fields: Sequence[Field]) -> Array | None:
         """What the model answers to its own example: tells the outputs, and whether it works at all."""
         try:
-            return np.asarray(estimator.predict(self._convert([example])))
+            return self._try(estimator, tuple(example_value(f) for f in fields))
         except Exception as error:
             if any(f.guessed for f in fields):
                 return None
@@ -130,17 +180,23 @@ class SklearnModel:
 
 def _run_in_one_thread(estimator: Any) -> None:
     """`n_jobs=-1` starts threads for every call, which costs more than a small prediction; requests are the parallelism."""
-    for part in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
-        if getattr(part, "n_jobs", None) not in (None, 1):
+    for part in all_parts(estimator):
+        if stored(part, "n_jobs") not in (None, 1):
             part.n_jobs = 1
 
 
-def _converter(estimator: Any, fields: Sequence[Field]) -> Callable[[Sequence[Record]], Any]:
-    if len(fields) == 1 and fields[0].dtype == "text":
+def _silence() -> None:
+    """Warnings about what we do on purpose; each of them would be written for every call."""
+    for message in ("X does not have valid feature names", "Found unknown categories"):
+        warnings.filterwarnings("ignore", message, UserWarning)
+
+
+def _converter(estimator: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Any]:
+    fields, none_gaps = inputs.fields, inputs.none_gaps
+    if is_vectorizer(first_step(estimator)):
         return lambda records: [record[0] for record in records]
     if needs_frame(estimator, fields):
-        plain = [replace(f, dtype="") for f in fields]
-        return lambda records: to_frame(records, plain)
+        return lambda records: to_frame(records, fields, none_gaps)
     if any(f.kind is Kind.STRING for f in fields):
-        return lambda records: np.array(records, dtype=object)
+        return lambda records: to_objects(records, none_gaps)
     return to_array

@@ -3,120 +3,189 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
+from modelport.artifacts.loaders.sklearn_parts import (
+    all_parts,
+    first_step,
+    inner_models,
+    is_known,
+    is_vectorizer,
+    steps_of,
+    stored,
+)
 from modelport.artifacts.loaders.tabular import kind_of, named_fields
 from modelport.errors import SignatureError
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Hints
-from modelport.kernel.signature import Field, Kind
+from modelport.kernel.signature import NUMERIC, Field, Kind
 
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
-VECTORIZERS = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
 NAN_NATIVE = ("HistGradientBoosting", "XGB", "LGBM", "CatBoost")
-KNOWN_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
-
-Fields = list[Field]
 
 
-def read_inputs(estimator: Any, hints: Hints) -> tuple[tuple[Field, ...], bool]:
-    """The input fields in the model's order, and whether they have no names of their own."""
-    if _is_vectorizer(first_step(estimator)):
-        return _text_input(hints), False
-    names = _stored(estimator, "feature_names_in_")
-    count = _stored(estimator, "n_features_in_")
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The fields in the model's order, whether they have no names of their own, and in which columns a gap is None."""
+
+    fields: tuple[Field, ...]
+    positional: bool
+    none_gaps: frozenset[int] = frozenset()
+
+
+def read_inputs(estimator: Any, hints: Hints) -> Inputs:
+    """The inputs, from the estimator and what the user said."""
+    first = first_step(estimator)
+    if is_vectorizer(first):
+        return Inputs(_text_input(hints), False)
+    names = stored(estimator, "feature_names_in_")
+    count = stored(estimator, "n_features_in_")
     if names is None and count is None and not hints.features and not hints.columns:
         raise SignatureError("the model stores neither names nor number of its inputs; give --data or --features a,b,…")
-    guessed = not _is_known(first_step(estimator))
     stored_names = None if names is None else [str(name) for name in names]
-    fields, positional = named_fields(stored_names, count, hints, guessed=guessed)
-    _annotate(estimator, fields, list(range(len(fields))))
-    return refine(fields, hints), positional
-
-
-def _stored(estimator: Any, attribute: str) -> Any:
-    try:
-        return getattr(estimator, attribute, None)
-    except Exception:  # properties of half-migrated models raise anything
-        return None
-
-
-def first_step(estimator: Any) -> Any:
-    """The innermost first step: what the records meet first."""
-    while True:
-        steps = [s for _, s in getattr(estimator, "steps", ()) if s not in (None, "passthrough")]
-        inner = steps[0] if steps else getattr(estimator, "best_estimator_", None)
-        if inner is None:
-            return estimator
-        estimator = inner
-
-
-def _is_vectorizer(step: Any) -> bool:
-    return any(c.__name__ in VECTORIZERS for c in type(step).__mro__)
-
-
-def _is_known(step: Any) -> bool:
-    return type(step).__module__.partition(".")[0] in KNOWN_LIBRARIES
+    fields, positional = named_fields(stored_names, count, hints)
+    walk = _Walk(fields)
+    walk.visit(estimator, list(range(len(fields))), Seen.ALL)
+    return Inputs(refine(walk.fields, hints), positional, frozenset(walk.none_gaps))
 
 
 def _text_input(hints: Hints) -> tuple[Field, ...]:
-    names = [n for n in hints.columns if n != hints.target and hints.columns[n].kind is Kind.STRING]
-    name = hints.features[0] if hints.features else names[0] if len(names) == 1 else "text"
-    reason = "text: the first step is a text vectorizer"
-    column = hints.columns.get(name)
-    return (Field(name, Kind.STRING, dtype="text", example=column.example if column else None, reasons=(reason,)),)
+    texts = [n for n in hints.columns if n != hints.target and hints.columns[n].kind is Kind.STRING]
+    told = hints.features or (texts if len(texts) == 1 else ()) or tuple(hints.corrections)[:1] or ("text",)
+    field = Field(told[0], Kind.STRING, dtype="text", reasons=("text: the first step is a text vectorizer",))
+    return refine([field], hints)
 
 
 def needs_frame(estimator: Any, fields: Sequence[Field]) -> bool:
     """Whether the model must get a DataFrame: it addresses columns by name, or we do not know what it does."""
-    step = first_step(estimator)
-    by_name = _stored(estimator, "feature_names_in_") is not None
-    if type(step).__name__ == "ColumnTransformer":
-        return by_name
-    return by_name and (not _is_known(step) or any(f.kind in (Kind.STRING, Kind.BOOL) for f in fields))
+    if stored(estimator, "feature_names_in_") is None:
+        return False
+    if any(f.kind not in NUMERIC for f in fields):
+        return True
+    return any(type(part).__name__ == "ColumnTransformer" or not is_known(part) for part in all_parts(estimator))
 
 
 # -- walking the steps ---------------------------------------------------------------------------------------------
 
 
-def _annotate(step: Any, fields: Fields, columns: list[int]) -> bool:
-    """Write what a step knows into the fields it sees. Says whether the next step still sees the same columns."""
-    name = type(step).__name__
-    if hasattr(step, "steps"):
-        return all(_annotate(s, fields, columns) for _, s in step.steps)
-    if hasattr(step, "best_estimator_"):
-        return _annotate(step.best_estimator_, fields, columns)
-    if name == "ColumnTransformer":
-        _annotate_column_transformer(step, fields, columns)
+class Seen(IntEnum):
+    """What a step sees of the records: other columns, the same ones with their gaps but other values, or all as sent."""
+
+    NOTHING = 0
+    GAPS = 1
+    ALL = 2
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Writes what each step knows into the fields that it sees, each with its reason."""
+
+    fields: list[Field]
+    none_gaps: set[int] = field(default_factory=set)
+
+    def visit(self, step: Any, columns: list[int], seen: Seen) -> Seen:
+        """Read one step. Says what the next one sees."""
+        name = type(step).__name__
+        if steps := steps_of(step):
+            return self._pipeline(steps, columns, seen)
+        if inside := inner_models(step):
+            return min(self.visit(model, columns, seen) for model in inside)
+        if name == "ColumnTransformer":
+            return self._column_transformer(step, columns, seen)
+        if name == "FeatureUnion":
+            return min(self.visit(part, columns, seen) for _, part in step.transformer_list) and Seen.NOTHING
+        return self._leaf(step, name, columns, seen)
+
+    def _leaf(self, step: Any, name: str, columns: list[int], seen: Seen) -> Seen:
+        if name in ENCODERS and seen is Seen.ALL:
+            self._encoder(step, name, columns)
+            return Seen.NOTHING
+        if name in IMPUTERS:
+            return self._imputer(step, name, columns, seen)
+        if is_vectorizer(step) and seen is Seen.ALL:
+            self._update(columns, "text: read by a text vectorizer", kind=Kind.STRING, dtype="text")
+        elif not is_known(step) and seen is Seen.ALL:
+            self._update(columns, f"a guess: {name} is code of its own; --data or the TOML file can tell", guessed=True)
+        else:
+            self._numbers(step, name, columns, seen)
+        return Seen.GAPS if name.endswith("Scaler") else Seen.NOTHING
+
+    def _update(self, columns: Sequence[int], reason: str, **changes: Any) -> None:
+        for i in columns:
+            self.fields[i] = self.fields[i].because(reason, **changes)
+
+    def _pipeline(self, steps: Sequence[Any], columns: list[int], seen: Seen) -> Seen:
+        for step in steps:
+            seen = self.visit(step, columns, seen)
+            if seen is Seen.NOTHING:
+                break
+        return seen
+
+    def _column_transformer(self, step: Any, columns: list[int], seen: Seen) -> Seen:
+        if seen is not Seen.ALL:
+            return Seen.NOTHING
+        used: set[int] = set()
+        for _, transformer, selection in step.transformers_:
+            chosen = _resolve(selection, [self.fields[i].name for i in columns], columns)
+            if isinstance(transformer, str) and transformer == "drop":
+                continue
+            used.update(chosen)
+            if transformer is not None and not isinstance(transformer, str):
+                self.visit(transformer, chosen, seen)
+        reason = "not used by the model, so null is allowed"
+        self._update([i for i in columns if i not in used], reason, nullable=True, guessed=True)
+        return Seen.NOTHING
+
+    def _encoder(self, step: Any, name: str, columns: list[int]) -> None:
+        closed = stored(step, "handle_unknown") == "error" and name != "TargetEncoder"
+        for i, categories in zip(columns, step.categories_, strict=True):
+            values = [v for v in np.asarray(categories, dtype=object).tolist() if v is not None and v == v]
+            if any(v is None for v in categories):
+                self.none_gaps.add(i)
+            self.fields[i] = _categorical(self.fields[i], values, name, closed)
+            if len(values) < len(categories):
+                self._update([i], f"null allowed: a category of the {name}", nullable=True)
+
+    def _imputer(self, step: Any, name: str, columns: list[int], seen: Seen) -> Seen:
+        if stored(step, "missing_values") is None:
+            self.none_gaps.update(columns)
+        text = getattr(stored(step, "statistics_"), "dtype", None) is np.dtype(object)
+        changes: dict[str, Any] = {"kind": Kind.STRING} if text and seen is Seen.ALL else {}
+        self._update(columns, f"null allowed: filled in by the {name}", nullable=True, **changes)
+        return seen if _keeps_columns(step, len(columns)) else Seen.NOTHING
+
+    def _numbers(self, step: Any, name: str, columns: list[int], seen: Seen) -> None:
+        if name == "MinMaxScaler" and seen is Seen.ALL:
+            for i, low, high in zip(columns, step.data_min_.tolist(), step.data_max_.tolist(), strict=True):
+                self._update([i], f"range {low:g} to {high:g} stored in the MinMaxScaler", low=low, high=high)
+        if name.startswith(NAN_NATIVE):
+            self._update(columns, f"null allowed: {name} reads gaps itself", nullable=True)
+        if name.startswith("HistGradientBoosting") and seen is Seen.ALL and stored(step, "_preprocessor") is not None:
+            encoder = step._preprocessor.named_transformers_["encoder"]
+            self._encoder(encoder, name, [i for i, c in zip(columns, step.is_categorical_, strict=True) if c])
+
+
+def _categorical(f: Field, values: list[Any], encoder: str, closed: bool) -> Field:
+    kind = Kind.STRING if any(isinstance(v, str) for v in values) else kind_of(values)
+    if kind in NUMERIC and all(float(v).is_integer() for v in values):
+        kind, values = Kind.INT, [int(v) for v in values]
+    reason = f"{len(values)} categories stored in the {encoder}{'' if closed else '; others are allowed'}"
+    if kind is Kind.BOOL or not values:
+        return f.because(reason, kind=kind if values else f.kind)
+    return f.because(reason, kind=kind, categories=tuple(values), closed=closed or f.closed)
+
+
+def _keeps_columns(step: Any, count: int) -> bool:
+    """Imputers drop columns that were empty in training, and may append indicators."""
+    try:
+        return len(step.get_feature_names_out()) == count
+    except Exception:  # an imputer of an older version, half migrated
         return False
-    if name in ENCODERS:
-        _annotate_encoder(step, fields, columns)
-        return name != "OneHotEncoder"
-    if name in IMPUTERS:
-        _annotate_imputer(step, fields, columns)
-        return True
-    if _is_vectorizer(step):
-        _update(fields, columns, "text: read by a text vectorizer", kind=Kind.STRING, guessed=False)
-        return False
-    _annotate_numeric(step, name, fields, columns)
-    return name.endswith("Scaler")
-
-
-def _update(fields: Fields, columns: list[int], reason: str, **changes: Any) -> None:
-    for i in columns:
-        fields[i] = fields[i].because(reason, **changes)
-
-
-def _annotate_column_transformer(step: Any, fields: Fields, columns: list[int]) -> None:
-    for label, transformer, selection in step.transformers_:
-        chosen = _resolve(selection, [fields[i].name for i in columns], columns)
-        if transformer == "drop":
-            _update(fields, chosen, f"not used by the model ({label} is dropped), so null is allowed", nullable=True)
-        elif transformer != "passthrough":
-            _annotate(transformer, fields, chosen)
 
 
 def _resolve(selection: Any, names: list[str], columns: list[int]) -> list[int]:
@@ -124,63 +193,15 @@ def _resolve(selection: Any, names: list[str], columns: list[int]) -> list[int]:
     if isinstance(selection, str):
         selection = [selection]
     if isinstance(selection, slice):
-        if isinstance(selection.start, str) or isinstance(selection.stop, str):
-            stop = names.index(selection.stop) + 1 if isinstance(selection.stop, str) else selection.stop
-            start = names.index(selection.start) if isinstance(selection.start, str) else selection.start
-            return columns[start:stop]
-        return columns[selection]
+        return columns[_resolve_slice(selection, names)]
     chosen = list(np.atleast_1d(np.asarray(selection, dtype=object)))
     if chosen and all(isinstance(c, (bool, np.bool_)) for c in chosen):
         return [i for i, keep in zip(columns, chosen, strict=True) if keep]
     return [columns[names.index(c)] if isinstance(c, str) else columns[int(c)] for c in chosen]
 
 
-def _annotate_encoder(step: Any, fields: Fields, columns: list[int]) -> None:
-    closed = getattr(step, "handle_unknown", "error") == "error" and type(step).__name__ != "TargetEncoder"
-    for i, categories in zip(columns, step.categories_, strict=True):
-        values = [v for v in categories.tolist() if v is not None and v == v]
-        kind = _category_kind(values)
-        reason = f"{len(values)} categories stored in the {type(step).__name__}" + (
-            "" if closed else "; others are allowed"
-        )
-        gaps = {"nullable": True} if len(values) < len(categories) else {}
-        if kind in (Kind.INT, Kind.FLOAT) and all(float(v).is_integer() for v in values):
-            kind, values = Kind.INT, [int(v) for v in values]
-        fields[i] = fields[i].because(
-            reason,
-            kind=kind,
-            categories=tuple(values) if kind is not Kind.BOOL else (),
-            closed=closed,
-            guessed=False,
-            **gaps,
-        )
-
-
-def _category_kind(values: Sequence[Any]) -> Kind:
-    return Kind.STRING if any(isinstance(v, str) for v in values) else kind_of(values)
-
-
-def _annotate_imputer(step: Any, fields: Fields, columns: list[int]) -> None:
-    name = type(step).__name__
-    text = getattr(getattr(step, "statistics_", None), "dtype", None) is np.dtype(object)
-    changes: dict[str, Any] = {"kind": Kind.STRING} if text else {}
-    _update(fields, columns, f"null allowed: filled in by the {name}", nullable=True, guessed=False, **changes)
-
-
-def _annotate_numeric(step: Any, name: str, fields: Fields, columns: list[int]) -> None:
-    low, high = _stored(step, "data_min_"), _stored(step, "data_max_")
-    if name == "MinMaxScaler" and low is not None and high is not None and len(low) == len(columns):
-        for i, a, b in zip(columns, low.tolist(), high.tolist(), strict=True):
-            fields[i] = fields[i].because(f"range {a:g} to {b:g} stored in the MinMaxScaler", low=a, high=b)
-    if name.startswith(NAN_NATIVE):
-        _update(fields, columns, f"null allowed: {name} reads gaps itself", nullable=True)
-    elif (mask := _missing_mask(step)) is not None and len(mask) == len(columns):
-        seen = [i for i, gap in zip(columns, mask, strict=True) if gap]
-        _update(fields, seen, f"null allowed: the {name} was trained with gaps here", nullable=True)
-
-
-def _missing_mask(step: Any) -> Any:
-    """Trees remember which features had gaps in training, and refuse gaps in the others."""
-    parts = _stored(step, "estimators_")
-    first = parts[0] if isinstance(parts, list) and parts else step
-    return _stored(first, "missing_values_in_feature_mask_")
+def _resolve_slice(selection: slice, names: list[str]) -> slice:
+    """Slices of names include their end, as in pandas."""
+    start = names.index(selection.start) if isinstance(selection.start, str) else selection.start
+    stop = names.index(selection.stop) + 1 if isinstance(selection.stop, str) else selection.stop
+    return slice(start, stop, selection.step)

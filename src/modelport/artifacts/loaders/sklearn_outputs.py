@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.loaders.tabular import class_answers, kind_of, value_answers
+from modelport.artifacts.loaders.sklearn_parts import has_method, last_step, stored
+from modelport.artifacts.loaders.tabular import (
+    Array,
+    Outputs,
+    both_sides,
+    class_answers,
+    kind_of,
+    label_answers,
+    output_names,
+    plain_values,
+    value_answers,
+)
 from modelport.kernel.signature import Kind, Output, Task
 
 Answer = Callable[[Any], list[Any]]
@@ -16,43 +27,53 @@ PREDICT_IS_ARGMAX = ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomFor
 """Classifiers whose `predict` is defined as the class of the greatest probability: one pass over the trees, not two."""
 
 
-def read_outputs(estimator: Any, probe: np.ndarray[Any, Any] | None) -> tuple[Task, tuple[Output, ...], Answer]:
-    """The task, its outputs, and the function from converted inputs to answers."""
-    classes = _classes(estimator)
+def read_outputs(estimator: Any, probe: Array | None) -> Outputs:
+    """The task, its outputs, and the function from converted inputs to answers. `probe` is what one prediction gave."""
+    classes = _classes(estimator, probe)
     if classes is None:
-        return _plain_outputs(estimator, probe)
-    columns = probe.shape[1] if probe is not None and probe.ndim == 2 else 0
-    if isinstance(classes, list) or columns > 1:
-        return _several_classes(estimator, classes, columns)
-    keys = classes.tolist()
-    if not _has_probabilities(estimator):
-        return Task.CLASSIFY, (Output("prediction", kind_of(classes), tuple(keys)),), _labels_only(estimator)
-    output = Output("prediction", kind_of(classes), tuple(keys), probabilities=True)
-    answer = _argmax_answer if _final(estimator).__name__ in PREDICT_IS_ARGMAX else _two_pass_answer
-    return Task.CLASSIFY, (output,), answer(estimator, classes)
+        columns = probe.shape[1] if probe is not None and probe.ndim == 2 else 1
+        task, outputs, _ = plain_values(columns, Kind.FLOAT if probe is None else kind_of(probe), _task(estimator))
+        return task, outputs, _labels_only(estimator)
+    if isinstance(classes, list):
+        return _several_classes(estimator, classes)
+    return _one_class_output(estimator, classes)
 
 
-def _classes(estimator: Any) -> Any:
-    try:
-        classes = getattr(estimator, "classes_", None)
-    except Exception:  # a Pipeline's property asks its last step
+def plain_array(values: Any) -> Array:
+    """What `predict` gave as an array: some models give sparse matrices, frames or lists."""
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+
+
+def _classes(estimator: Any, probe: Array | None) -> Array | list[Array] | None:
+    """One array of classes, one for each of several outputs, or None where there are none.
+
+    Multi-label models store the numbers of their labels as `classes_`; each of the labels is 0 or 1.
+    """
+    classes = stored(estimator, "classes_")
+    if classes is None or len(classes) == 0:  # CatBoost's regressors have an empty list
         return None
-    return classes if classes is None or isinstance(classes, list) else np.asarray(classes)
+    if isinstance(classes, list) and all(isinstance(c, (list, np.ndarray)) for c in classes):
+        return [np.asarray(c) for c in classes]
+    columns = probe.shape[1] if probe is not None and probe.ndim == 2 else 1
+    if columns > 1 or stored(last_step(estimator), "multilabel_"):
+        return [np.array([0, 1])] * max(columns, len(classes))
+    return np.asarray(classes)
 
 
-def _has_probabilities(estimator: Any) -> bool:
-    try:
-        return callable(getattr(estimator, "predict_proba", None))
-    except Exception:  # available_if raises what the estimator's check raises
-        return False
+# -- one output ----------------------------------------------------------------------------------------------------
 
 
-def _final(estimator: Any) -> type:
-    steps = getattr(estimator, "steps", None)
-    return type(steps[-1][1]) if steps else type(estimator)
+def _one_class_output(estimator: Any, classes: Array) -> Outputs:
+    keys = classes.tolist()
+    probabilities = has_method(estimator, "predict_proba")
+    output = Output("prediction", kind_of(classes), tuple(keys), probabilities)
+    if not probabilities:
+        return Task.CLASSIFY, (output,), _labels_only(estimator)
+    argmax = type(last_step(estimator)).__name__ in PREDICT_IS_ARGMAX
+    return Task.CLASSIFY, (output,), (_argmax_answer if argmax else _two_pass_answer)(estimator, classes)
 
 
-def _argmax_answer(estimator: Any, classes: np.ndarray[Any, Any]) -> Answer:
+def _argmax_answer(estimator: Any, classes: Array) -> Answer:
     keys = classes.tolist()
 
     def answer(inputs: Any) -> list[Any]:
@@ -62,64 +83,49 @@ def _argmax_answer(estimator: Any, classes: np.ndarray[Any, Any]) -> Answer:
     return answer
 
 
-def _two_pass_answer(estimator: Any, classes: np.ndarray[Any, Any]) -> Answer:
+def _two_pass_answer(estimator: Any, classes: Array) -> Answer:
     keys = classes.tolist()
 
     def answer(inputs: Any) -> list[Any]:
-        labels = np.asarray(estimator.predict(inputs)).ravel()
-        return class_answers(labels.tolist(), keys, estimator.predict_proba(inputs).tolist())
+        labels = plain_array(estimator.predict(inputs)).ravel()
+        return class_answers(labels.tolist(), keys, plain_array(estimator.predict_proba(inputs)).tolist())
 
     return answer
 
 
 def _labels_only(estimator: Any) -> Answer:
-    return lambda inputs: value_answers(np.asarray(estimator.predict(inputs)))
+    return lambda inputs: value_answers(plain_array(estimator.predict(inputs)))
 
 
 # -- several outputs -----------------------------------------------------------------------------------------------
 
 
-def _several_classes(estimator: Any, classes: Any, columns: int) -> tuple[Task, tuple[Output, ...], Answer]:
+def _several_classes(estimator: Any, classes: Sequence[Array]) -> Outputs:
     """Multi-output (a list of class arrays) and multi-label (an indicator column per label) classifiers."""
-    per_output = classes if isinstance(classes, list) else [np.array([0, 1])] * columns
-    names = [f"y{i}" for i in range(len(per_output))]
-    with_probabilities = _has_probabilities(estimator)
+    keys = [c.tolist() for c in classes]
+    probabilities = has_method(estimator, "predict_proba")
     outputs = tuple(
-        Output(name, kind_of(c), tuple(np.asarray(c).tolist()), with_probabilities)
-        for name, c in zip(names, per_output, strict=True)
+        Output(name, kind_of(c), tuple(c.tolist()), probabilities)
+        for name, c in zip(output_names(len(classes)), classes, strict=True)
     )
-    if not with_probabilities:
+    if not probabilities:
         return Task.CLASSIFY, outputs, _labels_only(estimator)
-    keys = [[str(k) for k in np.asarray(c).tolist()] for c in per_output]
-    return Task.CLASSIFY, outputs, _several_answer(estimator, names, keys)
 
-
-def _several_answer(estimator: Any, names: Sequence[str], keys: Sequence[Sequence[str]]) -> Answer:
     def answer(inputs: Any) -> list[Any]:
-        answers = value_answers(np.asarray(estimator.predict(inputs)))
         tables = _probability_tables(estimator.predict_proba(inputs))
-        for i, row in enumerate(answers):
-            row["probabilities"] = {
-                name: dict(zip(k, table[i].tolist(), strict=True))
-                for name, k, table in zip(names, keys, tables, strict=True)
-            }
-        return answers
+        return label_answers(tables, keys, plain_array(estimator.predict(inputs)))
 
-    return answer
+    return Task.CLASSIFY, outputs, answer
 
 
-def _probability_tables(probabilities: Any) -> list[np.ndarray[Any, Any]]:
+def _probability_tables(probabilities: Any) -> list[Array]:
     """One table per output. Multi-label classifiers give the positive column of each label in one array."""
     if isinstance(probabilities, list):
-        return probabilities
-    return [np.column_stack((1 - column, column)) for column in np.asarray(probabilities).T]
+        return [plain_array(table) for table in probabilities]
+    return [both_sides(column) for column in plain_array(probabilities).T]
 
 
-def _plain_outputs(estimator: Any, probe: np.ndarray[Any, Any] | None) -> tuple[Task, tuple[Output, ...], Answer]:
-    kind = Kind.FLOAT if probe is None else kind_of(probe)
-    columns = probe.shape[1] if probe is not None and probe.ndim == 2 else 1
-    names = ["prediction"] if columns == 1 else [f"y{i}" for i in range(columns)]
-    return _task(estimator), tuple(Output(name, kind) for name in names), _labels_only(estimator)
+# -- no classes ----------------------------------------------------------------------------------------------------
 
 
 def _task(estimator: Any) -> Task:
@@ -135,4 +141,4 @@ def _task(estimator: Any) -> Task:
                 return task
         except Exception:  # tags of foreign estimators raise anything
             continue
-    return Task.REGRESS
+    return Task.CLUSTER if has_method(estimator, "predict_proba") else Task.REGRESS  # mixtures say which part

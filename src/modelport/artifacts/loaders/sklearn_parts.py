@@ -1,0 +1,93 @@
+"""The parts that a fitted scikit-learn estimator is made of, as far as they see the records themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+KNOWN_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
+VECTORIZERS = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
+COMMITTEES = ("Voting", "Stacking", "OneVsRest", "OneVsOne", "OutputCode", "MultiOutput")
+"""Meta-estimators whose `estimators_` all see the very columns that came. Of forests they are trees, of boosting a grid."""
+
+CHAINS = ("ClassifierChain", "RegressorChain")
+"""Here only the first sees them; each of the others gets the answers of those before it, too."""
+
+INNER = ("best_estimator_", "regressor_", "estimator_", "estimator")
+"""What search, threshold, target and frozen wrappers call the model inside; the unfitted template comes last."""
+
+
+def stored(thing: Any, attribute: str) -> Any:
+    """An attribute, or None: properties of pipelines and of half-migrated models raise anything."""
+    try:
+        return getattr(thing, attribute, None)
+    except Exception:
+        return None
+
+
+def has_method(thing: Any, name: str) -> bool:
+    """Whether a method is there. Conditional ones raise what their check raises."""
+    return callable(stored(thing, name))
+
+
+def steps_of(pipeline: Any) -> list[Any]:
+    """The steps of a pipeline that do something; empty for anything else."""
+    steps = stored(pipeline, "steps")
+    return [s for _, s in steps if s is not None and s != "passthrough"] if isinstance(steps, list) else []
+
+
+def inner_models(model: Any) -> list[Any]:
+    """The fitted models inside a meta-estimator that see the same columns as itself."""
+    if not is_known(model):
+        return []
+    name = type(model).__name__
+    members = stored(model, "estimators_")
+    if name.startswith(COMMITTEES) and isinstance(members, list):
+        return [m for m in members if m != "drop"]
+    if name in CHAINS and members:
+        return [members[0]]
+    if calibrated := stored(model, "calibrated_classifiers_"):
+        return [c.estimator for c in calibrated]
+    if members is not None or not has_method(model, "predict") or stored(model, "support_") is not None:
+        return []  # an ensemble of a kind's own, a transformer, or a selection of columns
+    found = next((inner for a in INNER if (inner := stored(model, a)) is not None), None)
+    return [found] if hasattr(found, "fit") else []
+
+
+def first_step(model: Any) -> Any:
+    """What the records meet first."""
+    while True:
+        inside = steps_of(model)[:1] or inner_models(model)[:1]
+        if not inside:
+            return model
+        model = inside[0]
+
+
+def last_step(model: Any) -> Any:
+    """The model at the end of a pipeline."""
+    while steps := steps_of(model):
+        model = steps[-1]
+    return model
+
+
+def all_parts(model: Any) -> Iterator[Any]:
+    """Everything inside, itself first."""
+    yield model
+    children = [*steps_of(model), *inner_models(model)]
+    for attribute in ("transformers_", "transformer_list"):
+        entries = stored(model, attribute)
+        children += [entry[1] for entry in entries] if isinstance(entries, list) else []
+    for child in children:
+        yield from all_parts(child)
+
+
+def is_vectorizer(step: Any) -> bool:
+    """Whether it reads plain texts; a union of vectorizers does, too."""
+    if type(step).__name__ == "FeatureUnion":
+        return all(is_vectorizer(first_step(part)) for _, part in step.transformer_list)
+    return any(c.__name__ in VECTORIZERS for c in type(step).__mro__)
+
+
+def is_known(step: Any) -> bool:
+    """Whether we know what it does with its columns. A FunctionTransformer runs anybody's code."""
+    return type(step).__module__.partition(".")[0] in KNOWN_LIBRARIES and type(step).__name__ != "FunctionTransformer"

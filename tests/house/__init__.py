@@ -1,0 +1,1 @@
+"""The house rules: what no single feature test would notice."""
