@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import modelport
 from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.assembly.artifacts import find_loader, load_artifact
 from modelport.codecs.json import encode
@@ -42,7 +43,7 @@ class Application:
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.gets.update(service_pages(self.title, self.slots, self.released, self))
+        self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.released, self))
 
     def asgi(self) -> ModelportApp:
         """The ASGI application over these routes."""

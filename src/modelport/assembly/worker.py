@@ -41,6 +41,7 @@ class Worker:
         self.folder = folder
         self.board = board
         self.channel = channel
+        self.reason = "written in Python: whatever its code does, probes and other models answer"
         self.released = False  # the supervisor has seen every worker ready
         self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.released)
         self.server = self._make_server()
@@ -67,7 +68,9 @@ class Worker:
 
     def _begin_saved(self, artifact: Path) -> None:
         slot = self._add(self.application.title, 0, only=True)
-        if planned_placement(artifact).executor == "inline":
+        placement = planned_placement(artifact)
+        self.reason = placement.reason
+        if placement.executor == "inline":
             load_locally(self.application, slot, artifact)
         else:
             self.channel.tell(event="need", model=slot.name)
@@ -104,7 +107,7 @@ class Worker:
     def _model_ready(self, message: Message) -> None:
         slot = next((s for s in self.application.slots if s.name == message["name"]), None)
         slot = slot or self._add(message["name"], message["index"], only=message.get("only", True))
-        loaded = _loaded(message)
+        loaded = _loaded(message, self.reason)
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
@@ -133,15 +136,13 @@ async def _ready_when_connected(slot: Slot, loaded: Loaded, lane: HolderLane) ->
     slot.become_ready(loaded, lane)
 
 
-def _loaded(message: Message) -> Loaded:
+def _loaded(message: Message, reason: str) -> Loaded:
     schemas = message.get("schemas", {})
     signature = message.get("signature")
     return Loaded(
         version=message["version"],
         executor="process",
-        reason=message.get(
-            "reason", "a process of its own, one copy for all workers: whatever its code does, probes answer"
-        ),
+        reason=reason,
         signature=unpack_signature(signature) if signature else None,
         body_schema=schemas.get("body"),
         answer_schema=schemas.get("answer"),

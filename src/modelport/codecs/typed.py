@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.errors import PydanticUserError
 
 from modelport.codecs.json import parse, shorten
-from modelport.errors import ConfigError, InvalidInput
-from modelport.kernel.values import Problem
+from modelport.errors import ConfigError, InvalidInput, Problem
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 

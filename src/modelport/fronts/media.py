@@ -5,9 +5,8 @@ from __future__ import annotations
 from time import monotonic
 
 from modelport.codecs.json import MEDIA_TYPE
-from modelport.errors import InvalidInput, MalformedBody, UnsupportedMedia
+from modelport.errors import InvalidInput, Loc, MalformedBody, Problem, UnsupportedMedia
 from modelport.fronts.exchange import Exchange, Headers
-from modelport.kernel.values import Loc, Problem
 
 MAX_HEADER = 1000
 MAX_TIMEOUT_SECONDS = 3600.0

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Protocol
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_non_finite, encode_failure
-from modelport.errors import CallError, InvalidInput, NotReady, Overloaded
+from modelport.errors import CallError, InvalidInput, Loc, NotReady, Overloaded
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
@@ -21,7 +21,6 @@ from modelport.kernel.frames import Answer
 from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, NOT_READY, OK, SHED
 from modelport.kernel.ports import Outcome
 from modelport.kernel.reply import Reply, assemble
-from modelport.kernel.values import Loc
 from modelport.runtime import lane as lanes
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler

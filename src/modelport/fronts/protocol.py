@@ -14,11 +14,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from modelport.errors import BodyTooLarge
+from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body, simple_error
-from modelport.kernel.values import Problem
 
 log = logging.getLogger("modelport.protocol")
 

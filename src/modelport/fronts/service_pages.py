@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import modelport
 from modelport.codecs.json import encode
 from modelport.fronts.asgi import Get, Response, Scope
 from modelport.fronts.describe import describe_slot
@@ -33,7 +32,9 @@ class Observe(Protocol):
         """The same for people."""
 
 
-def service_pages(title: str, slots: Sequence[Slot], released: Callable[[], bool], observe: Observe) -> dict[str, Get]:
+def service_pages(
+    title: str, version: str, slots: Sequence[Slot], released: Callable[[], bool], observe: Observe
+) -> dict[str, Get]:
     """Path to handler, for all paths that are answered by GET. `released`: the other workers are ready, too."""
     pages: dict[str, Get] = {
         "/": _home,
@@ -42,7 +43,7 @@ def service_pages(title: str, slots: Sequence[Slot], released: Callable[[], bool
         "/metrics": partial(_metrics, observe),
         "/status": partial(_status, observe),
         "/models": partial(_models, slots),
-        "/openapi.json": partial(_openapi, title, slots),
+        "/openapi.json": partial(_openapi, title, version, slots),
         "/docs": partial(_page, swagger_page, title),
         "/redoc": partial(_page, redoc_page, title),
     }
@@ -86,14 +87,16 @@ def model_page(slot: Slot, scope: Scope) -> Response:
     return Response(200, encode(describe_slot(slot)))
 
 
-def _openapi(title: str, slots: Sequence[Slot], scope: Scope) -> Response:
-    document = openapi_document(title, _service_version(slots), slots)
+def _openapi(title: str, version: str, slots: Sequence[Slot], scope: Scope) -> Response:
+    document = openapi_document(title, _service_version(version, slots), slots)
     root = _root(scope)
     return Response(200, encode({**document, "servers": [{"url": root}]} if root else document))
 
 
-def _service_version(slots: Sequence[Slot]) -> str:
-    return next((s.loaded.version for s in slots if s.loaded is not None), modelport.__version__)
+def _service_version(own: str, slots: Sequence[Slot]) -> str:
+    """The version of the one model, or that of Modelport."""
+    versions = [s.loaded.version for s in slots if s.loaded is not None and s.loaded.version]
+    return versions[0] if len(versions) == len(slots) == 1 else own
 
 
 def _page(render: Callable[[str, str, str], bytes], title: str, scope: Scope) -> Response:

@@ -14,9 +14,10 @@ from modelport.errors import (
     ModelFailed,
     NotReady,
     Overloaded,
+    Problem,
     UnsupportedMedia,
 )
-from modelport.kernel.values import Failure, Problem
+from modelport.kernel.values import Failure
 
 STATUS: dict[type[CallError], int] = {
     CallError: 500,

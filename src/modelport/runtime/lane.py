@@ -10,7 +10,7 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
-from modelport.errors import InvalidInput
+from modelport.errors import InvalidInput, Problem
 from modelport.kernel.admission import Admission, Refusal
 from modelport.kernel.cost import CostModel
 from modelport.kernel.frames import (
@@ -24,7 +24,6 @@ from modelport.kernel.frames import (
     encode_call,
     encode_cancel,
 )
-from modelport.kernel.values import Problem
 
 RECONNECT_SECONDS = 0.02
 
