@@ -198,6 +198,11 @@ def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
 
 
+def is_python(target: str) -> bool:
+    """Whether a target names Python code (`app.py`, `app.py:service`, `package.module:service`) rather than an artifact."""
+    return target.partition(":")[0].endswith(".py") or (":" in target and not Path(target).exists())
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

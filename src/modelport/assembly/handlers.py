@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import inspect
 import logging
-import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +13,16 @@ from typing import Any
 
 from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.packing import pack_signature
 from modelport.codecs.json import compile_decoder, encode
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError
-from modelport.kernel.signature import Signature
 from modelport.runtime.handler import Handler, SlowWarning, as_plain_call, batched_run, single_run, timed
 from modelport.service import ModelSpec, Service
 
 MAX_BATCH_ROWS = 1024
 log = logging.getLogger("modelport.model")
-
-
-def is_python(target: str) -> bool:
-    """Whether a target names Python code (`app.py`, `app.py:service`, `package.module:service`) rather than an artifact."""
-    return target.partition(":")[0].endswith(".py") or (":" in target and not Path(target).exists())
 
 
 def load_saved(artifact: Path, options: ServeOptions) -> Handler:
@@ -50,18 +43,6 @@ def load_saved(artifact: Path, options: ServeOptions) -> Handler:
         "signature": pack_signature(model.signature),
     }
     return Handler(decode, run, MAX_BATCH_ROWS, 1, description)
-
-
-def pack_signature(signature: Signature) -> str:
-    """A signature as text, for a process of our own."""
-    return base64.b64encode(pickle.dumps(signature)).decode()
-
-
-def unpack_signature(text: str) -> Signature:
-    """The other direction; only ever fed from our own holder's line."""
-    signature = pickle.loads(base64.b64decode(text))
-    assert isinstance(signature, Signature)
-    return signature
 
 
 # -- Python services -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
 from modelport.codecs.json import count_non_finite, encode_failure
-from modelport.config import ServeOptions, from_plain
+from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.status import error_body, failure_body, status_of
@@ -77,8 +77,6 @@ class HolderMain:
             self.channel.tell(event="failed", error=f"loading failed: {cause_of(unknown)}")
 
     def _load(self, model: str | None) -> None:
-        from modelport.assembly.handlers import is_python
-
         if not is_python(self.target):
             return self._publish(load_saved(Path(self.target), self.options))
         self.service = self.service or import_service(self.target)

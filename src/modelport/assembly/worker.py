@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from modelport.assembly.application import Application, load_locally, planned_placement
-from modelport.assembly.handlers import is_python, unpack_signature
+from modelport.assembly.packing import unpack_signature
 from modelport.codecs.json import encode
-from modelport.config import ServeOptions, from_plain
+from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import SetupError
 from modelport.fronts.describe import describe_loaded
 from modelport.fronts.server import WorkerServer, adopt_socket, make_server

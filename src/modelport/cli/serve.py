@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, to_plain
+from modelport.config import ServeOptions, is_python, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -22,7 +22,7 @@ GRACE_SECONDS = 30.0
 
 def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
-    catalog = _is_python(target)
+    catalog = is_python(target)
     _check_files(None if catalog else Path(target), options)
     listener = _listen(options)
     count = options.workers or usable_cores()
@@ -52,11 +52,6 @@ def run_service(target: str, options: ServeOptions) -> int:
         raise ArtifactError(str(error)) from None
     finally:
         listener.close()
-
-
-def _is_python(target: str) -> bool:
-    """Python code (`app.py`, `app.py:service`, `package.module:service`) rather than an artifact."""
-    return target.partition(":")[0].endswith(".py") or (":" in target and not Path(target).exists())
 
 
 def _check_files(artifact: Path | None, options: ServeOptions) -> None:
