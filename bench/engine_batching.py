@@ -34,7 +34,9 @@ def crowd(server: ServerProcess, path: str, options: argparse.Namespace, bare: b
         nonlocal asked
         asked += 1
         request = f"{'poison' if poison and asked % POISON_EVERY == 0 else 'item'} {number}-{asked}"
-        await ask(callers[number], path, request, json.dumps(request if bare else {"item": request}).encode(), tally, is_right)
+        await ask(
+            callers[number], path, request, json.dumps(request if bare else {"item": request}).encode(), tally, is_right
+        )
 
     async def everybody() -> None:
         tally.elapsed = await closed_loop(options.clients, options.seconds, client)

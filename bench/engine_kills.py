@@ -45,7 +45,9 @@ def besiege(server: ServerProcess, options: argparse.Namespace) -> Seen:
 
     async def client(index: int) -> None:
         request = f"k{next(numbers)}"
-        reply = await ask(callers[index], "/predict", request, json.dumps({"id": request}).encode(), seen.tally, is_right)
+        reply = await ask(
+            callers[index], "/predict", request, json.dumps({"id": request}).encode(), seen.tally, is_right
+        )
         if reply is not None and reply.status == 200:
             seen.right.append(time.perf_counter())
         elif reply is None:
@@ -80,7 +82,9 @@ def measure(options: argparse.Namespace, sheet: Sheet) -> None:
     sheet.compare("failed, not under way at any kill", *_pair(mine, theirs, excused=False))
     pause = theirs and longest_pause(theirs.right) * 1000
     sheet.compare("longest time without a right answer", longest_pause(mine.right) * 1000, pause, " ms")
-    sheet.promise("failures of requests not under way at a kill", len(mine.killer.inexcusable(mine.tally)), "at most", 0)
+    sheet.promise(
+        "failures of requests not under way at a kill", len(mine.killer.inexcusable(mine.tally)), "at most", 0
+    )
     sheet.promise("answers for somebody else", len(mine.tally.mixed), "at most", 0)
     sheet.promise("failures per kill", mine.tally.failed / max(1, len(mine.killer.kills)), "at most", CLIENTS)
 

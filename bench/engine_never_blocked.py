@@ -84,13 +84,17 @@ def measure(options: argparse.Namespace, sheet: Sheet) -> None:
     for model, words in MODELS.items():
         mine, theirs = own[model], other.get(model)
         sheet.compare(f"{words}: /livez p99", mine.p99_ms, theirs and theirs.p99_ms, " ms")
-        sheet.compare(f"{words}: /livez failed or over {LIMIT_S:g} s", mine.probes_failed, theirs and theirs.probes_failed)
+        sheet.compare(
+            f"{words}: /livez failed or over {LIMIT_S:g} s", mine.probes_failed, theirs and theirs.probes_failed
+        )
         sheet.compare(f"{words}: calls answered", mine.answered, theirs and theirs.answered)
         warnings = re.findall(rf"\b{model} \(\S+engine_blocking\.py:\d+\)", log)
         sheet.promise(f"/livez p99, {words}", mine.p99_ms, "at most", 50, " ms")
         sheet.promise(f"/livez failures, {words}", mine.probes_failed, "at most", 0)
         sheet.promise(f"calls answered, {words}", mine.answered, "at least", options.calls)
-        sheet.promise(f"warnings naming file and line, missing or repeated, {words}", abs(len(warnings) - 1), "at most", 0)
+        sheet.promise(
+            f"warnings naming file and line, missing or repeated, {words}", abs(len(warnings) - 1), "at most", 0
+        )
 
 
 def cli(arguments: list[str] | None = None) -> int:

@@ -165,7 +165,10 @@ def measure(options: argparse.Namespace, sheet: Sheet) -> None:
                 for failed in sorted([*tally.lost, *tally.failures])[:3]:
                     say(f"    {failed}")
                 theirs = None
-                if not options.no_control and (name, workers) != ("SIGHUP", 1):  # Uvicorn ends at SIGHUP without workers
+                if not options.no_control and (name, workers) != (
+                    "SIGHUP",
+                    1,
+                ):  # Uvicorn ends at SIGHUP without workers
                     other = Fleet(their_start(workers), "/livez", ports)
                     control_tally = trial(options, other, name, keep_alive)
                     theirs = f"{control_tally.failed} of {control_tally.total:,}"

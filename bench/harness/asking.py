@@ -130,10 +130,11 @@ class Caller:
             return self._line
         connecting = asyncio.get_running_loop().create_connection(Line, "127.0.0.1", self.port)
         try:
-            _, self._line = await asyncio.wait_for(connecting, self.limit_s)
+            _, line = await asyncio.wait_for(connecting, self.limit_s)
         except (OSError, TimeoutError) as error:
             raise Lost(f"cannot connect: {error or 'no answer'}") from None
-        return self._line
+        self._line = line
+        return line
 
     def end(self) -> None:
         """Hang up."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from bench.harness.crowd import Failed, Tally
@@ -73,4 +74,4 @@ def role_of(pid: int) -> str:
 def longest_pause(moments: Sequence[float]) -> float:
     """The longest time between two right answers, in seconds."""
     ranked = sorted(moments)
-    return max((later - earlier for earlier, later in zip(ranked, ranked[1:], strict=False)), default=0.0)
+    return max((later - earlier for earlier, later in pairwise(ranked)), default=0.0)

@@ -48,8 +48,8 @@ class Sheet:
         self.verdicts: list[Verdict] = []
         self.notes: list[str] = []
 
-    def compare(self, what: str, ours: float | str, control: float | str | None = None, unit: str = "") -> None:
-        """One line of the table."""
+    def compare(self, what: str, ours: object, control: object = None, unit: str = "") -> None:
+        """One line of the table: numbers or texts; None where the control was not asked."""
         self.rows.append([what, _shown(ours, unit), "–" if control is None else _shown(control, unit)])
 
     def promise(
@@ -74,7 +74,7 @@ class Sheet:
             "title": self.title,
             "introduction": self.introduction,
             "command": f"python -m bench.{self.name}",
-            "options": {key: value for key, value in vars(arguments).items()},
+            "options": dict(vars(arguments)),
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "machine": self.machine,
             "observed": {"header": self.table().header, "rows": self.rows},
@@ -83,21 +83,24 @@ class Sheet:
         }
 
 
-def _shown(value: float | str, unit: str) -> str:
-    if isinstance(value, str):
-        return value
-    text = f"{value:,}" if isinstance(value, int) else number(value)
-    return f"{text}{unit}"
+def _shown(value: object, unit: str) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}{unit}" if isinstance(value, int) else f"{number(value)}{unit}"
 
 
 Measure = Callable[[argparse.Namespace, Sheet], None]
 
 
-def main(sheet: Sheet, parser: argparse.ArgumentParser, measure: Measure, arguments: Sequence[str] | None = None) -> int:
+def main(
+    sheet: Sheet, parser: argparse.ArgumentParser, measure: Measure, arguments: Sequence[str] | None = None
+) -> int:
     """Run a scenario; 0 where every promise was kept, 1 on a miss, 2 where there is no result."""
     parser.prog = f"python -m bench.{sheet.name}"
     parser.add_argument("--short", action="store_true", help="a quick run, whose result is not published")
-    parser.add_argument("--here", action="store_true", help="run the package of this environment, not an installed copy")
+    parser.add_argument(
+        "--here", action="store_true", help="run the package of this environment, not an installed copy"
+    )
     parser.add_argument("--no-control", action="store_true", help="leave out the control")
     parser.add_argument("--cores", default="0,1", help="of the servers; default 0,1")
     options = parser.parse_args(arguments)
