@@ -102,7 +102,7 @@ async def count_and_kill(server: ServerProcess, options: argparse.Namespace, cou
 def measure(options: argparse.Namespace, sheet: Sheet) -> None:
     """One worker and eight, ours and the control's."""
     if options.short:
-        options.megabytes, options.requests = 150, 3000
+        options.requests = 3000
     os.environ["BENCH_MODEL_MB"] = str(options.megabytes)
     pss: dict[tuple[int, str], int] = {}
     theirs: dict[int, int] = {}

@@ -6,13 +6,12 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.process.engine import Served, serve, until, write_app
 
-MODELS = '''
+MODELS = """
 def count(name):
     with open(name, "a") as file:
         file.write("x")
@@ -60,7 +59,7 @@ def fatal(how: str) -> str:
     if how == "exit":
         os._exit(3)
     return how
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,17 @@ import pytest
 
 from tests.process.engine import Answer, Served, alive, serve, until, write_app
 
-WHO = '''
+WHO = """
 @service.model("who")
 def who(x: int) -> list[int]:
     return [x, os.getpid()]
-'''
-SLOW = '''
+"""
+SLOW = """
 @service.model("slow")
 def slow(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
-'''
+"""
 
 
 class Traffic:
@@ -124,12 +124,12 @@ def test_a_saved_model_is_asked_once_more_when_its_process_dies(tmp_path: Path) 
 
 @pytest.mark.parametrize("stuck", [False, True], ids=["idle", "with a call that holds the interpreter"])
 def test_nothing_is_left_of_a_service_whose_supervisor_was_killed(tmp_path: Path, stuck: bool) -> None:
-    holds = '''
+    holds = """
 @service.model("holds")
 def holds(seconds: int) -> int:
     ctypes.PyDLL(None).usleep(seconds * 1_000_000)
     return seconds
-'''
+"""
     with serve(write_app(tmp_path, holds)) as served:
         until(lambda: len(served.children("holder")) == 2, 10)
         children = served.children()
@@ -203,14 +203,14 @@ def test_new_code_that_does_not_start_leaves_the_old_in_place(tmp_path: Path) ->
 
 
 def test_loading_is_a_state(tmp_path: Path) -> None:
-    models = '''
+    models = """
 @service.model("late")
 class Late:
     def load(self):
         ctypes.PyDLL(None).usleep(1_500_000)
     def predict(self, x: float) -> float:
         return x
-'''
+"""
     port = free_port()
     with serve(write_app(tmp_path, models), "--port", str(port), ready=False) as served:
         served.port = port
@@ -239,8 +239,11 @@ def free_port() -> int:
         ('@service.model("m")\ndef m(x) -> float:\n    return x\n', "app.py:"),
         ('@service.model("m", batch=True)\ndef m(x: float) -> float:\n    return x\n', "app.py:"),
         ('@service.model("m")\nclass M:\n    def predict(self, *x: float) -> float:\n        return 1.0\n', "app.py:"),
-        ('@service.model("m")\nclass M:\n    def load(self):\n        raise OSError("no weights")\n'
-         "    def predict(self, x: float) -> float:\n        return x\n", "no weights"),
+        (
+            '@service.model("m")\nclass M:\n    def load(self):\n        raise OSError("no weights")\n'
+            "    def predict(self, x: float) -> float:\n        return x\n",
+            "no weights",
+        ),
         ("raise KeyError('at import')\n", "at import"),
         ("service = None\n", "no Service"),
     ],
