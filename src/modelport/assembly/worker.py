@@ -92,10 +92,8 @@ class Worker:
                 self._add(name, index, only=len(message["names"]) == 1)
         elif order == "model":
             self._model_ready(message)
-        elif order == "refuse":
-            refused = {bytes.fromhex(text) for text in message["digests"]}
-            for route in self.application.routes.values():
-                route.refused |= refused
+        elif order == "died":
+            self._holder_died(message)
 
     def _on_orphaned(self) -> None:
         """The supervisor is gone: the port must be free soon."""
@@ -114,6 +112,16 @@ class Worker:
         lane = self._lane(slot)
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
+
+    def _holder_died(self, message: Message) -> None:
+        slot = next((s for s in self.application.slots if s.name == message["model"]), None)
+        if slot is None or slot.lane is None:
+            return
+        for route in self.application.routes.values():
+            if route.slot is slot:
+                route.refused |= {bytes.fromhex(text) for text in message["refused"]}
+        running = message["running"]
+        slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
 
     def _lane(self, slot: Slot) -> HolderLane:
         recorder = self.board.recorder(self.application.board_slot, slot.index)

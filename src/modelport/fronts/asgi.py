@@ -133,6 +133,9 @@ class ModelportApp:
         return exchange.answer.result() if exchange.answer.done() else await _answer_or_leave(exchange, receive)
 
     def _not_found(self, path: str) -> Response:
+        if not self.predict and path.endswith("/predict"):  # a Python service is still being imported
+            body = simple_error(("server",), "The service is still loading", "not_ready")
+            return Response(503, body, [JSON_TYPE, (b"retry-after", b"1")])
         known = [*self.predict, *self.gets]
         near = get_close_matches(path, known, 1)
         hint = f"did you mean {near[0]}?" if near else "GET /models lists what is served, /docs documents it"

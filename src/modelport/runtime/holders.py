@@ -29,6 +29,17 @@ class Board(Protocol):
         """A process is gone: nothing waits or runs there any more."""
 
 
+MOST_DIGESTS = 256  # the board holds no more of one process
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """An active holder died: the digests of the calls that ran (None: too many to tell), and those refused from now on."""
+
+    running: list[bytes] | None
+    refused: list[bytes]
+
+
 @dataclass(slots=True)
 class HolderGroup:
     """Keeps one model served. `start` spawns a holder in a slot; told the time, it never reads a clock of its own."""
@@ -112,22 +123,28 @@ class HolderGroup:
             if self.standby is None:
                 self.standby = self._spawn()
 
-    def on_death(self, child: Child, now: float) -> list[bytes]:
-        """Find the next holder. Returns the digests of the calls that now count as killers."""
+    def on_death(self, child: Child, now: float) -> Death | None:
+        """Find the next holder. Says what the workers must know, if calls may have been under way."""
         since, _, digests = self.board.running(child.slot)
         self.board.clear_gauges(child.slot)
         was_active = child is self.active
         self._forget(child)
         if child.retired:
-            return []
+            return None
         self.board.count_restart("holder", self.index)
         if was_active:
-            self.strikes.record(digests)
+            self._strike(digests)
         else:
             self.failures += 1
         self._log_death(child, since, digests)
         self._find_next(now)
-        return [digest for digest in digests if self.strikes.refused(digest)]
+        refused = [digest for digest in digests if self.strikes.refused(digest)]
+        return Death(None if len(digests) >= MOST_DIGESTS else list(digests), refused) if was_active else None
+
+    def _strike(self, digests: Sequence[bytes]) -> None:
+        """Only who was alone can be blamed; who was in company runs alone from now on, see `HolderLane.died`."""
+        if len(set(digests)) == 1:
+            self.strikes.record(digests)
 
     def _forget(self, child: Child) -> None:
         if child is self.active:

@@ -26,6 +26,8 @@ from modelport.kernel.frames import (
 )
 
 RECONNECT_SECONDS = 0.02
+VERDICT_SECONDS = 0.5
+MOST_SUSPECTS = 1024
 
 LOST, EXPIRED = 0, -1
 """The status of an answer that never came: the holder died under the call, or the deadline passed."""
@@ -79,6 +81,9 @@ class HolderLane:
         self._lines: list[LaneConnection] = []  # every one that is open: an old holder may still owe answers
         self._pending: dict[int, Pending] = {}
         self._unsent: dict[int, None] = {}  # in order, until a holder says hello
+        self._orphans: list[int] = []  # their line broke; whether they ran is not known yet
+        self._verdict: tuple[float, frozenset[bytes] | None] | None = None
+        self._suspects: set[bytes] = set()
         self._next_id = 0
         self._closed = False
         self.connected = asyncio.Event()
@@ -102,7 +107,8 @@ class HolderLane:
             if deadline == inf
             else self._loop.call_at(self._loop.time() + deadline - monotonic(), self._expire, call_id)
         )
-        self._pending[call_id] = Pending(Call(call_id, deadline, rows, 0, body), on_answer, timer, False)
+        flags = SOLO if self._suspects and digest(body) in self._suspects else 0
+        self._pending[call_id] = Pending(Call(call_id, deadline, rows, flags, body), on_answer, timer, False)
         self._count(rows)
         self._transmit(call_id)
         return call_id
@@ -190,12 +196,38 @@ class HolderLane:
             self.connect()
 
     def lost(self, connection: LaneConnection) -> None:
-        """The line broke. What was sent on it is asked once more where that is safe, or answered as lost."""
+        """The line broke. What becomes of the calls on it depends on which of them ran: the supervisor knows, see `died`."""
         self._lines.remove(connection)
         self.dismissed(connection)
-        for call_id in connection.sent & self._pending.keys():
-            pending = self._pending[call_id]
-            if self.retry_lost and not pending.retried:
+        self._orphans += connection.sent & self._pending.keys()
+        if not self._orphans:
+            return
+        verdict, self._verdict = self._verdict, None
+        if verdict is not None and monotonic() - verdict[0] < VERDICT_SECONDS:
+            self._settle_orphans(verdict[1])
+        else:
+            self._loop.call_later(VERDICT_SECONDS, self._settle_orphans, None)
+
+    def died(self, running: frozenset[bytes] | None) -> None:
+        """The supervisor's word on a dead holder: the digests of the calls that ran; None where that is not known."""
+        if len(self._suspects) > MOST_SUSPECTS:
+            self._suspects.clear()
+        self._suspects |= running or frozenset()
+        if self._orphans:
+            self._settle_orphans(running)
+        else:
+            self._verdict = (monotonic(), running)  # we notice the broken line in a moment
+
+    def _settle_orphans(self, running: frozenset[bytes] | None) -> None:
+        """What did not run is asked again. What ran is asked once more, alone, where that is safe, or answered as lost."""
+        orphans, self._orphans = self._orphans, []
+        for call_id in orphans:
+            pending = self._pending.get(call_id)
+            if pending is None:
+                continue
+            if running is not None and digest(pending.call.body) not in running:
+                self._transmit(call_id)
+            elif self.retry_lost and not pending.retried:
                 call = pending.call._replace(flags=pending.call.flags | SOLO)
                 self._pending[call_id] = pending._replace(call=call, retried=True)
                 self._transmit(call_id)

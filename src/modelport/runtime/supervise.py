@@ -13,12 +13,12 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from modelport.runtime.children import Child, StartFailed, describe_exit, spawn
-from modelport.runtime.holders import Board, HolderGroup, unix_listener
+from modelport.runtime.holders import Board, Death, HolderGroup, unix_listener
 
 WATCH_SECONDS = 0.05
 HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are leaving
@@ -326,7 +326,7 @@ class Supervisor:
             if child is self.catalog:
                 self.catalog = None
             if group is not None:
-                self._tell_refused(group.on_death(child, time.monotonic()))
+                self._tell_death(group.model, group.on_death(child, time.monotonic()))
             if child in self.workers:
                 self.workers.remove(child)
                 self.board.clear_gauges(child.slot)
@@ -335,10 +335,14 @@ class Supervisor:
                 self._on_death(child)
             self._stop_holders_when_alone()
 
-    def _tell_refused(self, digests: Sequence[bytes]) -> None:
-        if digests:
-            for worker in self.workers:
-                worker.tell({"do": "refuse", "digests": [digest.hex() for digest in digests]})
+    def _tell_death(self, model: str, death: Death | None) -> None:
+        """What ran when a holder died, so that the workers can ask for everything else again."""
+        if death is None:
+            return
+        running = None if death.running is None else [digest.hex() for digest in death.running]
+        refused = [digest.hex() for digest in death.refused]
+        for worker in self.workers:
+            worker.tell({"do": "died", "model": model, "running": running, "refused": refused})
 
     def _on_death(self, child: Child) -> None:
         if not self.announced and not child.kill_reason:
