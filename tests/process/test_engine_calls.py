@@ -184,6 +184,21 @@ def test_a_call_that_never_ends_is_ended_and_the_next_one_answered(served: Serve
     assert "past its hard limit" in served.wait_for(f"of {model} ended: killed")
 
 
+def test_calls_that_waited_behind_a_call_that_never_ends_are_answered_by_the_next_process(served: Served) -> None:
+    until(lambda: served.predict({"forever": False}, "runaway").status == 200, 10)
+    stuck = served.predict_later(
+        {
+            "forever": True,
+        },
+        "runaway",
+        request_timeout="0.5",
+    )
+    time.sleep(0.1)
+    behind = [served.predict_later({"forever": False}, "runaway") for _ in range(3)]
+    assert stuck.result().status in (504, 422)
+    assert [answer.result().status for answer in behind] == [200, 200, 200]
+
+
 def test_a_body_that_kills_twice_is_refused_unrun_and_others_are_served(served: Served) -> None:
     for _ in range(2):
         until(lambda: served.predict({"how": "fine"}, "fatal").status == 200, 10)
