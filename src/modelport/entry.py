@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,10 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelport.config import resolve
 from modelport.errors import SetupError
+
+if TYPE_CHECKING:
+    from modelport.runtime.lifecycle import Slot
 
 
 def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
@@ -31,9 +35,17 @@ def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     from modelport.assembly import build_application
 
     application, start = build_application(Path(artifact), resolve(options))
+    for slot in application.slots:
+        slot.on_change.append(_log_failure)
     asgi = application.asgi()
     asgi.start_with(start)
     return asgi
+
+
+def _log_failure(slot: Slot) -> None:
+    """Under a foreign server, this is where the reason is told: there is no supervisor that ends the service with it."""
+    if slot.error:
+        logging.getLogger("modelport").error("model %s cannot be served: %s", slot.name, slot.error)
 
 
 def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:

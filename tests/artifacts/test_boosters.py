@@ -41,6 +41,11 @@ def classes(probabilities: Any, names: Sequence[Any]) -> list[Any]:
     ]
 
 
+def likes(table: Any) -> Any:
+    """A target that only the categories tell."""
+    return table["city"].isin(["Lima", "Osaka"]) ^ (table["zone"].astype(int) == 10)
+
+
 def values(predictions: Any) -> list[Any]:
     """The promised answers from a booster's own values."""
     if predictions.ndim == 1:
@@ -139,7 +144,7 @@ def test_xgboost_types_and_categories_come_from_the_file(xgboost: Any, tmp_path:
     for frame in (table, rows):
         frame["city"] = frame["city"].astype("category")
         frame["zone"] = pandas.Categorical(frame["age"] // 30 * 10)
-    model = xgboost.XGBClassifier(n_estimators=8, n_jobs=1, enable_categorical=True).fit(table, table["income"] > 3000)
+    model = xgboost.XGBClassifier(n_estimators=8, n_jobs=1, enable_categorical=True).fit(table, likes(table))
     path = tmp_path / "model.ubj"
     model.save_model(path)
     check_served(path, rows, classes(model.predict_proba(rows), [0, 1]))
@@ -217,7 +222,7 @@ def test_lightgbm_ranges_and_categories_come_from_the_file(lightgbm: Any, tmp_pa
     for frame in (table, rows):
         frame["city"] = frame["city"].astype("category")
         frame["zone"] = pandas.Categorical(frame["age"] // 30 * 10)
-    booster = lightgbm.train({**QUIET, "objective": "binary"}, lightgbm.Dataset(table, table["income"] > 3000), 8)
+    booster = lightgbm.train({**QUIET, "objective": "binary"}, lightgbm.Dataset(table, likes(table)), 8)
     path, data = tmp_path / "model.txt", tmp_path / "people.csv"
     booster.save_model(path)
     table.to_csv(data, index=False)
@@ -230,10 +235,35 @@ def test_lightgbm_ranges_and_categories_come_from_the_file(lightgbm: Any, tmp_pa
         assert service.predict(unseen) == service.predict({**unseen, "city": None})
 
 
+@pytest.mark.parametrize("without", ["", "[categorical_feature"])
+def test_lightgbm_categories_are_matched_to_their_columns(lightgbm: Any, without: str, tmp_path: Path) -> None:
+    table, rows = people(), people(ROWS, seed=1)
+    for frame in (table, rows):
+        frame["city"] = frame["city"].astype("category")
+        if not without:  # a column that the trees cannot use is listed by its number alone
+            frame.insert(0, "planet", pandas.Categorical(["Earth"] * len(frame)))
+    booster = lightgbm.train({**QUIET, "objective": "binary"}, lightgbm.Dataset(table, table["city"] == "Lima"), 8)
+    path = tmp_path / "model.txt"
+    booster.save_model(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not without or not line.startswith(without)), encoding="utf-8")
+    check_served(path, rows.assign(member=rows["member"].astype(int)), classes(booster.predict(rows), [0, 1]))
+
+
+def test_lightgbm_categories_that_fit_no_column_are_refused(lightgbm: Any, tmp_path: Path) -> None:
+    table = people()
+    table["city"] = table["city"].astype("category")
+    data = lightgbm.Dataset(table, table["member"], categorical_feature=["age", "city"])
+    path = tmp_path / "model.txt"
+    lightgbm.train({**QUIET, "objective": "binary"}, data, 3).save_model(path)
+    with pytest.raises(ArtifactError, match="1 lists of categories for 2 categorical inputs"):
+        load(path)
+
+
 def test_lightgbm_categories_by_number_come_from_the_file(lightgbm: Any, tmp_path: Path) -> None:
     table, rows = people()[["age", "income"]], people(ROWS, seed=1)[["age", "income"]]
     table["age"], rows["age"] = table["age"] % 4, rows["age"] % 4
-    data = lightgbm.Dataset(table, table["income"] > 3000, categorical_feature=[0])
+    data = lightgbm.Dataset(table, table["age"] % 3 == 0, categorical_feature=[0])
     booster = lightgbm.train({**QUIET, "objective": "binary"}, data, 8)
     booster.save_model(tmp_path / "model.txt")
     check_served(tmp_path / "model.txt", rows, classes(booster.predict(rows), [0, 1]))
@@ -330,8 +360,8 @@ def test_catboost_labels_get_a_probability_each(catboost: Any, tmp_path: Path) -
 
 
 def test_catboost_takes_categories_as_text_numbers_or_booleans(catboost: Any, tmp_path: Path) -> None:
-    table, rows = people(), people(ROWS, seed=1)
-    target = np.where(table["income"] > 3000, "rich", "poor")
+    table, rows = people(400), people(ROWS, seed=1)
+    target = np.where(table["city"].isin(["Lima", "Osaka"]) ^ (table["age"] % 2 == 0), "rich", "poor")
     model = catboost.CatBoostClassifier(**FEW).fit(table, target, cat_features=["age", "city", "member"])
     path, data = tmp_path / "model.cbm", tmp_path / "people.csv"
     model.save_model(path)

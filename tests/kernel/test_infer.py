@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from modelport.codecs.json import compile_decoder, encode
-from modelport.errors import InvalidInput, SignatureError
+from modelport.errors import SignatureError
 from modelport.fronts.openapi import record_schema
 from modelport.kernel.infer import ignored_columns, missing_columns, name_inputs, positional_names, refine
 from modelport.kernel.ports import Hints
@@ -43,8 +42,8 @@ ODD_CELLS = (
     ),
     *("inf", "-Infinity", "٣", "½", "²", "0x10", "1,5", "x" * 300, "\x00", "+1", " 7 ", "1.", ".5"),
 )
-FLOATS = st.floats(-1e18, 1e18)
-INTS = st.integers(-(2**62), 2**62)
+FLOATS = st.floats()
+INTS = st.integers()
 CELLS = st.sampled_from(ODD_CELLS) | st.text(max_size=4) | INTS.map(str) | FLOATS.map(str)
 KINDS_OF_CELLS = st.sampled_from(
     [
@@ -57,9 +56,7 @@ KINDS_OF_CELLS = st.sampled_from(
     ]
 )
 VALUES = st.none() | st.booleans() | INTS | FLOATS | st.text(max_size=4) | st.binary(max_size=2) | st.dates()
-KINDS_OF_VALUES = st.sampled_from(
-    [VALUES, INTS | st.none(), FLOATS | st.sampled_from([math.nan, math.inf]), st.text(max_size=4), st.booleans()]
-)
+KINDS_OF_VALUES = st.sampled_from([VALUES, INTS | st.none(), FLOATS, st.text(max_size=4), st.booleans()])
 
 
 @st.composite
@@ -90,14 +87,12 @@ def test_any_column_has_a_profile(column: Column) -> None:
     assert not column.categories or column.kind is Kind.STRING
 
 
-@pytest.mark.xfail(reason="profile_cells: whole numbers that no 64-bit integer holds are no int column")
 @pytest.mark.parametrize("digits", [20, 400, 5000])
 def test_whole_numbers_beyond_64_bits_lead_to_an_example_that_is_accepted(digits: int) -> None:
     column = profile_cells("c", ["9" * digits, "1"], 0)
     check_signature(refine([Field("c")], Hints(columns={"c": column})))
 
 
-@pytest.mark.xfail(raises=InvalidInput, reason="example_value: the middle of a range may be more than the type holds")
 @pytest.mark.parametrize(
     ("f", "cells"), [(Field("c"), ["1e300", "2e300"]), (Field("c", Kind.INT, dtype="int8"), ["300", "400"])]
 )
@@ -105,7 +100,6 @@ def test_data_beyond_the_models_own_type_leads_to_an_example_that_is_accepted(f:
     check_signature(refine([f], Hints(columns={"c": profile_cells("c", cells, None)})))
 
 
-@pytest.mark.xfail(raises=InvalidInput, reason="refine: a float field with categories is taken for whole numbers")
 def test_data_of_whole_numbers_leaves_the_categories_of_a_float_field_alone() -> None:
     column = profile_cells("c", ["1", "2"], None)
     check_signature(refine([Field("c", categories=(0.5, 1.0), closed=True)], Hints(columns={"c": column})))
@@ -117,9 +111,8 @@ def test_whatever_the_data_says_a_refined_signature_compiles_documents_itself_an
     column: Column, signature: Signature
 ) -> None:
     hints = Hints(columns={f.name: column for f in signature.inputs})
-    assume(all(f.low is None or max(abs(f.low), abs(f.high or 0)) < 1e18 for f in signature.inputs))
-    wide = [replace(f, dtype="", categories=f.categories if f.kind is Kind.STRING else ()) for f in signature.inputs]
-    refined = check_signature(refine(wide, hints))
+    assume(all(f.kind is not Kind.FLOAT or max(f.high or 0, -(f.low or 0)) < 2**62 for f in signature.inputs))
+    refined = check_signature(refine(signature.inputs, hints))
     assert refined.names == signature.names
 
 

@@ -59,9 +59,9 @@ def flag_headers(outside: list[Loc], non_finite: int, failed: int) -> Headers:
     """What the caller should know beside the answer."""
     flags = []
     if outside:
-        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside)
-        shown = names if len(names) <= MAX_HEADER else names[: MAX_HEADER - 1] + "~"
-        flags.append((b"modelport-out-of-range", shown.encode("ascii", "backslashreplace").replace(b"\n", b" ")))
+        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside[:MAX_HEADER])
+        shown = names.encode("unicode_escape")  # a name may hold what would end the header
+        flags.append((b"modelport-out-of-range", shown if len(shown) <= MAX_HEADER else shown[: MAX_HEADER - 1] + b"~"))
     if non_finite:
         flags.append((b"modelport-non-finite", b"%d" % non_finite))
     if failed:

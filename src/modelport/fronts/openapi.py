@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelport.kernel.signature import Field, Kind, Output, Signature, Task
+from modelport.kernel.check import FLOAT_ENDS
+from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Output, Signature, Task
 from modelport.runtime.lifecycle import Loaded, Slot
 
 Schema = dict[str, Any]
@@ -56,7 +57,8 @@ def openapi_document(title: str, version: str, slots: Sequence[Slot]) -> Schema:
         tags.append({"name": slot.name, "description": _model_description(slot)})
         schemas.update(_loaded_schemas(slot.name, slot.loaded))
         operation = _predict_operation(slot)
-        paths[f"/models/{slot.name}/predict"] = {"post": operation}
+        name = slot.name.replace("{", "%7B").replace("}", "%7D")  # which would stand for a parameter
+        paths[f"/models/{name}/predict"] = {"post": operation}
         if len(slots) == 1:
             paths = {"/predict": {"post": {**operation, "operationId": "predict"}}, **paths}
     tags.append({"name": "service", "description": "What is served, and whether it is well"})
@@ -125,8 +127,8 @@ _REQUEST_ID: Schema = {
     "name": "Request-Id",
     "in": "header",
     "required": False,
-    "description": "Echoed in the answer and written to the log",
-    "schema": {"type": "string", "maxLength": 128},
+    "description": "Echoed in the answer and written to the log, if it is of at most 128 printable ASCII characters",
+    "schema": {"type": "string"},
 }
 
 
@@ -174,7 +176,7 @@ def _model_schemas(model: str, signature: Signature) -> dict[str, Schema]:
         width = len(signature.inputs)
         schemas[_component(model, "FlatRecord")] = {
             "type": "array",
-            "items": {"type": "number"},
+            "prefixItems": [field_schema(f) for f in signature.inputs],
             "minItems": width,
             "maxItems": width,
             "description": "The values in the model's order",
@@ -208,7 +210,7 @@ def record_schema(signature: Signature) -> Schema:
 
 def field_schema(f: Field) -> Schema:
     """JSON Schema of one field. A training range is described, not enforced: values outside are answered and flagged."""
-    schema: Schema = _tensor_schema(f.shape, f.dtype) if f.kind is Kind.TENSOR else {"type": _JSON_TYPES[f.kind]}
+    schema = _lists_schema(f.shape, f.dtype) if f.kind is Kind.TENSOR else _scalar_schema(f)
     if f.categories and f.closed:
         schema["enum"] = [*f.categories, *([None] if f.nullable else [])]
     if f.nullable:
@@ -218,6 +220,32 @@ def field_schema(f: Field) -> Schema:
 
 
 _JSON_TYPES = {Kind.FLOAT: "number", Kind.INT: "integer", Kind.BOOL: "boolean", Kind.STRING: "string"}
+
+
+def _scalar_schema(f: Field) -> Schema:
+    if f.kind is Kind.FLOAT:
+        return {"type": "number", "minimum": -FLOAT_LIMIT, "maximum": FLOAT_LIMIT}
+    return _element_schema(f.dtype or "int64") if f.kind is Kind.INT else {"type": _JSON_TYPES[f.kind]}
+
+
+def _element_schema(dtype: str) -> Schema:
+    """What an array of this dtype can hold."""
+    if dtype == "int64":
+        return {"type": "integer", "format": "int64"}
+    if "int" in dtype:
+        low, high = Field("", dtype=dtype).int_bounds
+        return {"type": "integer", "minimum": low, "maximum": high}
+    end = FLOAT_ENDS.get(dtype)
+    return {**_leaf_schema(dtype), **({} if end is None else {"exclusiveMinimum": -end, "exclusiveMaximum": end})}
+
+
+def _lists_schema(shape: Sequence[int | None], dtype: str) -> Schema:
+    """Nested lists. An empty one would leave the axes below it without a length."""
+    if not shape:
+        return _element_schema(dtype)
+    least = shape[0] or (1 if len(shape) > 1 else 0)
+    most = {} if shape[0] is None else {"maxItems": shape[0]}
+    return {"type": "array", "items": _lists_schema(shape[1:], dtype), "minItems": least, **most}
 
 
 def _field_description(f: Field) -> str:
@@ -231,10 +259,13 @@ def _field_description(f: Field) -> str:
 
 def _tensor_schema(shape: Sequence[int | None], dtype: str) -> Schema:
     if not shape:
-        leaf = {"string": "string", "bool": "boolean"}.get(dtype, "integer" if "int" in dtype else "number")
-        return {"type": leaf}
+        return _leaf_schema(dtype)
     schema: Schema = {"type": "array", "items": _tensor_schema(shape[1:], dtype)}
     return schema if shape[0] is None else {**schema, "minItems": shape[0], "maxItems": shape[0]}
+
+
+def _leaf_schema(dtype: str) -> Schema:
+    return {"type": {"string": "string", "bool": "boolean"}.get(dtype, "integer" if "int" in dtype else "number")}
 
 
 def answer_schema(signature: Signature) -> Schema:

@@ -21,6 +21,9 @@ from modelport.kernel.values import Record
 
 MAX_PROBLEMS = 100
 MAX_CATEGORIES_SHOWN = 10
+FLOAT_ENDS = {"float16": 65520.0, "float32": 3.4028235677973366e38}
+"""From here on, rounding to the type gives infinity."""
+
 MAX_TEXT = 100
 """Texts longer than this are cut in messages, so that no answer grows with what was sent."""
 
@@ -268,11 +271,12 @@ def _leaf_fault(value: Any, dtype: str, at: Loc) -> tuple[Loc, str] | None:
 def _is_leaf(value: Any, dtype: str) -> bool:
     if dtype in _LEAF_TYPES:
         return isinstance(value, _LEAF_TYPES[dtype])
-    return isinstance(value, int if "int" in dtype else (int, float)) and not isinstance(value, bool)
+    if isinstance(value, float):
+        return "int" not in dtype or value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 _LEAF_TYPES: dict[str, type] = {"string": str, "bool": bool}
-_FLOAT_ENDS = {"float16": 65520.0, "float32": 3.4028235677973366e38}  # from here on, rounding gives infinity
 
 
 def _fits(value: int | float, dtype: str) -> bool:
@@ -280,7 +284,7 @@ def _fits(value: int | float, dtype: str) -> bool:
         low, high = Field("", dtype=dtype).int_bounds
         return low <= value <= high
     try:
-        return abs(float(value)) < _FLOAT_ENDS.get(dtype, math.inf)
+        return abs(float(value)) < FLOAT_ENDS.get(dtype, math.inf)
     except OverflowError:
         return False
 

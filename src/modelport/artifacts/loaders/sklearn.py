@@ -97,7 +97,7 @@ def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
             f"{path} holds a {name}, which can only label the data it was fitted on (it has no predict); "
             + ("fit it with novelty=True" if hasattr(thing, "novelty") else _TRAIN_ON_LABELS)
         )
-    if has_method(thing, "transform"):
+    if has_method(thing, "transform") and has_method(thing, "fit"):
         raise ArtifactError(
             f"{path} holds a {name}, a transformer without predict; save it in a Pipeline with the model"
         )

@@ -13,8 +13,8 @@ COMMITTEES = ("Voting", "Stacking", "OneVsRest", "OneVsOne", "OutputCode", "Mult
 CHAINS = ("ClassifierChain", "RegressorChain")
 """Here only the first sees them; each of the others gets the answers of those before it, too."""
 
-INNER = ("best_estimator_", "regressor_", "estimator_", "estimator")
-"""What search, threshold, target and frozen wrappers call the model inside; the unfitted template comes last."""
+INNER = ("best_estimator_", "regressor_", "estimator_")
+"""What search, target and threshold wrappers call the fitted model inside; frozen ones pass everything through."""
 
 
 def stored(thing: Any, attribute: str) -> Any:

@@ -1,0 +1,56 @@
+"""What all tests share: the trained music model, a live service of it, and an environment without our options."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.process.server import Server
+
+ROOT = Path(__file__).parent.parent
+MUSIC = ROOT / "examples" / "music"
+
+# The same cases on every run, so that a failure is of the change at hand; --hypothesis-profile=explore looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile("same")
+
+
+@dataclass(frozen=True)
+class Music:
+    """The files of the music example."""
+
+    joblib: Path
+    onnx: Path
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Music:
+    """The music model, trained by its example."""
+    folder = tmp_path_factory.mktemp("music")
+    command = [sys.executable, str(MUSIC / "train.py"), "--out", str(folder), "--onnx"]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    return Music(folder / "genre.joblib", folder / "genre.onnx", MUSIC / "music.csv")
+
+
+@pytest.fixture(scope="session")
+def served_url(music: Music, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a live `modelport serve` of the music model."""
+    folder = tmp_path_factory.mktemp("served")
+    with Server.start(music.joblib, "--data", music.data, "--target", "genre", "--workers", 1, folder=folder) as server:
+        yield server.url
+
+
+@pytest.fixture(autouse=True)
+def _no_options_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own MODELPORT_… variables change no test."""
+    for name in [name for name in os.environ if name.startswith("MODELPORT_")]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,168 @@
+"""Bodies that no service should be harmed by, and what each is answered. One table for every way to serve.
+
+They are sent to the `track` model of `tests.fronts.models`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fronts.models import TRACK
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request and its answer. `types` are the types of all problems, in order; empty for a 200."""
+
+    name: str
+    body: bytes
+    status: int
+    types: tuple[str, ...] = ()
+    headers: dict[str, str | None] = field(default_factory=dict)
+    loc: tuple[str | int, ...] | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def track(**changes: Any) -> bytes:
+    """A good record with some fields changed."""
+    return json.dumps({**TRACK, **changes}).encode()
+
+
+def raw(name: str, text: str) -> bytes:
+    """A good record in which one value is this text, JSON or not."""
+    return track(**{name: "@"}).replace(b'"@"', text.encode("utf-8", "surrogatepass"))
+
+
+def without(name: str, **more: Any) -> bytes:
+    """A good record that lacks one field and may have others."""
+    return json.dumps({**{k: v for k, v in TRACK.items() if k != name}, **more}).encode()
+
+
+GOOD = track()
+
+FINE = [
+    Case("a good record", GOOD, 200),
+    Case("keys in any order", json.dumps(dict(reversed(TRACK.items()))).encode(), 200),
+    Case("space around it", b" \r\n\t" + GOOD + b" \n", 200),
+    Case("a whole number for a float", raw("tempo", "120"), 200),
+    Case("a float without a fraction for a whole number", raw("plays", "3.0"), 200),
+    Case("an escaped key", GOOD.replace(b"tempo", b"t\\u0065mpo"), 200),
+    Case("a list of none", b"[]", 200),
+    Case("a list of two", b"[" + GOOD + b"," + GOOD + b"]", 200),
+    Case("no content type", GOOD, 200, headers={"content-type": None}),
+    Case(
+        "a content type in capitals with a charset",
+        GOOD,
+        200,
+        headers={"content-type": "Application/JSON; Charset=UTF-8"},
+    ),
+    Case("a content type of the JSON family", GOOD, 200, headers={"content-type": "application/vnd.api+json"}),
+    Case("no encoding, said aloud", GOOD, 200, headers={"content-encoding": "identity"}),
+    Case("a category not seen before where others are answered", track(label="Green"), 200),
+]
+
+MALFORMED = [
+    Case("cut short", GOOD[:-1], 400, ("json_invalid",)),
+    Case("two records without a list", GOOD + GOOD, 400, ("json_invalid",)),
+    Case("a trailing comma", GOOD[:-1] + b",}", 400, ("json_invalid",)),
+    Case("a comment", b"/* hello */" + GOOD, 400, ("json_invalid",)),
+    Case("single quotes", b"{'tempo': 1}", 400, ("json_invalid",), hint="double quotes"),
+    Case("a form under the name of JSON", b"tempo=120&plays=3", 400, ("json_invalid",), hint="form"),
+    Case("NUL bytes", b"\0" * 100, 400, ("json_invalid",)),
+    Case("a raw newline in a string", raw("label", '"a\nb"'), 400, ("json_invalid",)),
+    Case("a leading zero", raw("tempo", "0120"), 400, ("json_invalid",)),
+    Case("NaN", raw("tempo", "NaN"), 400, ("json_constant",)),
+    Case("Infinity", raw("tempo", "Infinity"), 400, ("json_constant",)),
+    Case("-Infinity", raw("tempo", "-Infinity"), 400, ("json_constant",)),
+    Case("an empty body", b"", 400, ("empty_body",), hint="send for example"),
+    Case("white space alone", b" \r\n\t ", 400, ("empty_body",)),
+    Case("100,000 lists in one another", b"[" * 100_000 + b"]" * 100_000, 400, ("json_depth",)),
+    Case("100,000 objects in one another", b'{"tempo":' * 100_000 + b"1" + b"}" * 100_000, 400, ("json_depth",)),
+    Case("100,000 opened lists", b"[" * 100_000, 400, ("json_depth",)),
+    Case("a key that stands twice", GOOD[:-1] + b', "tempo": 1}', 400, ("duplicate_key",)),
+    Case("a key that stands twice, escaped", GOOD[:-1] + b', "t\\u0065mpo": 1}', 400, ("duplicate_key",)),
+    Case("invalid UTF-8 in a value", raw("label", '"@"').replace(b"@", b"\xff\xfe"), 400, ("invalid_utf8",)),
+    Case("invalid UTF-8 in a key", GOOD.replace(b"tempo", b"temp\xc3"), 400, ("invalid_utf8",)),
+    Case("half a surrogate pair as bytes", raw("label", '"\ud800"'), 400, ("invalid_utf8",)),
+    Case("a byte order mark", b"\xef\xbb\xbf" + GOOD, 400, ("byte_order_mark",)),
+    Case("UTF-16", GOOD.decode().encode("utf-16"), 400, ("invalid_utf8",)),
+    Case("UTF-16 without a mark", GOOD.decode().encode("utf-16-le"), 400, ("json_invalid",)),
+    Case("UTF-32", GOOD.decode().encode("utf-32-le"), 400, ("json_invalid",)),
+]
+
+FORM = "application/x-www-form-urlencoded"
+MEDIA = [
+    Case("a form", b"tempo=120&plays=3", 415, ("unsupported_media_type",), {"content-type": FORM}, hint="application/json"),
+    Case("a multipart form", b"--x\r\n\r\n--x--", 415, ("unsupported_media_type",),
+         {"content-type": "multipart/form-data; boundary=x"}),
+    Case("plain text", GOOD, 415, ("unsupported_media_type",), {"content-type": "text/plain"}),
+    Case("XML", b"<tempo>120</tempo>", 415, ("unsupported_media_type",), {"content-type": "application/xml"}),
+    Case("a content type that is none", GOOD, 415, ("unsupported_media_type",), {"content-type": ";;;"}),
+    Case("JSON in UTF-16", GOOD, 415, ("unsupported_media_type",), {"content-type": "application/json; charset=utf-16"}),
+    Case("gzip", gzip.compress(GOOD), 415, ("unsupported_media_type",), {"content-encoding": "gzip"}, hint="uncompressed"),
+    Case("an unknown encoding", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "\xff" * 200}),
+]  # fmt: skip
+
+NUMBERS = [
+    Case("1e400", raw("tempo", "1e400"), 422, ("finite_number",), loc=("body", "tempo"), hint="from 40 to 220"),
+    Case("-1e400", raw("tempo", "-1e400"), 422, ("finite_number",)),
+    Case("1e39, too large for 32 bits", raw("tempo", "1e39"), 422, ("finite_number",)),
+    Case("a number of 5,000 digits", raw("tempo", "9" * 5000), 422, ("finite_number",)),
+    Case("a whole number of 5,000 digits", raw("plays", "-" + "9" * 5000), 422, ("finite_number",)),
+    Case("a whole number beyond 64 bits", raw("plays", "9223372036854775808"), 422, ("int_size",)),
+    Case(
+        "a fraction for a whole number", track(plays=2.5), 422, ("int_from_float",), loc=("body", "plays"), hint="round"
+    ),
+    Case("a boolean for a float", track(tempo=True), 422, ("float_type",), hint="booleans are no numbers"),
+    Case("a boolean for a whole number", track(plays=False), 422, ("int_type",), hint="booleans are no numbers"),
+    Case("a number for a boolean", track(live=1), 422, ("bool_type",), hint="true or false"),
+    Case("a number in quotes", track(tempo="120"), 422, ("float_type",), hint="send 120"),
+    Case("NaN in quotes", track(tempo="NaN"), 422, ("float_type",)),
+    Case("null where there must be a value", track(tempo=None), 422, ("float_type",), hint="for example"),
+    Case("an object for a number", track(tempo={"a": {"b": {"c": 1}}}), 422, ("float_type",)),
+    Case("a list for a number", track(plays=[1]), 422, ("int_type",)),
+    Case("900 lists in one another for a number", raw("tempo", "[" * 900 + "]" * 900), 422, ("float_type",)),
+]
+
+STRINGS = [
+    Case("half a surrogate pair in a value", raw("label", '"\\ud800"'), 422, ("string_unicode",)),
+    Case("half a surrogate pair in a category", raw("genre", '"\\udfff"'), 422, ("string_unicode",)),
+    Case("half a surrogate pair for a number", raw("tempo", '"\\ud800"'), 422, ("float_type",)),
+    Case("half a surrogate pair in a key", GOOD[:-1] + b', "\\ud800": 1}', 422, ("extra_forbidden",)),
+    Case("a number for a string", track(label=7), 422, ("string_type",)),
+    Case("a category that is not known", track(genre="Rok"), 422, ("enum",), loc=("body", "genre"), hint="did you mean 'Rock'?"),
+    Case("a category in other letters", track(genre="rock"), 422, ("enum",), hint="one of Rock, Pop, Hip-Hop"),
+    Case("a long string for a category", track(genre="x" * 50_000), 422, ("enum",)),
+]  # fmt: skip
+
+RECORDS = [
+    Case("a field that is not known", track(mood="sad"), 422, ("extra_forbidden",), loc=("body", "mood"), hint="tempo"),
+    Case("a field too many, nearly right", track(temop=1), 422, ("extra_forbidden",), hint="did you mean 'tempo'?"),
+    Case("a misspelt field", without("tempo", temop=120), 422, ("missing", "extra_forbidden"), hint="rename 'temop' to 'tempo'"),
+    Case("a missing field", without("tempo"), 422, ("missing",), loc=("body", "tempo"), hint='add "tempo": 130.0'),
+    Case("an empty object", b"{}", 422, ("missing",) * 5),
+    Case("everything wrong at once", json.dumps({"tempo": "x", "plays": 1.5, "live": 0, "genre": None, "lable": 1}).encode(), 422,
+         ("float_type", "int_from_float", "bool_type", "string_type", "missing", "extra_forbidden")),
+    Case("a flat list for a model with names", b"[120, 3, true]", 422, ("record_type",) * 3, loc=("body", 0),
+         hint="send for example"),
+    Case("a list of lists for a model with names", b"[[120, 3]]", 422, ("record_type",)),
+    Case("a number alone", b"1", 422, ("record_type",), loc=("body",)),
+    Case("a string alone", b'"tempo"', 422, ("record_type",)),
+    Case("null alone", b"null", 422, ("record_type",)),
+    Case("true alone", b"true", 422, ("record_type",)),
+    Case("a list with one bad record", b"[" + GOOD + b"," + track(tempo="x") + b"," + GOOD + b"]", 422, ("float_type",),
+         loc=("body", 1, "tempo")),
+    Case("a list with a null in it", b"[" + GOOD + b",null]", 422, ("record_type",), loc=("body", 1)),
+    Case("900 lists in one another", b"[" * 900 + b"]" * 900, 422, ("record_type",)),
+    Case("10,000 records that are all wrong", b"[" + b",".join([b"{}"] * 10_000) + b"]", 422, ("missing",) * 100),
+    Case("10,000 fields that are not known", json.dumps({f"k{i}": i for i in range(10_000)}).encode(), 422,
+         ("missing",) * 5 + ("extra_forbidden",) * 95),
+]  # fmt: skip
+
+CASES = [*FINE, *MALFORMED, *MEDIA, *NUMBERS, *STRINGS, *RECORDS]
