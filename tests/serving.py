@@ -70,8 +70,8 @@ class Service:
 
     def close(self) -> None:
         """Let its thread end."""
-        if self.slot.scheduler is not None:
-            self.slot.scheduler.executor.close()
+        if self.slot.lane is not None:
+            self.slot.lane.scheduler.executor.close()
         self._runner.run(self._client.aclose())
 
 

@@ -59,6 +59,18 @@ def post_all(port: int, path: str, bodies: Sequence[bytes]) -> list[Answer]:
         connection.close()
 
 
+def fetch_status(port: int, path: str) -> int:
+    """Return the status of a GET, or 0 where nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
 def _try_post(port: int, path: str, body: bytes) -> Answer | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:

@@ -31,7 +31,7 @@ class Metric:
 
 def number(value: float) -> str:
     """Return a number with three significant digits, or more where more stand before the point."""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or value == 0:
         return f"{value:,.0f}"
     if abs(value) >= 10:
         return f"{value:.1f}"

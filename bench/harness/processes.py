@@ -75,9 +75,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: Sequence[str], *, core: int, cwd: Path, log: Path) -> Iterator[ServerProcess]:
-    """Run a server on one core for as long as the block lasts; ``{port}`` in the command becomes a free port."""
-    port = free_port()
+def serving(
+    command: Sequence[str], *, core: int | str, cwd: Path, log: Path, port: int | None = None
+) -> Iterator[ServerProcess]:
+    """Run a server on one core, or on a list such as "0,1", while the block lasts; ``{port}`` becomes a free port."""
+    port = port or free_port()
     pinned = ["taskset", "-c", str(core), *(part.format(port=port) for part in command)]
     with log.open("wb") as output:
         started_s = time.perf_counter()

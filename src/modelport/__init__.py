@@ -15,16 +15,18 @@ __version__ = "0.1.0"
 _LAZY = {
     "app": "modelport.entry",
     "serve": "modelport.entry",
+    "Service": "modelport.service",
     "Handle": "modelport.entry",
     "ModelportError": "modelport.errors",
     "SetupError": "modelport.errors",
 }
 
-__all__ = ["Handle", "ModelportError", "SetupError", "__version__", "app", "serve"]
+__all__ = ["Handle", "ModelportError", "Service", "SetupError", "__version__", "app", "serve"]
 
 if TYPE_CHECKING:
     from modelport.entry import Handle, app, serve
     from modelport.errors import ModelportError, SetupError
+    from modelport.service import Service
 
 
 def __getattr__(name: str) -> Any:

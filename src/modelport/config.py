@@ -73,6 +73,18 @@ def _size(value: Any) -> int:
     return size
 
 
+def _seconds(value: Any) -> float:
+    text = str(value).strip().lower()
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    try:
+        seconds = float(digits) * {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0}[text[len(digits) :].strip()]
+    except (ValueError, KeyError):
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400 or isinstance(value, bool):
+        raise ValueError("a duration such as 30s, 50ms or 2.5")
+    return seconds
+
+
 def _path(value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise ValueError("a path")
@@ -96,6 +108,13 @@ def _names(value: Any) -> tuple[str, ...]:
     if not isinstance(parts, (list, tuple)) or not parts or not all(isinstance(p, str) and p.strip() for p in parts):
         raise ValueError("names separated by commas")
     return tuple(part.strip() for part in parts)
+
+
+def _switch(value: Any) -> bool:
+    known = {"on": True, "off": False, "true": True, "false": False, True: True, False: False}
+    if value not in known:
+        raise ValueError("on or off")
+    return known[value]
 
 
 def _log_format(value: Any) -> str:
@@ -125,6 +144,20 @@ class ServeOptions:
         None, _path, "Certificate chain (PEM); serves HTTPS together with --tls-key.", "FILE"
     )
     tls_key: Path | None = option(None, _path, "Private key (PEM) of the certificate.", "FILE")
+    default_deadline: float = option(
+        30.0, _seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
+    )
+    latency_target: float | None = option(None, _seconds, "Keep batches small enough to run within this.", "DURATION")
+    queue_rows: int = option(
+        2048, _int(1, 10_000_000), "Rows that may wait for one model before calls are refused.", "N"
+    )
+    kill_grace: float = option(
+        0.5, _seconds, "How long past its deadline a call may run before its process is ended.", "DURATION"
+    )
+    drain_delay: float = option(1.0, _seconds, "On SIGTERM: time to go on accepting while not ready.", "DURATION")
+    standby: bool = option(
+        True, _switch, "Keep a second, loaded process for each model that has one of its own.", "on|off"
+    )
     log_format: str = option("text", _log_format, "Log lines for people or for machines.", "text|json")
 
 
@@ -163,6 +196,11 @@ def to_plain(options: ServeOptions) -> dict[str, Any]:
 def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     _refuse_unknown(values, source)
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
+
+
+def is_python(target: str) -> bool:
+    """Whether a target names Python code (`app.py`, `app.py:service`, `package.module:service`) rather than an artifact."""
+    return target.partition(":")[0].endswith(".py") or (":" in target and not Path(target).exists())
 
 
 def _read_file(path: Path) -> dict[str, Any]:

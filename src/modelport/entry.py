@@ -34,11 +34,12 @@ def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """
     from modelport.assembly import build_application
 
-    application = build_application(Path(artifact), resolve(options))
+    application, start = build_application(Path(artifact), resolve(options))
     for slot in application.slots:
         slot.on_change.append(_log_failure)
-    application.asgi.start_with(application.start)
-    return application.asgi
+    asgi = application.asgi()
+    asgi.start_with(start)
+    return asgi
 
 
 def _log_failure(slot: Slot) -> None:
@@ -58,7 +59,7 @@ def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:
         return _serve_beside(Path(artifact), options, resolved.host, resolved.port)
     from modelport.cli.serve import run_service
 
-    code = run_service(Path(artifact), resolved)
+    code = run_service(os.fspath(artifact), resolved)
     if code:
         raise SystemExit(code)
     return None

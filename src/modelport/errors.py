@@ -8,22 +8,34 @@ ModelportError
 │   └── SignatureError         the inputs of the model cannot be told without help
 └── CallError                  one call failed; the service goes on
     ├── InvalidInput           the caller's data does not fit the signature: a list of problems
-    ├── MalformedBody          the body is not what its media type says
-    ├── UnsupportedMedia       the media type is not one we read
-    ├── BodyTooLarge           more bytes than `max_body`
+    │   ├── MalformedBody      the body is not what its media type says
+    │   ├── UnsupportedMedia   the media type is not one we read
+    │   └── BodyTooLarge       more bytes than `max_body`
     ├── NotReady               the model is still loading, or failed to load
-    ├── Overloaded             the queue is full
+    ├── Overloaded             the queue is full, or too long for the caller's deadline
+    ├── DeadlineExceeded       the caller's time was up before the answer was there
     └── ModelFailed            the model raised on this record
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Loc = tuple[str | int, ...]
+"""Where in a request something is: `("body", 3, "tempo")`."""
 
-    from modelport.kernel.values import Problem
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of a request, in the shape FastAPI made familiar, plus a hint that a beginner can act on."""
+
+    loc: Loc
+    message: str
+    type: str
+    input: Any = None
+    hint: str = ""
 
 
 class ModelportError(Exception):
@@ -98,6 +110,12 @@ class Overloaded(CallError):
     """The bounded queue in front of the model is full."""
 
     code = "overloaded"
+
+
+class DeadlineExceeded(CallError):
+    """The deadline of the call passed before its answer was there."""
+
+    code = "deadline_exceeded"
 
 
 class ModelFailed(CallError):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from modelport import errors
+from modelport.errors import Problem
 from modelport.fronts.status import STATUS, error_body, status_of
-from modelport.kernel.values import Problem
 from tests.house.source import PACKAGE, ROOT, tree
 
 CLASSES = {

@@ -13,32 +13,44 @@ import modelport
 MAX_FIELDS = 12
 
 
-def print_banner(model: dict[str, Any], url: str, artifact: Path, workers: tuple[int, str]) -> None:
+def print_banner(models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str]) -> None:
     """To standard output, flushed, so that a log collector sees it at once."""
-    print("\n".join(banner_lines(model, url, artifact, workers)), flush=True, file=sys.stdout)
+    print("\n".join(banner_lines(models, url, target, workers)), flush=True, file=sys.stdout)
 
 
-def banner_lines(model: dict[str, Any], url: str, artifact: Path, workers: tuple[int, str]) -> list[str]:
+def banner_lines(models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str]) -> list[str]:
     """The banner, line by line."""
     count, workers_reason = workers
+    names = ", ".join(model["name"] for model in models)
     return [
         "",
-        f"  Modelport {modelport.__version__} serves {model['name']} at {url}",
+        f"  Modelport {modelport.__version__} serves {names} at {url}",
         "",
         f"    docs     {url}/docs   {url}/redoc   {url}/openapi.json",
-        f"    predict  POST {url}/predict   POST {url}/models/{model['name']}/predict",
-        f"    probes   {url}/livez   {url}/readyz",
-        "",
-        f"    model    {artifact.name}: {model['task']}, version {model['version']}, loaded in {model['seconds']:.2f} s",
-        f"    input    {_inputs(model['inputs'])}",
-        f"    output   {_outputs(model['outputs'])}",
-        f"    runs     {model['placement']} ({model['reason']})",
+        f"    probes   {url}/livez   {url}/readyz   {url}/metrics   {url}/status",
         f"    workers  {count} ({workers_reason})",
+        *(line for model in models for line in _model_lines(model, url, target, alone=len(models) == 1)),
+        "",
+    ]
+
+
+def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> list[str]:
+    path = "/predict" if alone else f"/models/{model['name']}/predict"
+    what = f"{model['task']}, version {model['version']}" if "task" in model else "written in Python"
+    shape = (
+        [f"    input    {_inputs(model['inputs'])}", f"    output   {_outputs(model['outputs'])}"]
+        if "inputs" in model
+        else []
+    )
+    example = model.get("example")
+    return [
+        "",
+        f"    model    {model['name']} from {Path(target).name}: {what}, loaded in {model['seconds']:.2f} s",
+        f"    predict  POST {url}{path}" + (f"   POST {url}/models/{model['name']}/predict" if alone else ""),
+        *shape,
+        f"    runs     {model['placement']} ({model['reason']})",
         *(f"    note     {note}" for note in model["notes"]),
-        "",
-        "    try",
-        f"      {_curl(model['example'], url)}",
-        "",
+        *([] if example is None else ["", "    try", f"      {_curl(example, url + path)}"]),
     ]
 
 
@@ -64,7 +76,7 @@ def _output(o: dict[str, Any]) -> str:
     return f"{o['name']} {shown or o['type']}{' with probabilities' if o.get('probabilities') else ''}"
 
 
-def _curl(example: dict[str, Any], url: str) -> str:
+def _curl(example: Any, url: str) -> str:
     body = shlex.quote(json.dumps(example, ensure_ascii=False))
     insecure = " -k" if url.startswith("https") else ""
-    return f"curl{insecure} {url}/predict -H 'content-type: application/json' -d {body}"
+    return f"curl{insecure} {url} -H 'content-type: application/json' -d {body}"

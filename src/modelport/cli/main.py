@@ -70,19 +70,20 @@ def commands() -> None:
 
 
 @commands.command()
-@click.argument("artifact", type=click.Path(path_type=Path))
+@click.argument("source")
 @_flags()
-def serve(artifact: Path, **given: Any) -> int:
-    """Serve a saved model as a validated, documented, fast API.
+def serve(source: str, **given: Any) -> int:
+    """Serve a saved model, or the models of a Python file, as a validated, documented, fast API.
 
-    ARTIFACT is the file the model was saved to: .joblib, .pkl, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm,
-    TorchScript or torch.export .pt, .pt2.
+    SOURCE is app.py (or app.py:service, package.module:service) where the models are written in Python, or the file the
+    model was saved to: .joblib, .pkl, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
+    torch.export .pt, .pt2.
 
     Every option is also an environment variable and a key of modelport.toml in the current folder.
     """
     from modelport.cli.serve import run_service
 
-    return run_service(artifact, resolve(given))
+    return run_service(source, resolve(given))
 
 
 @commands.command()

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, to_plain
+from modelport.config import ServeOptions, is_python, to_plain
 from modelport.errors import ArtifactError, ConfigError
+from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
-from modelport.runtime.supervise import StartFailed, Supervisor, open_listener, worker_command
+from modelport.runtime.shared import SharedBoard
+from modelport.runtime.supervise import HOLDER_SLOTS, Plan, Supervisor, open_listener
+
+MAX_MODELS = 32
+GRACE_SECONDS = 30.0
 
 
-def run_service(artifact: Path, options: ServeOptions) -> int:
+def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
-    _check_files(artifact, options)
+    catalog = is_python(target)
+    _check_files(None if catalog else Path(target), options)
     listener = _listen(options)
     count = options.workers or usable_cores()
-    config = {"artifact": str(artifact), "options": to_plain(options)}
+    board = SharedBoard.create(count * 2 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
+    config = json.dumps({"target": target, "options": to_plain(options)})
     url = _url(options, listener)
     workers_reason = "set by --workers" if options.workers else "one per usable core"
 
     def on_ready(event: dict[str, Any]) -> None:
         from modelport.cli.banner import print_banner
 
-        print_banner(event["models"][0], url, artifact, (count, workers_reason))
+        print_banner(event["models"], url, target, (count, workers_reason))
 
-    supervisor = Supervisor(worker_command("modelport.assembly", config), listener, count, on_ready, _log)
+    plan = Plan(
+        worker=lambda folder: child_command("modelport.assembly.worker", config, folder),
+        holder=lambda model: child_command("modelport.assembly.holder", config, model or ""),
+        workers=count,
+        catalog=catalog,
+        holder_threads=usable_cores(),
+        standby=options.standby,
+        grace_s=GRACE_SECONDS + options.drain_delay,
+    )
+    supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _log)
     try:
         return supervisor.run()
     except StartFailed as error:
@@ -37,7 +54,7 @@ def run_service(artifact: Path, options: ServeOptions) -> int:
         listener.close()
 
 
-def _check_files(artifact: Path, options: ServeOptions) -> None:
+def _check_files(artifact: Path | None, options: ServeOptions) -> None:
     """What can be told at once, before a port is opened."""
     for what, path in (("model", artifact), ("data", options.data)):
         if path is None:

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 import numpy as np
 
-from modelport.errors import InvalidInput, MalformedBody
+from modelport.errors import InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.check import read_body
 from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature
-from modelport.kernel.values import Failure, Loc, Problem, Record
+from modelport.kernel.values import Failure, Record
 
 MEDIA_TYPE = b"application/json"
 _SPACE = b" \t\r\n"

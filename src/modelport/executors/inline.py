@@ -13,6 +13,7 @@ class InlineExecutor:
     """Runs at once and calls back at once."""
 
     kind = "inline"
+    slots = 1
 
     def __init__(self, run: Run) -> None:
         self._run = run

@@ -1,4 +1,4 @@
-"""The thread executor: one thread per model, so that one call at a time enters it and the loop stays free for probes."""
+"""The thread executor: threads of the model's own, so that the loop stays free for probes. One, unless the model stands more."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ Job = tuple[Sequence[Record], Done]
 
 
 class ThreadExecutor:
-    """A single daemon thread that works batches off in order and reports back on the loop."""
+    """Daemon threads that work batches off in order and report back on the loop."""
 
     kind = "thread"
 
-    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop, name: str, slots: int = 1) -> None:
+        self.slots = slots
         self._run = run
         self._loop = loop
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"modelport-{name}", daemon=True)
-        self._thread.start()
+        for _ in range(slots):
+            threading.Thread(target=self._work, name=f"modelport-{name}", daemon=True).start()
 
     def submit(self, records: Sequence[Record], done: Done) -> None:
-        """Hand the batch to the thread."""
+        """Hand the batch to whichever thread is free first."""
         self._jobs.put((records, done))
 
     def close(self) -> None:
-        """Let the thread end after what it has."""
-        self._jobs.put(None)
+        """Let every thread end after what it has."""
+        for _ in range(self.slots):
+            self._jobs.put(None)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

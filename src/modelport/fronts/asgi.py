@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from time import monotonic
 from typing import Any
 
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
@@ -44,8 +45,12 @@ class AsgiExchange:
     def __init__(self, headers: Mapping[bytes, bytes], body: bytes, request_id: bytes) -> None:
         self.content_type = headers.get(b"content-type")
         self.content_encoding = headers.get(b"content-encoding")
+        self.timeout = headers.get(b"request-timeout")
         self.request_id = request_id
         self.body = body
+        self.arrived = monotonic()
+        self.on_disconnect: Callable[[], None] | None = None
+        self.alone = False
         self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
@@ -55,17 +60,19 @@ class AsgiExchange:
 
 
 class ModelportApp:
-    """`await app(scope, receive, send)`."""
+    """`await app(scope, receive, send)`. GET paths in `threaded` take milliseconds: they are answered off the loop."""
 
     def __init__(
         self,
         predict: Mapping[str, PredictRoute],
         gets: Mapping[str, Get],
         max_body: int,
+        threaded: frozenset[str] = frozenset(),
     ) -> None:
         self.predict = predict
         self.gets = gets
         self.max_body = max_body
+        self.threaded = threaded
         self._start: Callable[[], None] | None = None
 
     def start_with(self, start: Callable[[], None]) -> None:
@@ -110,7 +117,9 @@ class ModelportApp:
         get = self.gets.get(path)
         if get is None:
             return self._not_found(path)
-        return get(scope) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+        if method not in ("GET", "HEAD"):
+            return _not_allowed("GET, HEAD")
+        return await asyncio.to_thread(get, scope) if path in self.threaded else get(scope)
 
     async def _predict(
         self, route: PredictRoute, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
@@ -121,9 +130,12 @@ class ModelportApp:
             return _too_large(self.max_body)
         exchange = AsgiExchange(headers, body, request_id)
         route.serve(exchange)
-        return await exchange.answer
+        return exchange.answer.result() if exchange.answer.done() else await _answer_or_leave(exchange, receive)
 
     def _not_found(self, path: str) -> Response:
+        if not self.predict and path.endswith("/predict"):  # a Python service is still being imported
+            body = simple_error(("server",), "The service is still loading", "not_ready")
+            return Response(503, body, [JSON_TYPE, (b"retry-after", b"1")])
         known = [*self.predict, *self.gets]
         near = get_close_matches(path, known, 1)
         hint = f"did you mean {near[0]}?" if near else "GET /models lists what is served, /docs documents it"
@@ -167,6 +179,27 @@ async def _run_lifespan(receive: Receive, send: Send) -> None:
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+async def _answer_or_leave(exchange: AsgiExchange, receive: Receive) -> Response:
+    """Wait for the answer; a caller that leaves takes its call out of the queue."""
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(_disconnected(receive))
+    waiting: set[asyncio.Future[Any]] = {leaving, exchange.answer}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+    if exchange.answer.done():
+        return exchange.answer.result()
+    exchange.answer.cancel()
+    if exchange.on_disconnect is not None:
+        exchange.on_disconnect()
+    raise Disconnected
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _not_allowed(allow: str) -> Response:

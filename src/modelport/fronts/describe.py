@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.kernel.signature import Field, Output, Signature
-from modelport.runtime.lifecycle import Slot
+from modelport.runtime.lifecycle import Loaded, Slot
 
 
 def describe_slot(slot: Slot) -> dict[str, Any]:
@@ -19,10 +19,18 @@ def describe_slot(slot: Slot) -> dict[str, Any]:
     return {
         **described,
         "version": loaded.version,
-        **describe_signature(loaded.model.signature),
-        "executor": loaded.placement,
+        **describe_loaded(loaded),
+        "executor": loaded.executor,
         "predict": f"/models/{slot.name}/predict",
     }
+
+
+def describe_loaded(loaded: Loaded) -> dict[str, Any]:
+    """What goes in and what comes out, in the terms that the model has: a signature or JSON Schemas."""
+    if loaded.signature is not None:
+        return describe_signature(loaded.signature)
+    described = {"body": loaded.body_schema, "answer": loaded.answer_schema, "example": loaded.example}
+    return {key: value for key, value in described.items() if value is not None}
 
 
 def describe_signature(signature: Signature) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from os import urandom
 from typing import Protocol
@@ -33,8 +34,13 @@ class Exchange(Protocol):
 
     content_type: bytes | None
     content_encoding: bytes | None
+    timeout: bytes | None
     request_id: bytes
     body: bytes
+    arrived: float
+    on_disconnect: Callable[[], None] | None
+    alone: bool
+    """Whether no other connection is open on this worker, so that nobody can share its batch."""
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the whole answer. `headers` holds all but content-length, request-id and date."""

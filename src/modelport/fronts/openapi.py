@@ -7,7 +7,7 @@ from typing import Any
 
 from modelport.kernel.check import FLOAT_ENDS
 from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Output, Signature, Task
-from modelport.runtime.lifecycle import Slot
+from modelport.runtime.lifecycle import Loaded, Slot
 
 Schema = dict[str, Any]
 
@@ -33,7 +33,8 @@ ERRORS = {
     "415": "The media type is not JSON",
     "422": "The data does not fit the model's inputs",
     "500": "The model failed on this record",
-    "503": "The model is loading or overloaded",
+    "503": "The model is loading, overloaded, or its process ended",
+    "504": "The deadline passed",
 }
 HEADERS: Schema = {
     "Request-Id": {"description": "The id that was sent, or a new one", "schema": {"type": "string"}},
@@ -54,7 +55,7 @@ def openapi_document(title: str, version: str, slots: Sequence[Slot]) -> Schema:
         if slot.loaded is None:
             continue
         tags.append({"name": slot.name, "description": _model_description(slot)})
-        schemas.update(_model_schemas(slot.name, slot.loaded.model.signature))
+        schemas.update(_loaded_schemas(slot.name, slot.loaded))
         operation = _predict_operation(slot)
         name = slot.name.replace("{", "%7B").replace("}", "%7D")  # which would stand for a parameter
         paths[f"/models/{name}/predict"] = {"post": operation}
@@ -72,7 +73,9 @@ def openapi_document(title: str, version: str, slots: Sequence[Slot]) -> Schema:
 
 def _model_description(slot: Slot) -> str:
     assert slot.loaded is not None
-    signature = slot.loaded.model.signature
+    signature = slot.loaded.signature
+    if signature is None:
+        return "a model written in Python"
     return f"{signature.task} with {len(signature.inputs)} inputs, version {slot.loaded.version}"
 
 
@@ -85,26 +88,24 @@ def _predict_operation(slot: Slot) -> Schema:
     answer = {"$ref": _ref(slot.name, "Answer")}
     element = {"anyOf": [answer, {"$ref": _ref(slot.name, "FailedRecord")}]}
     body: list[Schema] = [record, {"type": "array", "items": record}]
-    signature = slot.loaded.model.signature
-    if signature.positional:
+    signature = slot.loaded.signature
+    if signature is not None and signature.positional:
         flat = {"$ref": _ref(slot.name, "FlatRecord")}
         body += [flat, {"type": "array", "items": flat}]
-    example = signature.example()
+    example = slot.loaded.example if signature is None else signature.example()
+    examples = {} if example is None else {"examples": _examples(example)}
     return {
         "tags": [slot.name],
         "operationId": f"predict_{slot.name}",
         "summary": f"Predict with {slot.name}",
         "description": "One record gives one answer; a list of records gives a list of answers in the same order.",
-        "parameters": [_REQUEST_ID],
+        "parameters": [_REQUEST_ID, _REQUEST_TIMEOUT],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {
                     "schema": {"anyOf": body},
-                    "examples": {
-                        "one": {"summary": "One record", "value": example},
-                        "several": {"summary": "A list of records", "value": [example, example]},
-                    },
+                    **examples,
                 }
             },
         },
@@ -112,6 +113,13 @@ def _predict_operation(slot: Slot) -> Schema:
             "200": _json_response("The answer", {"anyOf": [answer, {"type": "array", "items": element}]}, HEADERS),
             **{status: _json_response(text, {"$ref": "#/components/schemas/Error"}) for status, text in ERRORS.items()},
         },
+    }
+
+
+def _examples(example: Any) -> Schema:
+    return {
+        "one": {"summary": "One record", "value": example},
+        "several": {"summary": "A list of records", "value": [example, example]},
     }
 
 
@@ -124,17 +132,38 @@ _REQUEST_ID: Schema = {
 }
 
 
+_REQUEST_TIMEOUT: Schema = {
+    "name": "Request-Timeout",
+    "in": "header",
+    "required": False,
+    "description": "Seconds that the caller waits; 504 when they have passed",
+    "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
+}
+
+
 def _ref(model: str, kind: str) -> str:
     return f"#/components/schemas/{_component(model, kind)}"
 
 
 def _component(model: str, kind: str) -> str:
+    """Pydantic's references (codecs/typed.py) spell a model's name in the same way."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model) + f".{kind}"
 
 
 def _json_response(description: str, schema: Schema, headers: Schema | None = None) -> Schema:
     response: Schema = {"description": description, "content": {"application/json": {"schema": schema}}}
     return {**response, "headers": headers} if headers else response
+
+
+def _loaded_schemas(model: str, loaded: Loaded) -> dict[str, Schema]:
+    if loaded.signature is not None:
+        return _model_schemas(model, loaded.signature)
+    schemas = {_component(model, "FailedRecord"): _FAILED_RECORD}
+    for kind, schema in (("Record", loaded.body_schema or {}), ("Answer", loaded.answer_schema or {})):
+        own = {key: value for key, value in schema.items() if key != "$defs"}
+        schemas[_component(model, kind)] = own
+        schemas |= {_component(model, name): inner for name, inner in schema.get("$defs", {}).items()}
+    return schemas
 
 
 def _model_schemas(model: str, signature: Signature) -> dict[str, Schema]:

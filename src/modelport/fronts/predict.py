@@ -1,62 +1,114 @@
-"""The predict endpoint of one model: body in, answer out. Everything that can be decided at start-up is a closure here."""
+"""The predict endpoint of one model: body in, answer out. How it serves is chosen once, when the model becomes ready."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from math import inf
+from time import monotonic
+from typing import Protocol
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_non_finite, encode_failure
-from modelport.errors import CallError, InvalidInput, NotReady, Overloaded, UnsupportedMedia
+from modelport.errors import CallError, InvalidInput, Loc, NotReady, Overloaded
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
-from modelport.fronts.status import error_body, simple_error, status_of
+from modelport.fronts.media import flag_headers, media_fault, read_deadline
+from modelport.fronts.status import error_body, failure_body, simple_error, status_of
+from modelport.kernel.admission import Refusal
+from modelport.kernel.frames import Answer
+from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, NOT_READY, OK, SHED
 from modelport.kernel.ports import Outcome
-from modelport.kernel.values import Failure, Loc, Problem
+from modelport.kernel.reply import Reply, assemble
+from modelport.runtime import lane as lanes
 from modelport.runtime.lifecycle import Slot, State
+from modelport.runtime.scheduler import Scheduler
 
 LARGE_BODY = 64 * 1024
 """Bodies above this are decoded in a thread: parsing one costs a millisecond and more."""
 
-MAX_HEADER = 1000
+NOTHING_OUTSIDE: list[Loc] = []
+MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAILED, 503: LOST, 504: EXPIRED}
+"""How an answer's status is counted."""
+
 log = logging.getLogger("modelport.predict")
+Decode = Callable[[bytes], Decoded]
+
+
+class Recorder(Protocol):
+    """Counts requests of one model."""
+
+    def request(self, outcome: int, seconds: float) -> None:
+        """One request ended so, after so long."""
+
+    def shed(self, reason: int) -> None:
+        """One request was refused at the door."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLane:
+    """A model of this process: its scheduler, and whether a caller's default deadline applies to it."""
+
+    scheduler: Scheduler
+    bounded: bool
 
 
 class PredictRoute:
     """Serves `POST …/predict` for one slot."""
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, default_deadline_s: float, recorder: Recorder) -> None:
         self.slot = slot
         self.headers: Headers = [JSON_TYPE, (b"model-name", _header_value(slot.name))]
-        self._decode: Callable[[bytes], Decoded] | None = None
+        self.default_deadline_s = default_deadline_s
+        self.recorder = recorder
+        self.refused: set[bytes] = set()
+        self._decode: Decode | None = None
+        self._deadline_s = inf
+        self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
 
     def _on_change(self, slot: Slot) -> None:
-        if slot.state is State.READY and slot.loaded is not None:
-            self.headers = [*self.headers[:2], (b"model-version", slot.loaded.version.encode())]
-            self._decode = compile_decoder(slot.loaded.model.signature)
+        if slot.state is not State.READY or slot.loaded is None:
+            self._serve = self._refuse_not_ready
+            return
+        version = [(b"model-version", slot.loaded.version.encode())] if slot.loaded.version else []
+        self.headers = [*self.headers[:2], *version]
+        self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
+        local = isinstance(slot.lane, LocalLane)
+        self._deadline_s = inf if local and not slot.lane.bounded else self.default_deadline_s
+        self._serve = self._serve_local if local else self._serve_holder
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
-        decode = self._decode
-        if decode is None:
-            return self._refuse(exchange, self._not_ready())
         if exchange.content_type != MEDIA_TYPE or exchange.content_encoding is not None:
             fault = media_fault(exchange)
             if fault is not None:
                 return self._refuse(exchange, fault)
+        deadline = self._deadline_s
+        if exchange.timeout is not None:
+            read = read_deadline(exchange.timeout, deadline)
+            if isinstance(read, InvalidInput):
+                return self._refuse(exchange, read)
+            deadline = read
+        elif deadline != inf:
+            deadline += monotonic()
+        return self._serve(exchange, deadline)
+
+    # -- a model of this process ---------------------------------------------------------------------------------
+
+    def _serve_local(self, exchange: Exchange, deadline: float) -> None:
+        decode = self._decode
+        assert decode is not None
         if len(exchange.body) > LARGE_BODY:
-            return self._serve_large(exchange, decode)
+            return self._decode_in_thread(exchange, decode, partial(self._run, exchange, deadline))
         try:
             decoded = decode(exchange.body)
         except InvalidInput as error:
             return self._refuse(exchange, error)
-        self._run(exchange, decoded)
-        return None
+        return self._run(exchange, deadline, decoded)
 
-    def _serve_large(self, exchange: Exchange, decode: Callable[[bytes], Decoded]) -> None:
-        future = asyncio.get_running_loop().run_in_executor(None, decode, exchange.body)
-
+    def _decode_in_thread(self, exchange: Exchange, decode: Decode, then: Callable[[Decoded], None]) -> None:
         def go_on(done: asyncio.Future[Decoded]) -> None:
             error = done.exception()
             if isinstance(error, CallError):
@@ -64,107 +116,118 @@ class PredictRoute:
             elif error is not None:
                 self._crash(exchange, error)
             else:
-                self._run(exchange, done.result())
+                then(done.result())
 
-        future.add_done_callback(go_on)
+        asyncio.get_running_loop().run_in_executor(None, decode, exchange.body).add_done_callback(go_on)
 
-    def _run(self, exchange: Exchange, decoded: Decoded) -> None:
+    def _run(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         if not decoded.records:
-            exchange.respond(200, b"[]", self.headers)
-        elif not self.slot.submit(decoded.records, partial(self._answer, exchange, decoded)):
-            self._refuse(exchange, Overloaded("The queue of this model is full; try again shortly"))
-
-    def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
-        if decoded.batch:
-            return self._answer_list(exchange, decoded, outcomes)
-        body = outcomes[0]
-        if isinstance(body, Failure):
-            return self._fail(exchange, body)
-        headers = self.headers
-        if decoded.outside or b"null" in body:
-            headers = headers + _flags(decoded.outside, count_non_finite(body))
-        exchange.respond(200, body, headers)
+            return self._send(exchange, 200, b"[]", self.headers)
+        scheduler: Scheduler = self.slot.lane.scheduler
+        if exchange.alone and (outcomes := scheduler.run_alone(decoded.records)) is not None:
+            return self._answer(exchange, decoded, outcomes)
+        done = partial(self._answer, exchange, decoded)
+        ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
+        if ticket is None:
+            return self._shed(exchange, Refusal("The queue of this model is full", 1))
+        if deadline != inf:
+            exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
         return None
 
-    def _answer_list(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
-        failures = [o for o in outcomes if isinstance(o, Failure)]
-        parts = [encode_failure(o) if isinstance(o, Failure) else o for o in outcomes]
-        body = b"[" + b",".join(parts) + b"]"
-        flags = _flags(decoded.outside, count_non_finite(body) if b"null" in body else 0)
-        if failures:
-            self._log(exchange, failures)
-            flags.append((b"modelport-errors", b"%d" % len(failures)))
-        exchange.respond(200, body, self.headers + flags)
+    def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: object) -> None:
+        scheduler.cancel(ticket)  # type: ignore[arg-type]
+        self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
 
-    def _fail(self, exchange: Exchange, failure: Failure) -> None:
-        self._log(exchange, [failure])
-        hint = "the server's log names the cause under this request id"
-        exchange.respond(
-            500, simple_error(("model", self.slot.name), failure.message, failure.code, hint), self.headers
-        )
+    def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
+        body = outcomes[0]
+        if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
+            return self._send(exchange, 200, body, self.headers)  # almost every call ends here
+        reply = assemble(outcomes, decoded.batch, encode_failure, failure_body, count_non_finite)
+        if reply.cause:
+            self._log(exchange, reply)
+        flags = flag_headers(decoded.outside, reply.non_finite, reply.failed)
+        return self._send(exchange, reply.status, reply.body, self.headers + flags)
 
-    def _log(self, exchange: Exchange, failures: list[Failure]) -> None:
+    def _log(self, exchange: Exchange, reply: Reply) -> None:
         log.error(
-            "model %s failed on %d records, first: %s",
-            self.slot.name,
-            len(failures),
-            failures[0].cause or failures[0].message,
-            extra={"request_id": exchange.request_id.decode("ascii")},
+            "model %s: %s", self.slot.name, reply.cause, extra={"request_id": exchange.request_id.decode("ascii")}
         )
+
+    # -- a model of a holder -------------------------------------------------------------------------------------
+
+    def _serve_holder(self, exchange: Exchange, deadline: float) -> None:
+        if self._decode is None:
+            return self._hand_over(exchange, deadline, 1, NOTHING_OUTSIDE)
+        if len(exchange.body) > LARGE_BODY:
+            return self._decode_in_thread(exchange, self._decode, partial(self._checked, exchange, deadline))
+        try:
+            decoded = self._decode(exchange.body)
+        except InvalidInput as error:
+            return self._refuse(exchange, error)
+        return self._checked(exchange, deadline, decoded)
+
+    def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
+        self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)
+
+    def _hand_over(self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc]) -> None:
+        if self.refused and lanes.digest(exchange.body) in self.refused:
+            return self._refuse(exchange, lanes.record_refused())
+        lane: lanes.HolderLane = self.slot.lane
+        sent = lane.send(exchange.body, rows, deadline, partial(self._answered, exchange, outside))
+        if isinstance(sent, Refusal):
+            return self._shed(exchange, sent)
+        exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
+        return None
+
+    def _leave_holder(self, exchange: Exchange, lane: lanes.HolderLane, call_id: int) -> None:
+        lane.cancel(call_id)
+        self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
+
+    def _answered(self, exchange: Exchange, outside: list[Loc], answer: Answer) -> None:
+        exchange.on_disconnect = None
+        if answer.status == lanes.LOST:
+            return self._give_up(exchange, 503, "The process that ran the model ended; try again", "holder_lost", LOST)
+        if answer.status == lanes.EXPIRED:
+            return self._give_up(
+                exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED
+            )
+        if outside or answer.non_finite or answer.failed:
+            headers = self.headers + flag_headers(outside, answer.non_finite, answer.failed)
+            return self._send(exchange, answer.status, answer.body, headers)
+        return self._send(exchange, answer.status, answer.body, self.headers)
+
+    def _give_up(self, exchange: Exchange, status: int, message: str, code: str, met: int) -> None:
+        retry = [(b"retry-after", b"1")] if status == 503 else []
+        self.recorder.request(met, monotonic() - exchange.arrived)
+        exchange.respond(status, simple_error(("model", self.slot.name), message, code), self.headers + retry)
+
+    # -- endings -------------------------------------------------------------------------------------------------
+
+    def _send(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
+        self.recorder.request(OK if status == 200 else MET.get(status, FAILED), monotonic() - exchange.arrived)
+        exchange.respond(status, body, headers)
 
     def _crash(self, exchange: Exchange, error: BaseException) -> None:
         log.error("decoding failed", exc_info=error, extra={"request_id": exchange.request_id.decode("ascii")})
-        exchange.respond(500, simple_error(("server",), "Internal error", "internal_error"), self.headers)
+        self._send(exchange, 500, simple_error(("server",), "Internal error", "internal_error"), self.headers)
 
     def _refuse(self, exchange: Exchange, error: CallError) -> None:
-        status = status_of(error)
-        retry = [(b"retry-after", b"1")] if status == 503 else []
-        exchange.respond(status, error_body(error), self.headers + retry)
+        self._send(exchange, status_of(error), error_body(error), self.headers)
 
-    def _not_ready(self) -> NotReady:
+    def _shed(self, exchange: Exchange, refusal: Refusal) -> None:
+        self.recorder.shed(refusal.kind)
+        self.recorder.request(SHED, monotonic() - exchange.arrived)
+        body = error_body(Overloaded(f"Overloaded: {refusal.reason}; try again in {refusal.retry_after_s} s"))
+        exchange.respond(503, body, [*self.headers, (b"retry-after", b"%d" % refusal.retry_after_s)])
+
+    def _refuse_not_ready(self, exchange: Exchange, deadline: float) -> None:
         if self.slot.state is State.FAILED:
-            return NotReady(f"Model {self.slot.name!r} failed to load; the server's log says why")
-        return NotReady(f"Model {self.slot.name!r} is still {self.slot.state} ({self.slot.elapsed():.1f} s so far)")
+            message = f"Model {self.slot.name!r} failed to load; the server's log says why"
+        else:
+            message = f"Model {self.slot.name!r} is still {self.slot.state} ({self.slot.elapsed():.1f} s so far)"
+        self.recorder.request(NOT_READY, monotonic() - exchange.arrived)
+        exchange.respond(503, error_body(NotReady(message)), [*self.headers, (b"retry-after", b"1")])
 
 
 def _header_value(text: str) -> bytes:
     return text.encode("latin-1", "replace")
-
-
-def _flags(outside: list[Loc], non_finite: int) -> Headers:
-    flags = []
-    if outside:
-        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside[:MAX_HEADER])
-        shown = names.encode("unicode_escape")  # a name may hold what would end the header
-        flags.append((b"modelport-out-of-range", shown if len(shown) <= MAX_HEADER else shown[: MAX_HEADER - 1] + b"~"))
-    if non_finite:
-        flags.append((b"modelport-non-finite", b"%d" % non_finite))
-    return flags
-
-
-def media_fault(exchange: Exchange) -> UnsupportedMedia | None:
-    """What is wrong with the headers that describe the body, if anything. No content type at all passes as JSON."""
-    if exchange.content_encoding not in (None, b"identity"):
-        return _unsupported(
-            f"Content-Encoding {_text(exchange.content_encoding)} is not read", "send the body uncompressed"
-        )
-    kind, _, parameters = (exchange.content_type or MEDIA_TYPE).partition(b";")
-    kind = kind.strip().lower()
-    if kind != MEDIA_TYPE and not kind.endswith(b"+json"):
-        form = b"form" in kind
-        hint = "send JSON with the header  content-type: application/json"
-        return _unsupported(
-            "A form was sent where JSON is expected" if form else f"The media type {_text(kind)} is not read", hint
-        )
-    charset = parameters.strip().lower().partition(b"charset=")[2].strip(b'"; ')
-    if charset and charset not in (b"utf-8", b"utf8", b"us-ascii"):
-        return _unsupported(f"The charset {_text(charset)} is not read", "JSON is sent in UTF-8")
-    return None
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("latin-1")[:80]
-
-
-def _unsupported(message: str, hint: str) -> UnsupportedMedia:
-    return UnsupportedMedia([Problem(("header", "content-type"), message, "unsupported_media_type", None, hint)])

@@ -8,23 +8,23 @@ user routes, pipelined requests) takes Uvicorn's ASGI path unchanged, so there i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from modelport.errors import BodyTooLarge
+from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body, simple_error
-from modelport.kernel.values import Problem
-
 
 log = logging.getLogger("modelport.protocol")
 
 HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
 BODY_SECONDS = 300.0
+DRAIN_IDLE_SECONDS = 1.0
 IDLE_SECONDS = 75.0
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
 
@@ -46,17 +46,21 @@ class DirectCall:
     """One exchange on the direct path. To Uvicorn's protocol it looks like the request cycle in progress."""
 
     __slots__ = (
+        "alone",
+        "arrived",
         "body",
         "content_encoding",
         "content_type",
         "disconnected",
         "keep_alive",
+        "on_disconnect",
         "parts",
         "protocol",
         "request_id",
         "response_complete",
         "route",
         "size",
+        "timeout",
     )
     message_event = _NoEvent()
 
@@ -66,7 +70,11 @@ class DirectCall:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
+        self.arrived = monotonic()
+        self.alone = len(protocol.connections) == 1
+        self.on_disconnect: Callable[[], None] | None = None
         self.content_type: bytes | None = None
+        self.timeout: bytes | None = None
         self.content_encoding: bytes | None = None
         self.request_id = b""
         self.body = b""
@@ -90,6 +98,7 @@ class ModelportProtocol(HttpToolsProtocol):
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
     clock = Clock()
+    draining = False
     direct: DirectCall | None = None
     head_since: float | None = None  # a request's head has begun and is not whole
     body_since = 0.0
@@ -125,9 +134,11 @@ class ModelportProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        if self.draining and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _begin_direct(self, route: PredictRoute) -> None:
-        call = DirectCall(self, route, self.parser.should_keep_alive())
+        call = DirectCall(self, route, self.parser.should_keep_alive() and not self.draining)
         self.direct = self.cycle = call  # type: ignore[assignment]
         sent_id = None
         for name, value in self.headers:
@@ -135,6 +146,8 @@ class ModelportProtocol(HttpToolsProtocol):
                 call.content_type = value
             elif name == b"request-id":
                 sent_id = value
+            elif name == b"request-timeout":
+                call.timeout = value
             elif name == b"content-encoding":
                 call.content_encoding = value
             elif name == b"content-length" and len(value) > 6 and int(value) > self.max_body:
@@ -217,6 +230,14 @@ class ModelportProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.heard = self.clock.now
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever works on this connection's call is told that nobody waits any more."""
+        cycle = self.cycle
+        super().connection_lost(exc)
+        if isinstance(cycle, DirectCall) and not cycle.response_complete and cycle.on_disconnect is not None:
+            cycle.response_complete = True
+            cycle.on_disconnect()
+
     def _unset_keepalive_if_required(self) -> None:
         """Uvicorn calls this whenever bytes come in."""
         self.heard = self.clock.now
@@ -231,6 +252,21 @@ class ModelportProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        """The server drains: the next answer ends the connection; one that stays idle is closed a moment later.
+
+        Closing an idle connection at once would reset the request that is just on its way.
+        """
+        self.draining = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(DRAIN_IDLE_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def sweep(self) -> None:
         """Cut what is too slow: heads, bodies, idle connections. What waits for its answer is not ours to cut."""

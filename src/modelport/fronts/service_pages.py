@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Protocol
 
-import modelport
 from modelport.codecs.json import encode
 from modelport.fronts.asgi import Get, Response, Scope
 from modelport.fronts.describe import describe_slot
@@ -18,18 +18,35 @@ HTML: Headers = [(b"content-type", b"text/html; charset=utf-8")]
 STATIC = "/_modelport/static/"
 
 
-def service_pages(title: str, slots: Sequence[Slot], released: Callable[[], bool]) -> dict[str, Get]:
+THREADED = frozenset({"/metrics", "/status", *(STATIC + name for name in asset_names())})
+"""Paths whose answers read many processes' memory, or compress a large file at first."""
+
+
+class Observe(Protocol):
+    """What the process tells of itself and its siblings."""
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+
+    def status(self) -> dict[str, Any]:
+        """The same for people."""
+
+
+def service_pages(
+    title: str, version: str, slots: Sequence[Slot], released: Callable[[], bool], observe: Observe
+) -> dict[str, Get]:
     """Path to handler, for all paths that are answered by GET. `released`: the other workers are ready, too."""
     pages: dict[str, Get] = {
         "/": _home,
         "/livez": lambda scope: Response(200, b'{"status":"ok"}'),
         "/readyz": partial(_readyz, slots, released),
+        "/metrics": partial(_metrics, observe),
+        "/status": partial(_status, observe),
         "/models": partial(_models, slots),
-        "/openapi.json": partial(_openapi, title, slots),
+        "/openapi.json": partial(_openapi, title, version, slots),
         "/docs": partial(_page, swagger_page, title),
         "/redoc": partial(_page, redoc_page, title),
     }
-    pages |= {f"/models/{slot.name}": partial(_model, slot) for slot in slots}
     return pages | {STATIC + name: partial(_asset, name) for name in asset_names()}
 
 
@@ -43,8 +60,10 @@ def _root(scope: Scope) -> str:
 
 def _readyz(slots: Sequence[Slot], released: Callable[[], bool], scope: Scope) -> Response:
     waiting = [slot for slot in slots if slot.state is not State.READY]
-    if not waiting and released():
+    if slots and not waiting and released():
         return Response(200, b'{"state":"ready"}')
+    if not slots:
+        return Response(503, b'{"state":"loading"}', [JSON_TYPE, (b"retry-after", b"1")])
     first = next((s for s in waiting if s.state is State.FAILED), waiting[0] if waiting else slots[0])
     state = first.state if waiting else State.LOADING  # another worker's copy
     body = {"state": state, "model": first.name, "elapsed": round(first.elapsed(), 1)}
@@ -55,18 +74,29 @@ def _models(slots: Sequence[Slot], scope: Scope) -> Response:
     return Response(200, encode({"models": [describe_slot(slot) for slot in slots]}))
 
 
-def _model(slot: Slot, scope: Scope) -> Response:
+def _metrics(observe: Observe, scope: Scope) -> Response:
+    return Response(200, observe.metrics(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+def _status(observe: Observe, scope: Scope) -> Response:
+    return Response(200, encode(observe.status()))
+
+
+def model_page(slot: Slot, scope: Scope) -> Response:
+    """The description of one model."""
     return Response(200, encode(describe_slot(slot)))
 
 
-def _openapi(title: str, slots: Sequence[Slot], scope: Scope) -> Response:
-    document = openapi_document(title, _service_version(slots), slots)
+def _openapi(title: str, version: str, slots: Sequence[Slot], scope: Scope) -> Response:
+    document = openapi_document(title, _service_version(version, slots), slots)
     root = _root(scope)
     return Response(200, encode({**document, "servers": [{"url": root}]} if root else document))
 
 
-def _service_version(slots: Sequence[Slot]) -> str:
-    return next((s.loaded.version for s in slots if s.loaded is not None), modelport.__version__)
+def _service_version(own: str, slots: Sequence[Slot]) -> str:
+    """The version of the one model, or that of Modelport."""
+    versions = [s.loaded.version for s in slots if s.loaded is not None and s.loaded.version]
+    return versions[0] if len(versions) == len(slots) == 1 else own
 
 
 def _page(render: Callable[[str, str, str], bytes], title: str, scope: Scope) -> Response:

@@ -8,14 +8,16 @@ from modelport.codecs.json import encode_problems
 from modelport.errors import (
     BodyTooLarge,
     CallError,
+    DeadlineExceeded,
     InvalidInput,
     MalformedBody,
     ModelFailed,
     NotReady,
     Overloaded,
+    Problem,
     UnsupportedMedia,
 )
-from modelport.kernel.values import Problem
+from modelport.kernel.values import Failure
 
 STATUS: dict[type[CallError], int] = {
     CallError: 500,
@@ -26,6 +28,7 @@ STATUS: dict[type[CallError], int] = {
     NotReady: 503,
     Overloaded: 503,
     ModelFailed: 500,
+    DeadlineExceeded: 504,
 }
 
 
@@ -39,6 +42,12 @@ def error_body(error: CallError) -> bytes:
     if isinstance(error, InvalidInput):
         return encode_problems(list(error.problems))
     return simple_error(("server",), str(error), error.code)
+
+
+def failure_body(failure: Failure) -> bytes:
+    """The error body of a record that failed by itself."""
+    hint = "the server's log names the cause under this request id" if failure.cause else ""
+    return simple_error(("model",), failure.message, failure.code, hint)
 
 
 def simple_error(loc: Sequence[str | int], message: str, code: str, hint: str = "") -> bytes:

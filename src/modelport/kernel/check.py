@@ -15,8 +15,9 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+from modelport.errors import Loc, Problem
 from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature, example_value
-from modelport.kernel.values import Loc, Problem, Record
+from modelport.kernel.values import Record
 
 MAX_PROBLEMS = 100
 MAX_CATEGORIES_SHOWN = 10

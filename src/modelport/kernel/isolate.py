@@ -17,7 +17,9 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """
     try:
         answers = run(records)
-    except (Exception, SystemExit) as error:  # a model that calls sys.exit() ends neither the thread nor the service
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a task that cancels itself
         if len(records) == 1:
             return [Failure("model_failed", "The model failed on this record", cause_of(error))]
         middle = len(records) // 2
@@ -34,4 +36,11 @@ def cause_of(error: BaseException) -> str:
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     where = f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})" if last else ""
-    return f"{type(error).__name__}: {str(error)[:500]}{where}"
+    return f"{type(error).__name__}: {_text_of(error)[:500]}{where}"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception whose own __str__ raises must not take the batch down with it
+        return "(its message cannot be read)"

@@ -16,18 +16,21 @@ class Placement:
     executor: str
     reason: str
     max_rows: int
-    queue_rows: int
 
 
 def place(cost: Cost) -> Placement:
-    """Compiled and small runs on the loop; everything else in a thread of its own."""
+    """Compiled and small runs on the loop; everything else in a process of its own, which all HTTP workers share.
+
+    Where there is no supervisor to start a process (under a foreign server), a thread of the worker stands in.
+    """
     if cost.compiled and cost.bytes <= INLINE_BYTES:
-        return Placement("inline", f"compiled and {size_text(cost.bytes)}: cheaper than handing it over", 256, 16_384)
+        return Placement("inline", f"compiled and {size_text(cost.bytes)}: cheaper than handing it over", 256)
     if cost.compiled:
-        reason = f"compiled, but {size_text(cost.bytes)} is over {size_text(INLINE_BYTES)}: a thread keeps probes quick"
-    else:
-        reason = "a model of its library, not compiled: a thread of its own, one batch at a time, keeps probes quick"
-    return Placement("thread", reason, 1024, 16_384)
+        size, bound = size_text(cost.bytes), size_text(INLINE_BYTES)
+        return Placement("process", f"compiled, but {size} is over {bound}: one copy for all workers", 1024)
+    return Placement(
+        "process", "run by its own library: one copy for all workers, and probes answer whatever it does", 1024
+    )
 
 
 def size_text(size: int) -> str:

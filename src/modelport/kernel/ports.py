@@ -54,6 +54,8 @@ class Loader(Protocol):
     """Reads one family of artifacts. Found by `modelport.loaders` entry points and the table in `assembly`."""
 
     extra: str
+    compiled: bool
+    """Whether its models run as compiled code without the GIL, so that small ones may run on the loop."""
 
     def probe(self, path: Path, head: bytes) -> bool:
         """Whether this file is one of its kind, judged by name and first bytes; imports nothing heavy."""
@@ -70,9 +72,10 @@ Done = Callable[[list[Outcome]], None]
 
 
 class Executor(Protocol):
-    """Where a batch runs."""
+    """Where batches run: at most `slots` at once."""
 
     kind: str
+    slots: int
 
     def submit(self, records: Sequence[Record], done: Done) -> None:
         """Run the batch and call `done`; never raises, never blocks."""

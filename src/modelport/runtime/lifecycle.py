@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from modelport.errors import ModelportError
 from modelport.kernel.isolate import cause_of
-from modelport.kernel.ports import Done, Model
-from modelport.kernel.values import Record
-from modelport.runtime.scheduler import Scheduler
+from modelport.kernel.signature import Signature
 
 
 class State(StrEnum):
@@ -26,12 +25,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading gives: the model, its version, and how it was decided to run it."""
+    """What is known of a model that can answer. A saved model has a signature, one written in Python has JSON Schemas."""
 
-    model: Model
     version: str
-    placement: str
+    executor: str
     reason: str
+    signature: Signature | None = None
+    body_schema: dict[str, Any] | None = None
+    answer_schema: dict[str, Any] | None = None
+    example: Any = None
     notes: tuple[str, ...] = ()
 
 
@@ -40,49 +42,50 @@ class Slot:
     """A named place that a model is served from. Routes keep the slot; the model comes later."""
 
     name: str
+    index: int = 0
     state: State = State.LOADING
     error: str = ""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     loaded: Loaded | None = None
-    scheduler: Scheduler | None = None
+    lane: Any = None
     on_change: list[Callable[[Slot], None]] = field(default_factory=list)
 
-    def submit(self, records: Sequence[Record], done: Done) -> bool:
-        """Queue one call. Only after the state is ready."""
-        assert self.scheduler is not None
-        return self.scheduler.submit(records, done)
+    def become_ready(self, loaded: Loaded, lane: Any) -> None:
+        """It can answer. Routes that listen compile what they need."""
+        self.seconds = self.seconds or time.monotonic() - self.started
+        self.loaded, self.lane, self.state = loaded, lane, State.READY
+        self._tell()
+
+    def become_failed(self, error: str) -> None:
+        """It cannot be loaded."""
+        self.seconds = time.monotonic() - self.started
+        self.error, self.state = error, State.FAILED
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.on_change:
+            listener(self)
 
     def elapsed(self) -> float:
         """Seconds spent loading, until now or in all."""
         return self.seconds or time.monotonic() - self.started
 
 
-def start_loading(
-    slot: Slot, load: Callable[[], Loaded], publish: Callable[[Loaded], Scheduler], loop: asyncio.AbstractEventLoop
-) -> threading.Thread:
-    """Load in a thread, so that probes are answered meanwhile; publish on the loop."""
+Publish = Callable[[Any], None]
 
-    def finish(loaded: Loaded | None, error: str) -> None:
-        slot.seconds = time.monotonic() - slot.started
-        if loaded is not None:
-            slot.scheduler = publish(loaded)
-            slot.loaded = loaded
-        slot.error = error
-        slot.state = State.READY if loaded is not None else State.FAILED
-        for listener in slot.on_change:
-            listener(slot)
+
+def start_loading(slot: Slot, load: Callable[[], Any], publish: Publish, loop: asyncio.AbstractEventLoop) -> None:
+    """Load in a thread, so that probes are answered meanwhile; publish what was loaded on the loop."""
 
     def work() -> None:
-        loaded, error = None, ""
         try:
             loaded = load()
         except ModelportError as known:
-            error = str(known)
+            loop.call_soon_threadsafe(slot.become_failed, str(known))
         except BaseException as unknown:  # whatever a model's code raises must end in a state, not in a dead thread
-            error = f"loading failed: {cause_of(unknown)}"
-        loop.call_soon_threadsafe(finish, loaded, error)
+            loop.call_soon_threadsafe(slot.become_failed, f"loading failed: {cause_of(unknown)}")
+        else:
+            loop.call_soon_threadsafe(publish, loaded)
 
-    thread = threading.Thread(target=work, name=f"modelport-load-{slot.name}", daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=work, name=f"modelport-load-{slot.name}", daemon=True).start()

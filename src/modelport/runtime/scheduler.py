@@ -3,49 +3,118 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
+from time import monotonic
+from typing import Any
 
-from modelport.kernel.batcher import Batcher, Slice, settle
+from modelport.kernel.batcher import Batch, Batcher, Ticket, settle
+from modelport.kernel.cost import CostModel
 from modelport.kernel.ports import Done, Executor, Outcome
-from modelport.kernel.values import Record
+from modelport.kernel.sizing import BatchSizer
+from modelport.kernel.values import Failure, Record
+
+EXPIRED = Failure("deadline_exceeded", "The deadline passed before the model was free")
+
+OnBatch = Callable[[Batch, float, float], None]
+"""Told after each batch: the batch, when it began, and how long it ran, in seconds."""
 
 
 class Scheduler:
     """One executor with its queue. All methods run on the loop."""
 
-    def __init__(self, executor: Executor, batcher: Batcher[Done], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        batcher: Batcher[Done],
+        loop: asyncio.AbstractEventLoop,
+        on_start: Callable[[Batch], None] | None = None,
+        on_batch: OnBatch | None = None,
+        sizer: BatchSizer | None = None,
+        on_single: Callable[[int, float], None] | None = None,
+    ) -> None:
         self.executor = executor
         self.batcher = batcher
+        self.cost = CostModel()
         self._call_soon = loop.call_soon
-        self._busy = False  # a batch is running, or about to be cut
+        self._on_start = on_start
+        self._on_batch = on_batch
+        self._sizer = sizer
+        self._on_single = on_single
+        self._immediate = executor.kind == "inline"
+        self._free = executor.slots  # batches that may still be cut; one that is about to be is counted
 
-    def submit(self, records: Sequence[Record], done: Done) -> bool:
-        """Queue one call; `done` gets its outcomes. False where the queue is full.
+    def submit(
+        self,
+        records: Sequence[Record],
+        done: Done,
+        deadline: float = inf,
+        size: int = 0,
+        solo: bool = False,
+        tag: Any = None,
+    ) -> Ticket[Done] | None:
+        """Queue one call; `done` gets its outcomes. None where the queue is full.
 
         The batch is cut after the loop has read every socket that is ready, so whatever arrives together runs together.
         """
-        if not self.batcher.offer(records, done):
-            return False
-        if not self._busy:
-            self._busy = True
+        ticket = Ticket(records, done, deadline, size, solo)
+        ticket.tag = tag
+        if not self.batcher.offer(ticket, monotonic()):
+            return None
+        if self._free:
+            self._free -= 1
             self._call_soon(self._feed)
-        return True
+        return ticket
+
+    def run_alone(self, records: Sequence[Record]) -> list[Outcome] | None:
+        """Run at once, on an executor that runs at once, for a caller with whom nobody can share a batch.
+
+        None where the executor hands work over, or is busy: then `submit`.
+        """
+        if not self._immediate or len(self.batcher) or not self._free or len(records) > self.batcher.max_rows:
+            return None
+        started = monotonic()
+        found: list[Outcome] = []
+        self.executor.submit(records, found.extend)
+        if self._on_single is not None:
+            self._on_single(len(records), monotonic() - started)
+        return found
+
+    def cancel(self, ticket: Ticket[Done]) -> None:
+        """The caller left: what still waits is not run; what runs is finished for nobody."""
+        self.batcher.drop(ticket)
+        ticket.owner = _nobody
 
     def _feed(self) -> None:
-        records, slices = self.batcher.take()
-        if not records:
-            self._busy = False
+        started = monotonic()
+        if self._sizer is not None:
+            self.batcher.max_rows = self._sizer.rows(self.cost)
+        batch = self.batcher.take(started)
+        for ticket in batch.expired:
+            ticket.owner([EXPIRED] * len(ticket.records))
+        if not batch.records:
+            self._free += 1
             return
+        if self._on_start is not None:
+            self._on_start(batch)
 
-        def settle_batch(outcomes: list[Outcome]) -> None:
-            self._settle(slices, outcomes)
+        def finish(outcomes: list[Outcome]) -> None:
+            self._finish(batch, started, outcomes)
 
-        self.executor.submit(records, settle_batch)
+        self.executor.submit(batch.records, finish)
 
-    def _settle(self, slices: list[Slice], outcomes: list[Outcome]) -> None:
-        if self.batcher.waiting_rows:
+    def _finish(self, batch: Batch, started: float, outcomes: list[Outcome]) -> None:
+        seconds = monotonic() - started
+        self.cost.observe(len(batch.records), seconds)
+        if self._on_batch is not None:
+            self._on_batch(batch, started, seconds)
+        if len(self.batcher):
             self._call_soon(self._feed)
         else:
-            self._busy = False
-        for done, finished in settle(slices, outcomes):
-            done(finished)
+            self._free += 1
+        for ticket in settle(batch.slices, outcomes):
+            ticket.owner(ticket.outcomes)
+
+
+def _nobody(outcomes: list[Outcome]) -> None:
+    """The owner of a ticket whose caller has left."""

@@ -1,4 +1,4 @@
-"""The parent process: owns the listening socket, starts the workers by command line, watches them, passes signals on.
+"""The parent process: owns the sockets, starts workers and holders by command line, watches them, passes signals on.
 
 It imports no user code and no machine-learning library, so nothing that a model does can take it down.
 """
@@ -8,78 +8,101 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-GRACE_SECONDS = 30.0
-FIRST_RETRY_SECONDS = 0.5
-LAST_RETRY_SECONDS = 30.0
+from modelport.runtime.children import Child, StartFailed, describe_exit, spawn
+from modelport.runtime.holders import Board, Death, HolderGroup, unix_listener
+
+WATCH_SECONDS = 0.05
+HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are leaving
 
 Event = dict[str, Any]
 Log = Callable[[str], None]
 
 
-class StartFailed(Exception):
-    """A worker said that the service cannot start; the message is for the user."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run. `worker` and `holder` are command lines; a child's slot and channel are appended to them."""
 
-
-@dataclass(slots=True)
-class Child:
-    """One worker process and the channel to it."""
-
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-    started: float
-    ready: bool = False
-    buffer: bytes = b""
-
-    def tell(self, message: str) -> None:
-        """Send a line; a child that is gone hears nothing."""
-        try:
-            self.channel.sendall(message.encode() + b"\n")
-        except OSError:
-            return
+    worker: Callable[[str], list[str]]
+    """From the folder of the holders' sockets to the command of an HTTP worker."""
+    holder: Callable[[str | None], list[str]]
+    """From a model's name, or None for a process that first reads which models there are, to its command."""
+    workers: int
+    catalog: bool
+    """Whether the models are declared in Python, so that a holder must say which they are."""
+    holder_threads: int = 1
+    standby: bool = True
+    grace_s: float = 30.0
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps `count` workers running until a signal. `run` returns the exit code."""
+    """Keeps the service running until a signal. `run` returns the exit code."""
 
-    command: Sequence[str]
+    plan: Plan
     listener: socket.socket
-    count: int
+    board: Board
+    board_fd: int
     on_ready: Callable[[Event], None]
     log: Log
-    children: list[Child] = field(default_factory=list)
+    workers: list[Child] = field(default_factory=list)
+    groups: dict[str, HolderGroup] = field(default_factory=dict)
+    catalog: Child | None = None
+    models: list[str] = field(default_factory=list)
     announced: bool = False
     stopping: bool = False
     deadline: float = 0.0
-    restarts: list[float] = field(default_factory=list)
+    exit_code: int = 0
+    restarts: list[tuple[float, int]] = field(default_factory=list)
     failures: int = 0
+    reload: list[Child] = field(default_factory=list)
+    reload_asked: bool = False
+    folder: str = ""
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _signals: list[int] = field(default_factory=list)
+
+    # -- life ----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Start the workers, watch them, stop them. Raises StartFailed where none can start."""
+        """Start everything, watch it, stop it. Raises StartFailed where the service cannot start."""
+        self.folder = tempfile.mkdtemp(prefix="modelport-")
         wake, previous = self._catch_signals()
         try:
-            for _ in range(self.count):
-                self._spawn(listen_now=True)
-            while self.children or self.restarts:
+            if self.plan.catalog:
+                self.catalog = self._spawn_holder(None, self._holder_slots(0)[0])
+            for slot in range(self.plan.workers):
+                self._spawn_worker(slot, "now")
+            while self.workers or self.restarts or self._holders():
                 self._step()
         finally:
             self._kill_all()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(-1)
-            for end in wake:
-                end.close()
-        return 0
+            self._release_signals(wake, previous)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return self.exit_code
+
+    def stop(self, code: int = 0) -> None:
+        """Ask everybody to finish and end: workers first, since holders answer them."""
+        if not self.stopping:
+            self.stopping = True
+            self.exit_code = code
+            self.restarts.clear()
+            self.deadline = time.monotonic() + self.plan.grace_s
+            for child in self.workers:
+                child.retire()
+            self._stop_holders_when_alone()
+
+    def _stop_holders_when_alone(self) -> None:
+        if self.stopping and not self.workers:
+            for child in self._holders():
+                child.retire()
 
     def _catch_signals(self) -> tuple[tuple[socket.socket, socket.socket], dict[int, Any]]:
         reader, writer = socket.socketpair()
@@ -87,34 +110,70 @@ class Supervisor:
             end.setblocking(False)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, None)
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-        return (reader, writer), {int(n): signal.signal(n, self._on_signal) for n in numbers}
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
+        return (reader, writer), {int(n): signal.signal(n, lambda n, _: self._signals.append(n)) for n in numbers}
 
-    def _on_signal(self, number: int, frame: object) -> None:
-        if number == signal.SIGCHLD:
-            return
-        if self.stopping:  # a second one means now
-            self.deadline = 0.0
-        self.stop()
+    def _release_signals(self, wake: tuple[socket.socket, socket.socket], previous: dict[int, Any]) -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        for end in wake:
+            end.close()
 
-    def stop(self) -> None:
-        """Ask every worker to finish what it has and to end."""
-        if not self.stopping:
-            self.stopping = True
-            self.restarts.clear()
-            self.deadline = time.monotonic() + GRACE_SECONDS
-            for child in self.children:
-                child.process.terminate()
+    def _obey_signals(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            if number == signal.SIGHUP:
+                self.reload_asked = True
+            elif number in (signal.SIGTERM, signal.SIGINT):
+                if self.stopping:  # a second one means now
+                    self.deadline = 0.0
+                self.stop()
 
-    def _spawn(self, listen_now: bool) -> None:
-        ours, theirs = socket.socketpair()
-        command = [*self.command, str(self.listener.fileno()), str(theirs.fileno()), "now" if listen_now else "ready"]
-        process = subprocess.Popen(command, pass_fds=(self.listener.fileno(), theirs.fileno()), start_new_session=True)
-        theirs.close()
-        ours.setblocking(False)
-        child = Child(process, ours, time.monotonic())
-        self.children.append(child)
-        self._selector.register(ours, selectors.EVENT_READ, child)
+    # -- children ------------------------------------------------------------------------------------------------
+
+    def _spawn_worker(self, slot: int, listen: str) -> Child:
+        command = [*self.plan.worker(self.folder), str(self.listener.fileno()), str(self.board_fd), listen]
+        child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
+        self.workers.append(child)
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        if self.plan.catalog and self.models:
+            child.tell({"do": "models", "names": self.models})
+        for name, group in self.groups.items():
+            if group.description is not None and group.active is not None:
+                child.tell({"do": "model", "name": name, "index": self.models.index(name), **group.description})
+        return child
+
+    def _spawn_holder(self, model: str | None, slot: int) -> Child:
+        index = self.models.index(model) if model is not None else 0
+        command = [*self.plan.holder(model), str(self.board_fd), str(index)]
+        child = spawn("holder", slot, command, (self.board_fd,), self.plan.holder_threads)
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        return child
+
+    def _holder_slots(self, index: int) -> list[int]:
+        first = self.plan.workers * 2 + index * HOLDER_SLOTS  # workers have two: the second is for a reload
+        return list(range(first, first + HOLDER_SLOTS))
+
+    def _holders(self) -> list[Child]:
+        children = [child for group in self.groups.values() for child in group.children()]
+        return children + ([self.catalog] if self.catalog else [])
+
+    def _add_group(self, model: str) -> HolderGroup:
+        self.models.append(model)
+        index = len(self.models) - 1
+        group = HolderGroup(
+            model,
+            index,
+            unix_listener(self.folder, index),
+            self._holder_slots(index),
+            lambda slot: self._spawn_holder(model, slot),
+            self.board,
+            self.log,
+            keep_standby=self.plan.standby,
+        )
+        self.groups[model] = group
+        return group
 
     # -- one turn ------------------------------------------------------------------------------------------------
 
@@ -124,15 +183,28 @@ class Supervisor:
                 key.fileobj.recv(4096)  # type: ignore[union-attr]
             else:
                 self._read(key.data)
+        self._obey_signals()
         self._reap()
-        self._restart_due()
-        if self.stopping and time.monotonic() > self.deadline:
-            self._kill_all()
+        now = time.monotonic()
+        if self.stopping:
+            if now > self.deadline:
+                self._kill_all()
+            return
+        for group in self.groups.values():
+            group.watch(now)
+        self._restart_due(now)
+        if self.reload_asked and self._settled():
+            self._begin_reload()
+        if self.announced and self.groups and all(group.hopeless for group in self.groups.values()):
+            self.log("no model can be kept running; giving up")
+            self.stop(1)
 
     def _wait_s(self) -> float:
         now = time.monotonic()
-        due = [*self.restarts, *([self.deadline] if self.stopping else [])]
-        return max(0.0, min([1.0, *(moment - now for moment in due)]))
+        due = [moment - now for moment, _ in self.restarts]
+        if self.stopping:
+            due.append(self.deadline - now)
+        return max(0.0, min([WATCH_SECONDS if self.groups else 1.0, *due]))
 
     def _read(self, child: Child) -> None:
         try:
@@ -149,76 +221,164 @@ class Supervisor:
             self._handle(child, json.loads(line))
 
     def _handle(self, child: Child, event: Event) -> None:
-        if event["event"] == "failed":
+        kind = event.pop("event")
+        if child.role == "worker":
+            {"ready": self._worker_ready, "failed": self._start_failed, "need": self._worker_needs}[kind](child, event)
+        else:
+            {"ready": self._holder_ready, "failed": self._start_failed, "catalog": self._catalog_read}[kind](
+                child, event
+            )
+
+    def _start_failed(self, child: Child, event: Event) -> None:
+        """Before the service was announced this ends it; afterwards the old one goes on."""
+        if not self.announced:
             raise StartFailed(event["error"])
-        if event["event"] == "ready":
-            child.ready = True
-            self.failures = 0
-            if self.announced:
-                child.tell("serve")
-            elif all(c.ready for c in self.children):
-                self.announced = True
-                for each in self.children:
-                    each.tell("serve")
-                self.on_ready(event)
+        goes_on = "; the old one goes on" if child in self.reload else ""
+        self.log(f"a new {child.role} failed to start: {event['error']}{goes_on}")
+        child.kill("it failed to start")
+
+    # -- workers -------------------------------------------------------------------------------------------------
+
+    def _worker_needs(self, child: Child, event: Event) -> None:
+        """The worker found that this model belongs into a holder."""
+        if event["model"] not in self.groups:
+            self._add_group(event["model"]).begin()
+
+    def _worker_ready(self, child: Child, event: Event) -> None:
+        child.ready = True
+        self.failures = 0
+        if self.announced:
+            child.tell({"do": "serve"})
+            self._finish_reload(child)
+        elif all(c.ready for c in self.workers):
+            self.announced = True
+            for each in self.workers:
+                each.tell({"do": "serve"})
+            self.on_ready(event)
+
+    def _restart_due(self, now: float) -> None:
+        due = [slot for moment, slot in self.restarts if moment <= now]
+        self.restarts = [(moment, slot) for moment, slot in self.restarts if moment > now]
+        answered = self.workers or all(group.active for group in self.groups.values())
+        for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+            self._spawn_worker(slot, "ready" if answered else "now")
+
+    # -- holders -------------------------------------------------------------------------------------------------
+
+    def _catalog_read(self, child: Child, event: Event) -> None:
+        """The Python service was imported: these are its models. The process that read it holds the first."""
+        self.catalog = None
+        for name in event["models"]:
+            group = self._add_group(name)
+            if name == event["models"][0]:
+                group.adopt(child)
+                child.tell({"do": "hold", "model": name, "index": 0})
+            else:
+                group.begin()
+        for worker in self.workers:
+            worker.tell({"do": "models", "names": event["models"]})
+
+    def _group_of(self, child: Child) -> HolderGroup | None:
+        return next((group for group in self.groups.values() if child in group.children()), None)
+
+    def _holder_ready(self, child: Child, event: Event) -> None:
+        group = self._group_of(child)
+        if group is None:
+            return
+        group.on_ready(child, event)
+        if child in self.reload:
+            self.reload.remove(child)
+            group.hand_over(child)
+        for worker in self.workers:
+            worker.tell({"do": "model", "name": group.model, "index": self.models.index(group.model), **event})
+
+    # -- reload --------------------------------------------------------------------------------------------------
+
+    def _settled(self) -> bool:
+        """Whether the last reload is over to the last old process: until then its places on the board are taken."""
+        children = [*self.workers, *self._holders()]
+        return self.announced and not self.reload and not any(child.retired for child in children)
+
+    def _begin_reload(self) -> None:
+        """SIGHUP: new workers beside the old, which leave when the new are ready; new holders likewise."""
+        self.log("reloading")
+        self.reload_asked = False
+        self.reload = [group.replace() for group in self.groups.values()]
+        for old in list(self.workers):
+            slot = old.slot + self.plan.workers if old.slot < self.plan.workers else old.slot - self.plan.workers
+            self.reload.append(self._spawn_worker(slot, "ready"))
+
+    def _finish_reload(self, child: Child) -> None:
+        if child in self.reload:
+            self.reload.remove(child)
+            pair = (child.slot + self.plan.workers) % (2 * self.plan.workers)
+            self.restarts = [(moment, slot) for moment, slot in self.restarts if slot != pair]
+            for old in [w for w in self.workers if w.slot == pair and not w.retired]:
+                old.retire()
+
+    # -- ends ----------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        for child in [c for c in self.children if c.process.poll() is not None]:
+        for child in [c for c in [*self.workers, *self._holders()] if c.process.poll() is not None]:
             if child.channel.fileno() in self._selector.get_map():
                 self._read(child)  # its last words
-            self._forget(child)
-            if not self.stopping:
+            group = self._group_of(child)
+            if child is self.catalog:
+                self.catalog = None
+            if group is not None:
+                self._tell_death(group.model, group.on_death(child, time.monotonic()))
+            if child in self.workers:
+                self.workers.remove(child)
+                self.board.clear_gauges(child.slot)
+            self._close(child)
+            if not self.stopping and not child.retired:
                 self._on_death(child)
+            self._stop_holders_when_alone()
 
-    def _forget(self, child: Child) -> None:
-        self.children.remove(child)
+    def _tell_death(self, model: str, death: Death | None) -> None:
+        """What ran when a holder died, so that the workers can ask for everything else again."""
+        if death is None:
+            return
+        running = None if death.running is None else [digest.hex() for digest in death.running]
+        refused = [digest.hex() for digest in death.refused]
+        for worker in self.workers:
+            worker.tell({"do": "died", "model": model, "running": running, "refused": refused})
+
+    def _on_death(self, child: Child) -> None:
+        if not self.announced and not child.kill_reason:
+            raise StartFailed(f"a {child.role} ended while it was starting: {describe_exit(child)}")
+        if child in self.reload:
+            self.reload.remove(child)
+            return
+        if child.role != "worker":
+            return
+        self.failures += 1
+        self.board.count_restart("worker")
+        wait_s = min(30.0, 0.1 * 2 ** (self.failures - 1))
+        self.log(f"worker {child.process.pid} ended: {describe_exit(child)}; starting another in {wait_s:g} s")
+        self.restarts.append((time.monotonic() + wait_s, child.slot))
+
+    def _close(self, child: Child) -> None:
         if child.channel.fileno() in self._selector.get_map():
             self._selector.unregister(child.channel)
         child.channel.close()
 
-    def _on_death(self, child: Child) -> None:
-        how = describe_exit(child.process.returncode)
-        if not self.announced:
-            raise StartFailed(f"a worker ended while it was starting: {how}")
-        self.failures += 1
-        wait_s = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (self.failures - 1))
-        self.log(f"worker {child.process.pid} ended: {how}; starting another in {wait_s:g} s")
-        self.restarts.append(time.monotonic() + wait_s)
-
-    def _restart_due(self) -> None:
-        now = time.monotonic()
-        for _ in [moment for moment in self.restarts if moment <= now]:
-            self._spawn(listen_now=not self.children)
-        self.restarts = [moment for moment in self.restarts if moment > now]
-
     def _kill_all(self) -> None:
-        for child in list(self.children):
+        for child in [*self.workers, *self._holders()]:
             if child.process.poll() is None:
                 child.process.kill()
                 child.process.wait()
-            self._forget(child)
-
-
-def describe_exit(code: int) -> str:
-    """`exit code 3`, or the name of the signal."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
-
-
-def worker_command(module: str, config: dict[str, Any]) -> list[str]:
-    """The command line of a worker. `-P` keeps a file of the user's called `random.py` from shadowing the library."""
-    return [sys.executable, "-P", "-m", module, json.dumps(config)]
+            self._close(child)
+        self.workers.clear()
+        self.groups.clear()
+        self.catalog = None
+        self.restarts.clear()
 
 
 def open_listener(host: str, port: int) -> socket.socket:
     """Bind and listen. Raises OSError; a port in use is refused, though address reuse is on for quick restarts."""
-    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-        0
-    ]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, proto, _, address = found[0]
     listener = socket.socket(family, kind, proto)
     try:
         if os.name == "posix":

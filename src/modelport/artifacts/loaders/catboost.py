@@ -36,6 +36,7 @@ class CatboostLoader:
     """Reads `.cbm` files."""
 
     extra = "catboost"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its magic number, and by its suffix, so that a damaged file is called that."""

@@ -26,6 +26,7 @@ class LightgbmLoader:
     """Reads what `Booster.save_model` writes, mostly as `.txt`."""
 
     extra = "lightgbm"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By content: `.txt` says nothing."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelport.artifacts.loaders.onnx_graph import GraphFacts, read_graph
+from modelport.artifacts.loaders.onnx_tree import compile_tree
 from modelport.artifacts.loaders.tabular import (
     Outputs,
     class_answers,
@@ -39,6 +40,7 @@ class OnnxLoader:
     """Reads `.onnx` files."""
 
     extra = "onnx"
+    compiled = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix: an ONNX file has no magic number."""
@@ -83,9 +85,17 @@ class OnnxModel:
             fields = settle_gaps(fields, self._works)
         self.signature = Signature(task, fields, described, positional)
         self.cost = Cost(bytes=path.stat().st_size, compiled=True, releases_gil=True)
+        table = len(inputs) == 1 and DTYPES[inputs[0].type] == "float32" and tabular and self._batched
+        walkable = table and not any(f.nullable for f in fields)  # null cannot be compared
+        self._tree = compile_tree(path, len(fields), self._answer_table) if walkable else None
+
+    def _answer_table(self, rows: np.ndarray[Any, Any]) -> list[Any]:
+        return self._answer(self._session.run(self._output_names, {self._session.get_inputs()[0].name: rows}))
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """One run for all records, or one per record where the model has a fixed batch size."""
+        if self._tree is not None:
+            return self._tree(records)
         if self._batched or len(records) == 1:
             return self._answer(self._session.run(self._output_names, self._feed(records)))
         return [answer for record in records for answer in self.predict([record])]

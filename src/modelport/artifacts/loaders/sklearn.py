@@ -29,6 +29,7 @@ class SklearnLoader:
     """Reads `.joblib`, `.pkl`, `.pickle` and `.sav` files."""
 
     extra = "sklearn"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix; compressed joblib files start with any of five magic numbers."""

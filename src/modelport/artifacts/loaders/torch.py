@@ -30,6 +30,7 @@ class TorchLoader:
     """Reads `.pt2` of `torch.export`, and `.pt` or `.pth` of TorchScript."""
 
     extra = "torch"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix: the archive inside is looked at when it is loaded."""

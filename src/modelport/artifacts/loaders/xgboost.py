@@ -36,6 +36,7 @@ class XgboostLoader:
     """Reads what `save_model` writes: `.json` and `.ubj`, and the same under other names."""
 
     extra = "xgboost"
+    compiled = False
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By content: other programs write `.json`, too, and older ones named these files `.bst` and `.model`."""

@@ -1,0 +1,147 @@
+"""The application of one process: slots, predict routes, pages, and the lanes behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import modelport
+from modelport.artifacts.digest import VERSION_LENGTH, digest_path
+from modelport.assembly.artifacts import find_loader, load_artifact
+from modelport.codecs.json import encode
+from modelport.config import ServeOptions
+from modelport.executors.inline import InlineExecutor
+from modelport.executors.thread import ThreadExecutor
+from modelport.fronts.asgi import Get, ModelportApp
+from modelport.fronts.predict import LocalLane, PredictRoute
+from modelport.fronts.service_pages import THREADED, model_page, service_pages
+from modelport.kernel.batcher import Batcher
+from modelport.kernel.placement import Placement, place
+from modelport.kernel.ports import Cost, Executor, Model
+from modelport.observe.metrics import metrics_text, status_document
+from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
+from modelport.runtime.scheduler import Scheduler
+from modelport.runtime.shared import SharedBoard
+
+
+@dataclass(slots=True)
+class Application:
+    """Everything of one process. Models may be added while it runs: a Python service tells its models late."""
+
+    options: ServeOptions
+    board: SharedBoard
+    board_slot: int
+    title: str
+    released: Callable[[], bool] = lambda: True
+    slots: list[Slot] = field(default_factory=list)
+    routes: dict[str, PredictRoute] = field(default_factory=dict)
+    gets: dict[str, Get] = field(default_factory=dict)
+    direct: dict[bytes, PredictRoute] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.released, self))
+
+    def asgi(self) -> ModelportApp:
+        """The ASGI application over these routes."""
+        return ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
+
+    def add(self, name: str, index: int, only: bool) -> Slot:
+        """A place for a model, with its paths. `only`: it also answers at /predict."""
+        slot = Slot(name, index)
+        recorder = self.board.recorder(self.board_slot, index)
+        route = PredictRoute(slot, self.options.default_deadline, recorder)
+        paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
+        self.slots.append(slot)
+        self.routes.update(dict.fromkeys(paths, route))
+        self.direct.update({path.encode(): route for path in paths})
+        self.gets[f"/models/{name}"] = partial(model_page, slot)
+        return slot
+
+    # -- what the process tells of itself ------------------------------------------------------------------------
+
+    def _models(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": slot.name,
+                "index": slot.index,
+                "state": str(slot.state),
+                "ready": slot.state is State.READY,
+                "version": slot.loaded.version if slot.loaded else "",
+                "executor": slot.loaded.executor if slot.loaded else "",
+            }
+            for slot in self.slots
+        ]
+
+    def metrics(self) -> bytes:
+        """Prometheus text over all processes."""
+        return metrics_text(self.board, self._models())
+
+    def status(self) -> dict[str, Any]:
+        """The same for people."""
+        return status_document(self.board, self._models())
+
+
+def build_application(artifact: Path, options: ServeOptions) -> tuple[Application, Callable[[], None]]:
+    """One saved model in this process alone, and what starts its loading: for foreign servers.
+
+    Raises SetupError for what can be told without loading it.
+    """
+    find_loader(artifact)
+    board = SharedBoard.create(1, 1)
+    board.claim(0, "worker")
+    application = Application(options, board, 0, options.name or artifact.stem)
+    slot = application.add(options.name or artifact.stem, 0, only=True)
+    return application, partial(load_locally, application, slot, artifact)
+
+
+def planned_placement(artifact: Path) -> Placement:
+    """Where an artifact will run, from its loader and its size: known before it is loaded."""
+    loader = find_loader(artifact)
+    size = artifact.stat().st_size if artifact.is_file() else sum(p.stat().st_size for p in artifact.rglob("*"))
+    return place(Cost(size, loader.compiled, False))
+
+
+def load_locally(application: Application, slot: Slot, artifact: Path) -> None:
+    """Load into this process: inline or in a thread. Needs a running loop."""
+    loop = asyncio.get_running_loop()
+
+    def load() -> tuple[Model, Loaded]:
+        model, notes = load_artifact(artifact, application.options)
+        placement = place(model.cost)
+        version = digest_path(artifact)[:VERSION_LENGTH]
+        executor = "inline" if placement.executor == "inline" else "thread"
+        return model, Loaded(version, executor, placement.reason, model.signature, notes=notes)
+
+    def publish(loaded: tuple[Model, Loaded]) -> None:
+        model, about = loaded
+        slot.become_ready(about, local_lane(application, slot, model, loop))
+
+    start_loading(slot, load, publish, loop)
+
+
+def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio.AbstractEventLoop) -> LocalLane:
+    """The queue and the executor of a model in this process."""
+    placement = place(model.cost)
+    recorder = application.board.recorder(application.board_slot, slot.index)
+    predict = model.predict
+
+    def run(records: Any) -> list[bytes]:
+        return [encode(answer) for answer in predict(records)]
+
+    inline = placement.executor == "inline"
+    executor: Executor = InlineExecutor(run) if inline else ThreadExecutor(run, loop, slot.name)
+    batcher: Batcher[Any] = Batcher(placement.max_rows, application.options.queue_rows)
+
+    def on_batch(batch: Any, started: float, seconds: float) -> None:
+        queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
+        recorder.batch(len(batch.records), queued, seconds)
+
+    def on_single(rows: int, seconds: float) -> None:
+        recorder.batch(rows, (0.0,), seconds)
+
+    scheduler = Scheduler(executor, batcher, loop, on_batch=on_batch, on_single=on_single)
+    return LocalLane(scheduler, bounded=not inline)

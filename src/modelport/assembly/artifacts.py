@@ -1,0 +1,108 @@
+"""Finding the loader of an artifact, and loading it with everything the user said about it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modelport.artifacts.digest import VERSION_LENGTH, digest_path
+from modelport.artifacts.override import read_override
+from modelport.artifacts.sample import read_sample
+from modelport.codecs.json import encode
+from modelport.config import ServeOptions
+from modelport.errors import ArtifactError, SignatureError
+from modelport.fronts.describe import describe_signature
+from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
+from modelport.kernel.placement import place
+from modelport.kernel.ports import Hints, Loader, Model
+from modelport.kernel.signature import example_value
+
+LOADERS = {
+    "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
+    "sklearn": "modelport.artifacts.loaders.sklearn:SklearnLoader",
+    "xgboost": "modelport.artifacts.loaders.xgboost:XgboostLoader",
+    "lightgbm": "modelport.artifacts.loaders.lightgbm:LightgbmLoader",
+    "catboost": "modelport.artifacts.loaders.catboost:CatboostLoader",
+    "torch": "modelport.artifacts.loaders.torch:TorchLoader",
+}
+"""Our own loaders; those of other packages are found through the entry point group of the same name."""
+
+ENTRY_POINTS = "modelport.loaders"
+HEAD_BYTES = 4096
+
+
+def find_loader(path: Path) -> Loader:
+    """The loader that reads this file. Raises ArtifactError where there is none."""
+    head = _read_head(path)
+    for loader in _loaders():
+        if loader.probe(path, head):
+            return loader
+    raise ArtifactError(
+        f"{path} is of no kind that is read here ({', '.join(LOADERS)}): save it in one of their formats"
+    )
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            return b""
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise ArtifactError(f"the file {path} does not exist") from None
+    except OSError as error:
+        raise ArtifactError(f"the file {path} cannot be read: {error.strerror}") from None
+    if not head:
+        raise ArtifactError(f"the file {path} is empty")
+    return head
+
+
+def _loaders() -> Iterator[Loader]:
+    for target in LOADERS.values():
+        module, _, name = target.partition(":")
+        yield getattr(importlib.import_module(module), name)()
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=ENTRY_POINTS):
+        yield entry.load()()
+
+
+def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, ...]]:
+    """Read a model with everything the user said about it, and what should be told about that."""
+    hints = Hints(options.features or (), options.target, read_sample(options.data) if options.data else {})
+    hints = read_override(path, hints)
+    _check_target(hints)
+    model = find_loader(path).load(path, hints)
+    check_corrections(model.signature, hints)
+    return model, (*model.signature.notes, *_data_notes(model, hints))
+
+
+def _check_target(hints: Hints) -> None:
+    if hints.target is not None and hints.columns and hints.target not in hints.columns:
+        raise SignatureError(f"--target {hints.target!r} is no column of the data: {', '.join(hints.columns)}")
+
+
+def _data_notes(model: Model, hints: Hints) -> Iterator[str]:
+    if ignored := ignored_columns(model.signature, hints):
+        yield f"columns of the data that the model does not know, ignored: {', '.join(ignored)}"
+    if missing := missing_columns(model.signature, hints):
+        yield f"inputs of the model that the data has no column for: {', '.join(missing)}"
+
+
+def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
+    """Everything known of an artifact as plain data, with the reason for each guess. Raises SetupError like `load_artifact`."""
+    model, notes = load_artifact(path, options)
+    placement = place(model.cost)
+    described = describe_signature(model.signature)
+    for entry, f in zip(described["inputs"], model.signature.inputs, strict=True):
+        entry |= {"example": example_value(f), "reasons": list(f.reasons)}
+    head = {
+        "artifact": str(path),
+        "version": digest_path(path)[:VERSION_LENGTH],
+        "executor": f"{placement.executor} ({placement.reason})",
+    }
+    plain: dict[str, Any] = json.loads(encode({**head, **described, "notes": list(notes)}))
+    return plain

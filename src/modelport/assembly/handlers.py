@@ -1,0 +1,141 @@
+"""From a declared model to a loaded handler: saved models by their loader, Python models by their annotations."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from modelport.artifacts.digest import VERSION_LENGTH, digest_path
+from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.packing import pack_signature
+from modelport.codecs.json import compile_decoder, encode
+from modelport.codecs.typed import TypedBody, read_body_type
+from modelport.config import ServeOptions
+from modelport.errors import ArtifactError, ConfigError
+from modelport.runtime.handler import Handler, SlowWarning, as_plain_call, batched_run, single_run, timed
+from modelport.service import ModelSpec, Service
+
+MAX_BATCH_ROWS = 1024
+log = logging.getLogger("modelport.model")
+
+
+def load_saved(artifact: Path, options: ServeOptions) -> Handler:
+    """Load an artifact as a handler."""
+    model, notes = load_artifact(artifact, options)
+    read = compile_decoder(model.signature)
+
+    def decode(body: bytes) -> tuple[list[Any], bool]:
+        decoded = read(body)
+        return decoded.records, decoded.batch
+
+    def run(records: Any) -> list[bytes]:
+        return [encode(answer) for answer in model.predict(records)]
+
+    description = {
+        "version": digest_path(artifact)[:VERSION_LENGTH],
+        "notes": list(notes),
+        "signature": pack_signature(model.signature),
+    }
+    return Handler(decode, run, MAX_BATCH_ROWS, 1, description)
+
+
+# -- Python services -----------------------------------------------------------------------------------------------
+
+
+def import_service(target: str) -> Service:
+    """Import the module and find the service in it. Raises ArtifactError with what to do."""
+    where, _, attribute = target.partition(":")
+    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+    if attribute:
+        found = getattr(module, attribute, None)
+        if not isinstance(found, Service):
+            raise ArtifactError(f"{target}: {attribute!r} is no Service of this module")
+        return found
+    services = [value for value in vars(module).values() if isinstance(value, Service)]
+    if len(services) != 1:
+        how_many = "no Service" if not services else f"{len(services)} services; name one, as in {where}:service"
+        raise ArtifactError(f"{where} declares {how_many}")
+    return services[0]
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ArtifactError(f"the file {path} does not exist")
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and name.startswith(error.name):
+            raise ArtifactError(f"there is no module {name!r} here") from None
+        raise
+
+
+def check_service(service: Service) -> None:
+    """Every model's annotations, before any of them is loaded. Raises ConfigError with file and line."""
+    if not service.models:
+        raise ConfigError(f"the service {service.name!r} declares no model")
+    for spec in service.models.values():
+        _body_type(spec)
+
+
+def _body_type(spec: ModelSpec) -> TypedBody:
+    function: Any = getattr(spec.target, "predict", spec.target) if inspect.isclass(spec.target) else spec.target
+    return read_body_type(function, spec.batch, spec.example, spec.place)
+
+
+def load_declared(spec: ModelSpec) -> Handler:
+    """Load a model declared in Python: make the instance, call its `load`, run its example once."""
+    body = _body_type(spec)
+    function = _bound_function(spec)
+    is_async = inspect.iscoroutinefunction(function)
+    warning = SlowWarning(spec.name, spec.place, is_async, log.warning)
+    plain = as_plain_call(timed(function, warning), is_async)
+
+    def call(value: Any) -> Any:
+        return plain(**body.arguments(value))
+
+    encode_answer = _encoder(body)
+    run = batched_run(call, encode_answer) if spec.batch else single_run(call, encode_answer)
+    if spec.example is not None:
+        records, _ = body.decode(encode(spec.example))
+        run(records)
+    rows = MAX_BATCH_ROWS if spec.batch else 1
+    description = {"version": "", "notes": [], "schemas": body.schemas(spec.name), "example": spec.example}
+    return Handler(body.decode, run, rows, spec.parallel, description)
+
+
+def _bound_function(spec: ModelSpec) -> Callable[..., Any]:
+    if not inspect.isclass(spec.target):
+        return spec.target
+    instance: Any = spec.target()
+    load = getattr(instance, "load", None)
+    if load is not None:
+        as_plain_call(load, inspect.iscoroutinefunction(load))()
+    predict: Callable[..., Any] = instance.predict
+    return predict
+
+
+def _encoder(body: TypedBody) -> Callable[[Any], bytes]:
+    """Answers that JSON knows are written at once; Pydantic models go through their own serializer."""
+
+    def encode_answer(value: Any) -> bytes:
+        dump = getattr(value, "model_dump", None)
+        return encode(value if dump is None else dump(mode="json"))
+
+    return encode_answer

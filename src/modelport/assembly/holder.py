@@ -1,0 +1,189 @@
+"""`python -m modelport.assembly.holder CONFIG MODEL BOARD INDEX SLOT CHANNEL`: the process that holds one model."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
+from modelport.codecs.json import count_non_finite, encode_failure
+from modelport.config import ServeOptions, from_plain, is_python
+from modelport.errors import CallError, ModelportError
+from modelport.executors.thread import ThreadExecutor
+from modelport.fronts.status import error_body, failure_body, status_of
+from modelport.kernel.batcher import Batch, Batcher
+from modelport.kernel.isolate import cause_of
+from modelport.kernel.ports import Outcome
+from modelport.kernel.reply import Reply, assemble
+from modelport.kernel.sizing import BatchSizer
+from modelport.observe.log import configure_logging
+from modelport.runtime.channel import Channel, Message
+from modelport.runtime.children import end_with_parent
+from modelport.runtime.handler import Handler
+from modelport.runtime.holder import Holder, digests_of, mark_started
+from modelport.runtime.scheduler import Scheduler
+from modelport.runtime.shared import SharedBoard
+from modelport.service import Service
+
+UNBOUNDED = 2**60  # the workers bound the queue, where a model cannot stall the refusal
+log = logging.getLogger("modelport.holder")
+
+
+class HolderMain:
+    """Loads in a thread, serves on the main thread's loop."""
+
+    def __init__(self, target: str, options: ServeOptions, board: SharedBoard, slot: int, channel: Channel) -> None:
+        self.target = target
+        self.options = options
+        self.board = board
+        self.slot = slot
+        self.channel = channel
+        self.service: Service | None = None
+        self.holder: Holder | None = None
+        self.index = 0
+        self._end = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.AbstractServer | None = None
+
+    async def run(self, model: str | None, index: int) -> None:
+        """Until the supervisor says so, or is gone."""
+        self.channel.listen(self._on_message, lambda: os._exit(0))
+        self._loop.add_signal_handler(signal.SIGTERM, self._drain)
+        self.index = index
+        self._in_thread(self._load, model)
+        await self._end.wait()
+
+    # -- loading -------------------------------------------------------------------------------------------------
+
+    def _in_thread(self, work: Any, *args: Any) -> None:
+        threading.Thread(target=self._guarded, args=(work, *args), name="modelport-load", daemon=True).start()
+
+    def _guarded(self, work: Any, *args: Any) -> None:
+        try:
+            work(*args)
+        except ModelportError as known:
+            self.channel.tell(event="failed", error=str(known))
+        except BaseException as unknown:  # whatever a model's code raises must be told, not end in a dead thread
+            log.error("loading failed", exc_info=unknown)
+            self.channel.tell(event="failed", error=f"loading failed: {cause_of(unknown)}")
+
+    def _load(self, model: str | None) -> None:
+        if not is_python(self.target):
+            return self._publish(load_saved(Path(self.target), self.options))
+        self.service = self.service or import_service(self.target)
+        if model is None:
+            check_service(self.service)
+            return self.channel.tell(event="catalog", models=list(self.service.models))
+        return self._publish(load_declared(self.service.models[model]))
+
+    def _publish(self, handler: Handler) -> None:
+        self._loop.call_soon_threadsafe(self._make_holder, handler)
+
+    def _make_holder(self, handler: Handler) -> None:
+        self.holder = Holder(handler, assemble_reply, refuse_reply, log.error)
+        sizer = BatchSizer(handler.max_rows, self.options.latency_target)
+        executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
+        batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
+        self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
+        self._recorder = self.board.recorder(self.slot, self.index)
+        self.board.claim(self.slot, "holder", self.index)
+        gc.collect()
+        gc.freeze()
+        self.channel.tell(event="ready", **handler.description)
+
+    # -- batches -------------------------------------------------------------------------------------------------
+
+    def _begin(self, batch: Batch) -> None:
+        mark_started(batch)
+        limit = max(ticket.deadline for ticket, _ in batch.slices) + self.options.kill_grace
+        self.board.begin(self.slot, limit, digests_of(batch), id(batch))
+        self._recorder.running(1)
+
+    def _finish(self, batch: Batch, started: float, seconds: float) -> None:
+        self.board.end(self.slot, id(batch))
+        self._recorder.running(-1)
+        queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
+        self._recorder.batch(len(batch.records), queued, seconds)
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: Message) -> None:
+        if message["do"] == "hold":
+            self.index = message["index"]
+            self._in_thread(self._load, message["model"])
+        elif message["do"] == "serve":
+            listener = socket.socket(fileno=self.channel.descriptors.pop())
+            self._loop.create_task(self._listen(listener))
+        elif message["do"] == "drain":
+            self._drain()
+
+    async def _listen(self, listener: socket.socket) -> None:
+        assert self.holder is not None
+        self._server = await self._loop.create_unix_server(self.holder.connection, sock=listener)
+
+    def _drain(self) -> None:
+        """Take nothing new, answer what is here, end."""
+        if self._server is not None:
+            self._server.close()
+        if self.holder is None:
+            self._end.set()
+            return
+        self.holder.drain()
+        self._loop.create_task(self._end_when_idle())
+
+    async def _end_when_idle(self) -> None:
+        assert self.holder is not None
+        while not self.holder.idle:  # noqa: ASYNC110  connections come and go; there is no one event to wait for
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # the last answers are on their way
+        self._end.set()
+
+
+def assemble_reply(outcomes: list[Outcome], listed: bool) -> Reply:
+    """One answer from the outcomes of a call, in the shapes of the REST front."""
+    return assemble(outcomes, listed, encode_failure, failure_body, count_non_finite)
+
+
+def refuse_reply(error: CallError) -> Reply:
+    """The answer to a body that does not fit."""
+    return Reply(status_of(error), error_body(error))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one holder."""
+    end_with_parent()
+    config, model, board_fd, index, slot, channel_fd = arguments
+    parsed = json.loads(config)
+    options = from_plain(parsed["options"])
+    sys.path.append(os.getcwd())
+    configure_logging(options.log_format)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def serve() -> None:
+        board = SharedBoard.open(int(board_fd))
+        board.claim(int(slot), "holder")
+        holder = HolderMain(parsed["target"], options, board, int(slot), Channel(int(channel_fd)))
+        await holder.run(model or None, int(index))
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve())
+    os._exit(0)  # daemon threads of a model may be anywhere; nothing is left to finish
+
+
+def _loop_factory() -> Any:
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

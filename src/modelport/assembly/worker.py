@@ -1,0 +1,199 @@
+"""`python -m modelport.assembly.worker CONFIG FOLDER LISTENER BOARD now|ready SLOT CHANNEL`: one HTTP worker."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from modelport.assembly.application import Application, load_locally, planned_placement
+from modelport.assembly.packing import unpack_signature
+from modelport.codecs.json import encode
+from modelport.config import ServeOptions, from_plain, is_python
+from modelport.errors import SetupError
+from modelport.fronts.describe import describe_loaded
+from modelport.fronts.server import WorkerServer, adopt_socket, make_server
+from modelport.kernel.admission import Admission
+from modelport.kernel.cost import CostModel
+from modelport.observe.log import configure_logging
+from modelport.runtime.channel import Channel, Message
+from modelport.runtime.lane import HolderLane
+from modelport.runtime.lifecycle import Loaded, Slot, State
+from modelport.runtime.shared import SharedBoard
+
+MAX_BATCH_ROWS = 1024
+
+
+class Worker:
+    """Serves from one process until the supervisor says stop, or is gone."""
+
+    def __init__(
+        self, target: str, options: ServeOptions, folder: str, board: SharedBoard, slot: int, channel: Channel
+    ):
+        self.target = target
+        self.options = options
+        self.folder = folder
+        self.board = board
+        self.channel = channel
+        self.reason = "written in Python: whatever its code does, probes and other models answer"
+        self.released = False  # the supervisor has seen every worker ready
+        self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.released)
+        self.server = self._make_server()
+        self._may_listen = asyncio.Event()
+
+    def _make_server(self) -> WorkerServer:
+        options = self.options
+        tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
+        return make_server(self.application.asgi(), self.application.direct, options.max_body, tls)
+
+    async def run(self, listener: socket.socket, now: bool) -> None:
+        """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
+        self.channel.listen(self._on_message, self._on_orphaned)
+        self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
+        try:
+            if not is_python(self.target):
+                self._begin_saved(Path(self.target))
+        except SetupError as error:
+            self.channel.tell(event="failed", error=str(error))
+        if not now:
+            await self._may_listen.wait()
+        if not self.server.should_exit:
+            await self.server.serve(sockets=[listener])
+
+    def _begin_saved(self, artifact: Path) -> None:
+        slot = self._add(self.application.title, 0, only=True)
+        placement = planned_placement(artifact)
+        self.reason = placement.reason
+        if placement.executor == "inline":
+            load_locally(self.application, slot, artifact)
+        else:
+            self.channel.tell(event="need", model=slot.name)
+
+    def _add(self, name: str, index: int, only: bool) -> Slot:
+        slot = self.application.add(name, index, only)
+        slot.on_change.append(self._report)
+        return slot
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: Message) -> None:
+        order = message.pop("do")
+        if order == "serve":
+            self.released = True
+            self._may_listen.set()
+        elif order == "models":
+            for index, name in enumerate(message["names"]):
+                self._add(name, index, only=len(message["names"]) == 1)
+        elif order == "model":
+            self._model_ready(message)
+        elif order == "died":
+            self._holder_died(message)
+
+    def _on_orphaned(self) -> None:
+        """The supervisor is gone: the port must be free soon."""
+        os._exit(1)
+
+    def _on_drain(self) -> None:
+        self.released = False
+
+    def _model_ready(self, message: Message) -> None:
+        slot = next((s for s in self.application.slots if s.name == message["name"]), None)
+        slot = slot or self._add(message["name"], message["index"], only=message.get("only", True))
+        loaded = _loaded(message, self.reason)
+        if slot.state is State.READY:
+            slot.become_ready(loaded, slot.lane)
+            return
+        lane = self._lane(slot)
+        lane.connect()
+        asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
+
+    def _holder_died(self, message: Message) -> None:
+        slot = next((s for s in self.application.slots if s.name == message["model"]), None)
+        if slot is None or slot.lane is None:
+            return
+        for route in self.application.routes.values():
+            if route.slot is slot:
+                route.refused |= {bytes.fromhex(text) for text in message["refused"]}
+        running = message["running"]
+        slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
+
+    def _lane(self, slot: Slot) -> HolderLane:
+        recorder = self.board.recorder(self.application.board_slot, slot.index)
+        admission = Admission(self.options.queue_rows, MAX_BATCH_ROWS, CostModel())
+        waiting = partial(self.board.waiting_rows, slot.index)
+        path = os.path.join(self.folder, f"{slot.index}.sock")
+        return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
+
+    def _report(self, slot: Slot) -> None:
+        if slot.state is State.FAILED:
+            self.channel.tell(event="failed", error=slot.error)
+        elif all(s.state is State.READY for s in self.application.slots):
+            gc.collect()
+            gc.freeze()  # what was loaded stays: the collector need not walk it at every full collection
+            self.channel.tell(event="ready", models=[_describe(s) for s in self.application.slots])
+
+
+async def _ready_when_connected(slot: Slot, loaded: Loaded, lane: HolderLane) -> None:
+    await lane.connected.wait()
+    slot.become_ready(loaded, lane)
+
+
+def _loaded(message: Message, reason: str) -> Loaded:
+    schemas = message.get("schemas", {})
+    signature = message.get("signature")
+    return Loaded(
+        version=message["version"],
+        executor="process",
+        reason=reason,
+        signature=unpack_signature(signature) if signature else None,
+        body_schema=schemas.get("body"),
+        answer_schema=schemas.get("answer"),
+        example=message.get("example"),
+        notes=tuple(message.get("notes", ())),
+    )
+
+
+def _describe(slot: Slot) -> dict[str, Any]:
+    """What the banner needs of a loaded model."""
+    assert slot.loaded is not None
+    described: dict[str, Any] = json.loads(encode(describe_loaded(slot.loaded)))
+    return {
+        "name": slot.name,
+        "seconds": slot.seconds,
+        "version": slot.loaded.version,
+        "placement": slot.loaded.executor,
+        "reason": slot.loaded.reason,
+        "notes": list(slot.loaded.notes),
+        **described,
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Run one worker."""
+    config, folder, listener, board_fd, listen, slot, channel_fd = arguments
+    parsed = json.loads(config)
+    options = from_plain(parsed["options"])
+    sys.path.append(os.getcwd())  # a pickle may need the user's own modules
+    configure_logging(options.log_format)
+    board = SharedBoard.open(int(board_fd))
+    board.claim(int(slot), "worker")
+
+    async def serve() -> None:
+        worker = Worker(parsed["target"], options, folder, board, int(slot), Channel(int(channel_fd)))
+        await worker.run(adopt_socket(int(listener)), now=listen == "now")
+
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

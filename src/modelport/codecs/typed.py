@@ -1,0 +1,143 @@
+"""Bodies and answers of models written in Python, typed by their annotations and validated by Pydantic.
+
+The parameters of a function are the fields of the body; a single parameter that is itself a Pydantic model, dataclass or
+TypedDict is the body. A batched function takes a list, of which one element is one body. A list of bodies is a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+
+from modelport.codecs.json import parse, shorten
+from modelport.errors import ConfigError, InvalidInput, Problem
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TypedBody:
+    """How one model's body is read: its adapters, and how a body becomes the arguments of the function."""
+
+    one: TypeAdapter[Any]
+    many: TypeAdapter[list[Any]]
+    arguments: Callable[[Any], dict[str, Any]]
+    is_list: bool
+    answer: TypeAdapter[Any] | None
+    example: Any
+
+    def decode(self, body: bytes) -> tuple[list[Any], bool]:
+        """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
+        batch = self._is_batch(body)
+        try:
+            if b"NaN" in body or b"Infinity" in body:  # Pydantic would read them as numbers
+                parse(body, self._example_text())
+            value = (self.many if batch else self.one).validate_json(body, strict=True)
+        except ValidationError as error:
+            parse(body, self._example_text())  # what is no JSON at all gets its own message
+            raise InvalidInput(_problems(error, self._example_text())) from None
+        return (value, True) if batch else ([value], False)
+
+    def _is_batch(self, body: bytes) -> bool:
+        """Decided by the type: where a body is itself a list, a batch is a list of lists."""
+        start = body.lstrip(b" \t\r\n")
+        if not self.is_list:
+            return start.startswith(b"[")
+        return start.startswith(b"[") and start[1:].lstrip(b" \t\r\n").startswith(b"[")
+
+    def _example_text(self) -> str:
+        return json.dumps(self.example, default=str)[:400] if self.example is not None else "what /docs shows"
+
+    def schemas(self, model: str) -> dict[str, Any]:
+        """JSON Schemas of body and answer; references go to the components that the OpenAPI document gives this model."""
+        prefix = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model)
+        template = f"#/components/schemas/{prefix}.{{model}}"
+        answer = {} if self.answer is None else self.answer.json_schema(mode="serialization", ref_template=template)
+        return {"body": self.one.json_schema(ref_template=template), "answer": answer}
+
+
+def read_body_type(function: Callable[..., Any], batch: bool, example: Any, place: str) -> TypedBody:
+    """Read a function's annotations. Raises ConfigError with file and line where they do not say enough."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ConfigError(f"{place}: the annotation {error.name!r} is not defined") from None
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    _check_parameters(parameters, hints, batch, place)
+    try:
+        body, arguments = _body_of(parameters, hints, batch)
+        one, many = TypeAdapter(body), TypeAdapter(list[body])  # type: ignore[valid-type]
+        answer = _answer_of(hints.get("return"), batch)
+        answer_adapter = None if answer is None else TypeAdapter(answer)
+        (answer_adapter or one).json_schema()
+    except (PydanticUserError, TypeError) as error:
+        raise ConfigError(
+            f"{place}: these annotations cannot be read from JSON: {str(error).partition(chr(10))[0]}"
+        ) from None
+    return TypedBody(one, many, arguments, _is_list_type(body), answer_adapter, example)
+
+
+def _check_parameters(parameters: Sequence[inspect.Parameter], hints: dict[str, Any], batch: bool, place: str) -> None:
+    if not parameters:
+        raise ConfigError(f"{place}: predict takes no input; give it at least one annotated parameter")
+    for p in parameters:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
+            raise ConfigError(f"{place}: the parameter {p.name!r} cannot be a field of a body; name each input")
+        if p.name not in hints:
+            raise ConfigError(f"{place}: annotate the parameter {p.name!r}, for example  {p.name}: float")
+    if batch and (len(parameters) != 1 or get_origin(hints[parameters[0].name]) not in (list, Sequence)):
+        raise ConfigError(f"{place}: batch=True wants one parameter that is a list, for example  xs: list[float]")
+
+
+def _body_of(
+    parameters: Sequence[inspect.Parameter], hints: dict[str, Any], batch: bool
+) -> tuple[Any, Callable[[Any], dict[str, Any]]]:
+    first = parameters[0].name
+    if batch:
+        return _strict(get_args(hints[first])[0]), lambda bodies: {first: bodies}
+    if len(parameters) == 1 and _is_record(hints[first]):
+        return hints[first], lambda body: {first: body}
+    fields: dict[str, Any] = {
+        f"p{i}": (hints[p.name], Field(... if p.default is p.empty else p.default, alias=p.name))
+        for i, p in enumerate(parameters)
+    }
+    names = [p.name for p in parameters]
+    model = create_model("Body", __config__=STRICT, **fields)
+    return model, lambda body: {name: getattr(body, f"p{i}") for i, name in enumerate(names)}
+
+
+def _is_record(kind: Any) -> bool:
+    return (
+        dataclasses.is_dataclass(kind) or is_typeddict(kind) or (inspect.isclass(kind) and issubclass(kind, BaseModel))
+    )
+
+
+def _strict(kind: Any) -> Any:
+    """A bare float still refuses NaN and infinity."""
+    from typing import Annotated
+
+    return Annotated[kind, Field(allow_inf_nan=False)] if kind is float else kind
+
+
+def _is_list_type(kind: Any) -> bool:
+    return (get_origin(kind) or kind) in (list, tuple, set, frozenset, Sequence)
+
+
+def _answer_of(hint: Any, batch: bool) -> Any:
+    if hint is None or hint is Any:
+        return None
+    return (get_args(hint) or (None,))[0] if batch else hint
+
+
+def _problems(error: ValidationError, example: str) -> list[Problem]:
+    found = error.errors(include_url=False, include_context=False)[:100]
+    return [
+        Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(e["input"]), f"send for example {example}")
+        for e in found
+    ]

@@ -1,0 +1,69 @@
+"""The headers of a predict call: media type, deadline, and what an answer's headers flag."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from modelport.codecs.json import MEDIA_TYPE
+from modelport.errors import InvalidInput, Loc, MalformedBody, Problem, UnsupportedMedia
+from modelport.fronts.exchange import Exchange, Headers
+
+MAX_HEADER = 1000
+MAX_TIMEOUT_SECONDS = 3600.0
+
+
+def media_fault(exchange: Exchange) -> UnsupportedMedia | None:
+    """What is wrong with the headers that describe the body, if anything. No content type at all passes as JSON."""
+    if exchange.content_encoding not in (None, b"identity"):
+        return _unsupported(
+            f"Content-Encoding {_text(exchange.content_encoding)} is not read", "send the body uncompressed"
+        )
+    kind, _, parameters = (exchange.content_type or MEDIA_TYPE).partition(b";")
+    kind = kind.strip().lower()
+    if kind != MEDIA_TYPE and not kind.endswith(b"+json"):
+        form = b"form" in kind
+        hint = "send JSON with the header  content-type: application/json"
+        return _unsupported(
+            "A form was sent where JSON is expected" if form else f"The media type {_text(kind)} is not read", hint
+        )
+    charset = parameters.strip().lower().partition(b"charset=")[2].strip(b'"; ')
+    if charset and charset not in (b"utf-8", b"utf8", b"us-ascii"):
+        return _unsupported(f"The charset {_text(charset)} is not read", "JSON is sent in UTF-8")
+    return None
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("latin-1")[:80]
+
+
+def _unsupported(message: str, hint: str) -> UnsupportedMedia:
+    return UnsupportedMedia([Problem(("header", "content-type"), message, "unsupported_media_type", None, hint)])
+
+
+def read_deadline(sent: bytes, default_s: float) -> float | InvalidInput:
+    """The moment (monotonic) until which the caller waits, from `Request-Timeout: 2` in seconds."""
+    try:
+        seconds = float(sent)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        message = "Request-Timeout wants seconds, more than 0 and at most 3600"
+        problem = Problem(
+            ("header", "request-timeout"), message, "invalid_timeout", _text(sent), "send for example 2.5"
+        )
+        return MalformedBody([problem])
+    return monotonic() + seconds
+
+
+def flag_headers(outside: list[Loc], non_finite: int, failed: int) -> Headers:
+    """What the caller should know beside the answer."""
+    flags = []
+    if outside:
+        names = ", ".join(".".join(map(str, loc[1:])) for loc in outside[:MAX_HEADER])
+        shown = names.encode("unicode_escape")  # a name may hold what would end the header
+        flags.append((b"modelport-out-of-range", shown if len(shown) <= MAX_HEADER else shown[: MAX_HEADER - 1] + b"~"))
+    if non_finite:
+        flags.append((b"modelport-non-finite", b"%d" % non_finite))
+    if failed:
+        flags.append((b"modelport-errors", b"%d" % failed))
+    return flags

@@ -1,0 +1,138 @@
+"""The frames between HTTP workers and holders: length-prefixed, little-endian, one fixed head per kind, then bytes.
+
+frame   = u32 length of what follows · u8 kind · head · body
+CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a machine share) · u32 rows · u8 flags
+CANCEL  = u32 id
+ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
+HELLO   = nothing; the body describes the model
+GOODBYE = nothing: send no more calls on this connection, answers to earlier ones follow
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, NamedTuple
+
+KINDS = range(1, 6)
+CALL, CANCEL, ANSWER, HELLO, GOODBYE = KINDS
+SOLO = 1
+"""Flag of a call: run it in a batch of its own."""
+
+MAX_FRAME = 2**31
+
+_PREFIX = Struct("<IB")
+_CALL = Struct("<IBIdIB")
+_CANCEL = Struct("<IBI")
+_ANSWER = Struct("<IBIHIIIdd")
+_CALL_HEAD = Struct("<IdIB")
+_CANCEL_HEAD = Struct("<I")
+_ANSWER_HEAD = Struct("<IHIIIdd")
+
+
+class Call(NamedTuple):
+    """One request for a holder."""
+
+    id: int
+    deadline: float
+    rows: int
+    flags: int
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What came of a call: an HTTP status and its body, what to flag, and what the batch cost."""
+
+    id: int
+    status: int
+    failed: int
+    non_finite: int
+    batch_rows: int
+    queued_s: float
+    run_s: float
+    body: bytes
+
+
+class FrameError(Exception):
+    """The peer sent what is no frame; the connection is beyond repair."""
+
+
+def encode_call(call: Call) -> bytes:
+    """A CALL frame."""
+    size = _CALL.size - 4 + len(call.body)
+    return _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags) + call.body
+
+
+def encode_cancel(call_id: int) -> bytes:
+    """A CANCEL frame."""
+    return _CANCEL.pack(_CANCEL.size - 4, CANCEL, call_id)
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """An ANSWER frame."""
+    *head, body = answer
+    return _ANSWER.pack(_ANSWER.size - 4 + len(body), ANSWER, *head) + body
+
+
+def encode_plain(kind: int, body: bytes = b"") -> bytes:
+    """A HELLO or GOODBYE frame."""
+    return _PREFIX.pack(1 + len(body), kind) + body
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame as it came: its kind, and everything behind the kind."""
+
+    kind: int
+    data: bytes
+
+    def call(self) -> Call:
+        """Read as a CALL. Raises FrameError where the head is cut off."""
+        return Call._make((*self._head(_CALL_HEAD), self.data[_CALL_HEAD.size :]))
+
+    def answer(self) -> Answer:
+        """Read as an ANSWER. Raises FrameError where the head is cut off."""
+        return Answer._make((*self._head(_ANSWER_HEAD), self.data[_ANSWER_HEAD.size :]))
+
+    def cancelled(self) -> int:
+        """Read as a CANCEL: the id. Raises FrameError where it is cut off."""
+        return int(self._head(_CANCEL_HEAD)[0])
+
+    def _head(self, form: Struct) -> tuple[Any, ...]:
+        if len(self.data) < form.size:
+            raise FrameError(f"a frame of kind {self.kind} with {len(self.data)} bytes")
+        return form.unpack_from(self.data)
+
+
+class FrameReader:
+    """Cuts a byte stream into frames, whatever the packets were. Keeps parts, so that a large frame is joined once."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = _PREFIX.size
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that are whole now. Raises FrameError on a length or a kind that no frame has."""
+        self._parts.append(data)
+        self._have += len(data)
+        if self._have < self._need:
+            return []
+        buffer = b"".join(self._parts) if len(self._parts) > 1 else data
+        frames, at = [], 0
+        while len(buffer) - at >= (need := _frame_size(buffer, at)):
+            frames.append(Frame(buffer[at + 4], buffer[at + _PREFIX.size : at + need]))
+            at += need
+        rest = buffer[at:]
+        self._parts, self._have, self._need = [rest] if rest else [], len(rest), need
+        return frames
+
+
+def _frame_size(buffer: bytes, at: int) -> int:
+    """How many bytes the frame has that begins there; where even its prefix is cut off, the size of the prefix."""
+    if len(buffer) - at < _PREFIX.size:
+        return _PREFIX.size
+    length, kind = _PREFIX.unpack_from(buffer, at)
+    if not 1 <= length <= MAX_FRAME or kind not in KINDS:
+        raise FrameError(f"a frame of kind {kind} with {length} bytes")
+    return 4 + int(length)

@@ -1,0 +1,40 @@
+"""How many rows a batch may have: within the latency target, and no more than pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelport.kernel.cost import CostModel
+
+WORTH = 1.1
+"""A batch must be at least so many times quicker than its rows one by one; else the first of them would wait for nothing."""
+
+ENOUGH = 8
+"""Batches to see before anything is concluded; the first ones are often slow."""
+
+EXPLORE_EVERY = 256
+"""One batch in so many is cut at full size, so that a model that has changed its ways is found out."""
+
+
+@dataclass(slots=True)
+class BatchSizer:
+    """Chooses the size of the next batch from the measured cost. `target_s` is None where nobody set a target."""
+
+    max_rows: int
+    target_s: float | None = None
+    batches: int = 0
+
+    def rows(self, cost: CostModel) -> int:
+        """The bound for the next batch."""
+        self.batches += 1
+        if self.max_rows == 1 or self.batches % EXPLORE_EVERY == 0:
+            return self.max_rows
+        if cost.observations >= ENOUGH and not cost.tells_apart:  # always the same size so far: try the other end
+            return 1 if cost.mean_rows > 1 else self.max_rows
+        if not self.pays(cost):
+            return 1
+        return self.max_rows if self.target_s is None else cost.rows_within(self.target_s, self.max_rows)
+
+    def pays(self, cost: CostModel) -> bool:
+        """Whether batching gains anything, as far as is known: what has not been tried gets its try."""
+        return cost.observations < ENOUGH or cost.gain(self.max_rows) >= WORTH

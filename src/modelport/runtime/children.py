@@ -1,0 +1,113 @@
+"""Child processes: how they are started, what is known of them, and why one ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelport.runtime.channel import send
+
+
+class StartFailed(Exception):
+    """A child said that the service cannot start; the message is for the user."""
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One process and the line to it. `slot` is its place on the shared board."""
+
+    role: str
+    slot: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    started: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    retired: bool = False  # it was asked to end; its end is no surprise
+    buffer: bytes = b""
+    kill_reason: str = ""
+
+    def tell(self, message: Mapping[str, Any], descriptors: list[int] | None = None) -> None:
+        """Send a message."""
+        self.channel.setblocking(True)
+        send(self.channel, message, descriptors)
+        self.channel.setblocking(False)
+
+    def retire(self) -> None:
+        """Ask it to finish what it has and end."""
+        self.retired = True
+        if self.process.poll() is None:
+            self.process.terminate()
+
+    def kill(self, reason: str) -> None:
+        """End it now; the reason goes to the log when it is found dead."""
+        self.kill_reason = reason
+        self.process.kill()
+
+
+def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], threads: int) -> Child:
+    """Start a child by command line: no fork after imports, nothing inherited but the named descriptors."""
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [*command, str(slot), str(theirs.fileno())],
+        pass_fds=(*inherit, theirs.fileno()),
+        start_new_session=True,  # a terminal's Ctrl-C is the supervisor's to handle
+        env=_environment(threads),
+    )
+    theirs.close()
+    ours.setblocking(False)
+    return Child(role, slot, process, ours)
+
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Numeric libraries read these when they are imported, and would otherwise take every core of the machine, each."""
+    return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **os.environ}
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """`-P` keeps a file of the user's called `random.py` from shadowing the library's."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process with its parent: while a model holds the interpreter in C, no loop notices."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def describe_exit(child: Child) -> str:
+    """Why a child ended: a code, a signal, our own reason, or the kernel's out-of-memory killer."""
+    code = child.process.returncode
+    if child.kill_reason:
+        return child.kill_reason
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"killed by {name}{_out_of_memory() if name == 'SIGKILL' else ''}"
+
+
+def _out_of_memory() -> str:
+    """Whether this cgroup has counted an out-of-memory kill (v2: memory.events, v1: memory.oom_control)."""
+    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control")):
+        try:
+            counts = dict(line.split() for line in path.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        if int(counts.get("oom_kill", 0)) > 0:
+            return ", probably for want of memory: this container has had out-of-memory kills"
+    return ""

@@ -1,0 +1,180 @@
+"""The holder's side: one loaded model behind a Unix socket, where the calls of all HTTP workers meet in one queue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from modelport.errors import CallError
+from modelport.kernel.batcher import Batch, Ticket
+from modelport.kernel.frames import (
+    CALL,
+    CANCEL,
+    GOODBYE,
+    HELLO,
+    SOLO,
+    Answer,
+    Call,
+    Frame,
+    FrameError,
+    FrameReader,
+    encode_answer,
+    encode_plain,
+)
+from modelport.kernel.ports import Done, Outcome
+from modelport.kernel.reply import Reply
+from modelport.runtime.handler import Handler
+from modelport.runtime.lane import digest
+from modelport.runtime.scheduler import Scheduler
+
+Assemble = Callable[[list[Outcome], bool], Reply]
+Refuse = Callable[[CallError], Reply]
+Log = Callable[[str], None]
+
+
+class Holder:
+    """Serves one handler to every connection. `on_begin` and `on_end` surround each batch, for the watching supervisor."""
+
+    def __init__(self, handler: Handler, assemble: Assemble, refuse: Refuse, log: Log) -> None:
+        self.handler = handler
+        self.assemble = assemble
+        self.refuse = refuse
+        self.log = log
+        self.scheduler: Scheduler | None = None
+        self.connections: set[HolderConnection] = set()
+        self.draining = False
+
+    def connection(self) -> HolderConnection:
+        """A protocol for one worker."""
+        return HolderConnection(self)
+
+    def drain(self) -> None:
+        """Take no more calls; tell every worker, answer what is here."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.say_goodbye()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every worker has hung up, as it does after a goodbye when it has its last answer.
+
+        To have answered everything is not enough: a call may be on its way.
+        """
+        return not self.connections
+
+
+class CallInHand:
+    """One call of one worker, from its frame to its answer."""
+
+    __slots__ = ("arrived", "batch_rows", "call", "connection", "digest", "listed", "started", "ticket")
+
+    def __init__(self, connection: HolderConnection, call: Call) -> None:
+        self.connection = connection
+        self.call = call
+        self.arrived = time.monotonic()
+        self.started = 0.0
+        self.batch_rows = 0
+        self.listed = False
+        self.digest = b""
+        self.ticket: Ticket[Done] | None = None
+
+
+class HolderConnection(asyncio.Protocol):
+    """The line to one worker."""
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        self.calls: dict[int, CallInHand] = {}
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say who we are."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]
+        self.holder.connections.add(self)
+        self.send(encode_plain(HELLO))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The worker is gone: what it waited for is not run."""
+        self.holder.connections.discard(self)
+        for call_id in list(self.calls):
+            self._cancel(call_id)
+
+    def data_received(self, data: bytes) -> None:
+        """Take every frame that is whole."""
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except FrameError as error:
+            self.holder.log(f"a worker sent what is no frame: {error}")
+            if self._transport is not None:
+                self._transport.abort()
+
+    def send(self, frame: bytes) -> None:
+        """Write, if the worker still listens."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def say_goodbye(self) -> None:
+        """No more calls, please."""
+        self.send(encode_plain(GOODBYE))
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == CALL:
+            self._begin(CallInHand(self, frame.call()))
+        elif frame.kind == CANCEL:
+            self._cancel(frame.cancelled())
+
+    def _begin(self, held: CallInHand) -> None:
+        call, holder = held.call, self.holder
+        assert holder.scheduler is not None
+        try:
+            records, held.listed = holder.handler.decode(call.body)
+        except CallError as error:
+            return self._answer(held, holder.refuse(error))
+        if not records:
+            return self._answer(held, Reply(200, b"[]"))
+        self.calls[call.id] = held
+        held.digest = digest(call.body)
+        done = partial(self._finish, held)
+        size = len(call.body)
+        held.ticket = holder.scheduler.submit(records, done, call.deadline, size, bool(call.flags & SOLO), held)
+        return None
+
+    def _cancel(self, call_id: int) -> None:
+        held = self.calls.pop(call_id, None)
+        if held is not None and held.ticket is not None and self.holder.scheduler is not None:
+            self.holder.scheduler.cancel(held.ticket)
+
+    def _finish(self, held: CallInHand, outcomes: list[Outcome]) -> None:
+        if self.calls.pop(held.call.id, None) is not None:
+            reply = self.holder.assemble(outcomes, held.listed)
+            if reply.cause:
+                self.holder.log(f"call {held.call.id}: {reply.cause}")
+            self._answer(held, reply)
+
+    def _answer(self, held: CallInHand, reply: Reply) -> None:
+        started = held.started or held.arrived
+        queued_s, run_s = started - held.arrived, time.monotonic() - started
+        whole = held.ticket is not None and held.call.rows <= held.batch_rows  # else it waited between its batches
+        head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
+        self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body)))
+
+
+def digests_of(batch: Batch) -> list[bytes]:
+    """The digests of the calls in a batch, each once."""
+    tags: list[Any] = [ticket.tag for ticket, _ in batch.slices]
+    return [tag.digest for tag in tags if isinstance(tag, CallInHand)]
+
+
+def mark_started(batch: Batch) -> None:
+    """Note when each call's first slice began to run, and in what company."""
+    now = time.monotonic()
+    for ticket, _ in batch.slices:
+        if isinstance(ticket.tag, CallInHand) and not ticket.tag.started:
+            ticket.tag.started = now
+            ticket.tag.batch_rows = len(batch.records)

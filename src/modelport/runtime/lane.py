@@ -1,0 +1,297 @@
+"""The worker's side of a holder: sends calls, waits for answers, notices when the holder dies, and finds its successor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from hashlib import blake2b
+from math import inf
+from time import monotonic
+from typing import NamedTuple
+
+from modelport.errors import InvalidInput, Problem
+from modelport.kernel.admission import Admission, Refusal
+from modelport.kernel.cost import CostModel
+from modelport.kernel.frames import (
+    ANSWER,
+    GOODBYE,
+    HELLO,
+    SOLO,
+    Answer,
+    Call,
+    FrameReader,
+    encode_call,
+    encode_cancel,
+)
+
+RECONNECT_SECONDS = 0.02
+VERDICT_SECONDS = 0.5
+MOST_SUSPECTS = 1024
+
+LOST, EXPIRED = 0, -1
+"""The status of an answer that never came: the holder died under the call, or the deadline passed."""
+
+
+def digest(body: bytes) -> bytes:
+    """What a call is recognised by when its process dies under it."""
+    return blake2b(body, digest_size=8).digest()
+
+
+def record_refused() -> InvalidInput:
+    """The answer to a body that has killed its process twice."""
+    message = "This body has ended the model's process twice and is not tried again"
+    return InvalidInput([Problem(("body",), message, "record_refused", None, "the server's log names the deaths")])
+
+
+OnAnswer = Callable[[Answer], None]
+
+
+class Pending(NamedTuple):
+    """A call that was sent and is not answered yet."""
+
+    call: Call
+    on_answer: OnAnswer
+    timer: asyncio.TimerHandle | None
+    retried: bool
+
+
+class HolderLane:
+    """All calls of one worker to one model. Lives on the worker's loop.
+
+    `retry_lost`: answer-only models (saved ones) are asked once more, alone, when their holder dies under a call.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        admission: Admission,
+        waiting: Callable[[], int],
+        count: Callable[[int], None],
+        retry_lost: bool,
+    ) -> None:
+        self.path = path
+        self.admission = admission
+        self.retry_lost = retry_lost
+        self._waiting = waiting
+        self._count = count
+        self._loop = asyncio.get_running_loop()
+        self._connection: LaneConnection | None = None  # where calls go
+        self._newest: LaneConnection | None = None  # connected last; it has perhaps not said hello yet
+        self._lines: list[LaneConnection] = []  # every one that is open: an old holder may still owe answers
+        self._pending: dict[int, Pending] = {}
+        self._unsent: dict[int, None] = {}  # in order, until a holder says hello
+        self._orphans: list[int] = []  # their line broke; whether they ran is not known yet
+        self._verdict: tuple[float, frozenset[bytes] | None] | None = None
+        self._suspects: set[bytes] = set()
+        self._next_id = 0
+        self._closed = False
+        self.connected = asyncio.Event()
+        self._connecting: asyncio.Task[None] | None = None
+
+    @property
+    def cost(self) -> CostModel:
+        """What the model's batches have cost."""
+        return self.admission.cost
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def send(self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer) -> int | Refusal:
+        """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
+        refusal = self.admission.decide(self._waiting(), rows, deadline - monotonic())
+        if refusal is not None:
+            return refusal
+        self._next_id = call_id = (self._next_id + 1) & 0xFFFFFFFF
+        timer = (
+            None
+            if deadline == inf
+            else self._loop.call_at(self._loop.time() + deadline - monotonic(), self._expire, call_id)
+        )
+        flags = SOLO if self._suspects and digest(body) in self._suspects else 0
+        self._pending[call_id] = Pending(Call(call_id, deadline, rows, flags, body), on_answer, timer, False)
+        self._count(rows)
+        self._transmit(call_id)
+        return call_id
+
+    def cancel(self, call_id: int) -> None:
+        """The caller left."""
+        if self._forget(call_id) is not None:
+            self._recall(call_id)
+
+    def _transmit(self, call_id: int) -> None:
+        if self._connection is None:
+            self._unsent[call_id] = None
+        else:
+            self._connection.send_call(self._pending[call_id].call)
+
+    def _expire(self, call_id: int) -> None:
+        pending = self._forget(call_id)
+        if pending is not None:
+            self._recall(call_id)
+            pending.on_answer(Answer(call_id, EXPIRED, 0, 0, 0, 0.0, 0.0, b""))
+
+    def _recall(self, call_id: int) -> None:
+        for line in self._lines:
+            if call_id in line.sent:
+                line.cancel(call_id)
+
+    def _forget(self, call_id: int) -> Pending | None:
+        pending = self._pending.pop(call_id, None)
+        self._unsent.pop(call_id, None)
+        if pending is not None:
+            self._count(-pending.call.rows)
+            if pending.timer is not None:
+                pending.timer.cancel()
+        return pending
+
+    def _answered(self, answer: Answer) -> None:
+        pending = self._forget(answer.id)
+        if pending is not None:
+            if answer.batch_rows:
+                self.cost.observe(answer.batch_rows, answer.run_s, min(1.0, pending.call.rows / answer.batch_rows))
+            pending.on_answer(answer)
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Begin to connect, and keep trying: a holder that is loading or being replaced answers in its time."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = self._loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        while not self._closed and self._newest is None:
+            with contextlib.suppress(OSError):
+                await self._loop.create_unix_connection(lambda: LaneConnection(self), self.path)
+            if self._newest is None:
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    def close(self) -> None:
+        """Stop connecting; let the line go."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    def connected_to(self, connection: LaneConnection) -> None:
+        """The kernel has connected; whoever accepts says hello."""
+        self._newest = connection
+        self._lines.append(connection)
+
+    def welcomed(self, connection: LaneConnection) -> None:
+        """A holder said hello: calls go there from now on."""
+        self._connection = connection
+        self.connected.set()
+        unsent, self._unsent = self._unsent, {}
+        for call_id in unsent:
+            connection.send_call(self._pending[call_id].call)
+
+    def dismissed(self, connection: LaneConnection) -> None:
+        """The holder takes no more calls: look for its successor; its answers still come on the old line."""
+        if self._connection is connection:
+            self._connection = None
+            self.connected.clear()
+        if self._newest is connection:  # it may also break before it said hello
+            self._newest = None
+            self.connect()
+
+    def lost(self, connection: LaneConnection) -> None:
+        """The line broke. What becomes of the calls on it depends on which of them ran: the supervisor knows, see `died`."""
+        self._lines.remove(connection)
+        self.dismissed(connection)
+        self._orphans += connection.sent & self._pending.keys()
+        if not self._orphans:
+            return
+        verdict, self._verdict = self._verdict, None
+        if verdict is not None and monotonic() - verdict[0] < VERDICT_SECONDS:
+            self._settle_orphans(verdict[1])
+        else:
+            self._loop.call_later(VERDICT_SECONDS, self._settle_orphans, None)
+
+    def died(self, running: frozenset[bytes] | None) -> None:
+        """The supervisor's word on a dead holder: the digests of the calls that ran; None where that is not known."""
+        if len(self._suspects) > MOST_SUSPECTS:
+            self._suspects.clear()
+        self._suspects |= running or frozenset()
+        if self._orphans:
+            self._settle_orphans(running)
+        else:
+            self._verdict = (monotonic(), running)  # we notice the broken line in a moment
+
+    def _settle_orphans(self, running: frozenset[bytes] | None) -> None:
+        """What did not run is asked again. What ran is asked once more, alone, where that is safe, or answered as lost."""
+        orphans, self._orphans = self._orphans, []
+        for call_id in orphans:
+            pending = self._pending.get(call_id)
+            if pending is None:
+                continue
+            if running is not None and digest(pending.call.body) not in running:
+                self._transmit(call_id)
+            elif self.retry_lost and not pending.retried:
+                call = pending.call._replace(flags=pending.call.flags | SOLO)
+                self._pending[call_id] = pending._replace(call=call, retried=True)
+                self._transmit(call_id)
+            else:
+                self._forget(call_id)
+                pending.on_answer(Answer(call_id, LOST, 0, 0, 0, 0.0, 0.0, b""))
+
+
+class LaneConnection(asyncio.Protocol):
+    """One line to one holder process."""
+
+    def __init__(self, lane: HolderLane) -> None:
+        self.sent: set[int] = set()  # calls whose answers come on this line
+        self._dismissed = False
+        self._lane = lane
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the holder's hello: the kernel accepts for a process that is still loading."""
+        self._transport = transport  # type: ignore[assignment]
+        self._lane.connected_to(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take every frame that is whole."""
+        for frame in self._reader.feed(data):
+            if frame.kind == ANSWER:
+                answer = frame.answer()
+                self.sent.discard(answer.id)
+                self._lane._answered(answer)
+                self._close_if_done()
+            elif frame.kind == HELLO:
+                self._lane.welcomed(self)
+            elif frame.kind == GOODBYE:
+                self._dismissed = True
+                self._lane.dismissed(self)
+                self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        """The holder waits for this: a call may have been on its way while it said goodbye."""
+        if self._dismissed and not self.sent:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The holder is gone, or this line was closed after its goodbye."""
+        self._lane.lost(self)
+
+    def send_call(self, call: Call) -> None:
+        """Send a call, and remember that its answer comes on this line."""
+        self.sent.add(call.id)
+        self.write(encode_call(call))
+
+    def cancel(self, call_id: int) -> None:
+        """Nobody waits for this call any more; it is not answered."""
+        self.sent.discard(call_id)
+        self.write(encode_cancel(call_id))
+        self._close_if_done()
+
+    def write(self, frame: bytes) -> None:
+        """Send a frame."""
+        if self._transport is not None:
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,68 @@
+"""Whether a call may queue: what is refused could not have been served; a full queue says when to come back."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelport.kernel.admission import Admission, Refusal
+from modelport.kernel.cost import CostModel
+from modelport.kernel.meters import QUEUE_FULL, TOO_LATE
+
+
+def admission(seconds_per_row: float = 0.01, queue_rows: int = 100, max_rows: int = 10) -> Admission:
+    cost = CostModel()
+    for rows in (1, 2, 10):
+        cost.observe(rows, seconds_per_row * rows)
+    return Admission(queue_rows, max_rows, cost)
+
+
+many = settings(max_examples=200, deadline=None)
+rows_of = st.integers(1, 300)
+
+
+@many
+@given(rows_of, st.floats(0, 1))
+def test_where_nothing_waits_a_call_of_any_size_is_admitted(rows: int, seconds_left: float) -> None:
+    assert admission().decide(0, rows, seconds_left) is None
+
+
+@many
+@given(st.integers(1, 300), rows_of, st.floats(0, 10))
+def test_what_is_admitted_fits_the_queue_and_the_deadline(waiting: int, rows: int, seconds_left: float) -> None:
+    if admission().decide(waiting, rows, seconds_left) is None:
+        assert waiting + rows <= 100
+        assert (waiting + rows) * 0.01 <= seconds_left * 1.001
+
+
+@many
+@given(st.integers(0, 300), rows_of, st.floats(0, 10))
+def test_a_call_that_would_be_admitted_is_admitted_with_fewer_rows_ahead(
+    waiting: int, rows: int, seconds_left: float
+) -> None:
+    if admission().decide(waiting, rows, seconds_left) is None:
+        assert admission().decide(waiting // 2, rows, seconds_left) is None
+
+
+@many
+@given(st.integers(1, 10**6), rows_of)
+def test_the_retry_is_half_the_time_that_the_queue_takes_and_a_whole_second_at_least(waiting: int, rows: int) -> None:
+    refusal = admission().decide(waiting, rows, 0.0)
+    assert isinstance(refusal, Refusal)
+    assert refusal.retry_after_s >= 1
+    assert refusal.retry_after_s - 1 <= waiting * 0.01 / 2 * 1.001
+
+
+def test_the_reason_names_what_is_full() -> None:
+    full = admission().decide(95, 10, 60.0)
+    assert full is not None
+    assert (full.reason, full.kind) == ("the queue is full (95 of 100 rows)", QUEUE_FULL)
+    late = admission().decide(50, 10, 0.25)
+    assert late is not None
+    assert (late.reason, late.kind) == ("the queue would take 0.6 s, the deadline is in 0.25 s", TOO_LATE)
+
+
+def test_before_anything_ran_only_the_bound_in_rows_counts() -> None:
+    untaught = Admission(100, 10, CostModel())
+    assert untaught.decide(90, 10, 0.0) is None
+    assert untaught.decide(91, 10, 60.0) is not None

@@ -1,0 +1,111 @@
+"""Frames between processes: whatever the packets were, the same frames come out; garbage is refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelport.kernel import frames
+from modelport.kernel.frames import Answer, Call, Frame, FrameError, FrameReader
+
+u32 = st.integers(0, 2**32 - 1)
+bodies = st.binary(max_size=40)
+moments = st.one_of(st.just(inf), st.floats(0, 1e9))
+calls = st.builds(Call, u32, moments, u32, st.integers(0, 255), bodies)
+answers = st.builds(Answer, u32, st.integers(0, 2**16 - 1), u32, u32, u32, moments, moments, bodies)
+plain = st.tuples(st.sampled_from([frames.HELLO, frames.GOODBYE]), bodies)
+messages = st.lists(st.one_of(calls, answers, u32, plain), max_size=12)
+
+
+def encoded(message: Any) -> bytes:
+    if isinstance(message, Call):
+        return frames.encode_call(message)
+    if isinstance(message, Answer):
+        return frames.encode_answer(message)
+    return frames.encode_cancel(message) if isinstance(message, int) else frames.encode_plain(*message)
+
+
+def decoded(frame: Frame) -> Any:
+    if frame.kind == frames.CALL:
+        return frame.call()
+    if frame.kind == frames.ANSWER:
+        return frame.answer()
+    return frame.cancelled() if frame.kind == frames.CANCEL else (frame.kind, frame.data)
+
+
+def packets(stream: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    return [stream[start:end] for start, end in pairwise(edges)]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(messages, st.lists(st.integers(0, 10**6), max_size=30))
+def test_what_was_sent_arrives_whatever_the_packets_were(sent: list[Any], cuts: list[int]) -> None:
+    reader = FrameReader()
+    stream = b"".join(map(encoded, sent))
+    assert [decoded(f) for packet in packets(stream, cuts) for f in reader.feed(packet)] == sent
+
+
+@settings(max_examples=300, deadline=None)
+@given(messages.filter(bool), st.integers(0, 10**6))
+def test_a_frame_comes_out_as_soon_as_its_last_byte_is_there(sent: list[Any], cut: int) -> None:
+    reader = FrameReader()
+    stream = b"".join(map(encoded, sent))
+    at = cut % len(stream)
+    whole = [decoded(frame) for frame in reader.feed(stream[:at])]
+    assert whole == sent[: len(whole)]
+    assert len(b"".join(map(encoded, sent[: len(whole) + 1]))) > at
+
+
+def test_the_length_of_each_frame_says_where_the_next_begins() -> None:
+    for message in (Call(1, 2.0, 3, 4, b"body"), Answer(1, 200, 0, 0, 1, 0.0, 0.0, b"body"), 7, (frames.HELLO, b"")):
+        frame = encoded(message)
+        assert int.from_bytes(frame[:4], "little") == len(frame) - 4
+
+
+@pytest.mark.parametrize("length", [0, 2**31 + 1, 2**32 - 1])
+def test_a_length_that_no_frame_has_is_refused(length: int) -> None:
+    with pytest.raises(FrameError, match=str(length)):
+        FrameReader().feed(length.to_bytes(4, "little") + bytes([frames.CALL]))
+
+
+@pytest.mark.parametrize("kind", [0, 6, 255])
+def test_a_kind_that_no_frame_has_is_refused(kind: int) -> None:
+    with pytest.raises(FrameError, match=f"kind {kind}"):
+        FrameReader().feed(frames.encode_plain(kind, b"x"))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=5))
+def test_garbage_is_refused_or_waited_for_and_raises_nothing_else(garbage: list[bytes]) -> None:
+    reader = FrameReader()
+    try:
+        for packet in garbage:
+            for frame in reader.feed(packet):
+                decoded(frame)
+    except FrameError:
+        return
+
+
+@pytest.mark.parametrize("kind", [frames.CALL, frames.ANSWER, frames.CANCEL])
+def test_a_head_that_is_cut_off_is_refused(kind: int) -> None:
+    (frame,) = FrameReader().feed(frames.encode_plain(kind, b"abc"))
+    with pytest.raises(FrameError, match="3 bytes"):
+        decoded(frame)
+
+
+def test_the_parts_of_a_large_frame_are_kept_and_joined_once() -> None:
+    """Joining at every packet would copy a large body hundreds of times."""
+    reader = FrameReader()
+    stream = frames.encode_call(Call(1, inf, 1, 0, bytes(range(256)) * 4096))
+    parts = [stream[at : at + 65536] for at in range(0, len(stream), 65536)]
+    for part in parts[:-1]:
+        assert not reader.feed(part)
+    assert all(kept is part for kept, part in zip(reader._parts, parts[:-1], strict=True))
+    assert len(reader.feed(parts[-1])) == 1
+    assert not reader._parts

@@ -1,0 +1,54 @@
+"""How many rows a batch may have: full where that pays, one where it does not, and found out soon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelport.kernel.cost import CostModel
+from modelport.kernel.sizing import EXPLORE_EVERY, BatchSizer
+
+CLIENTS = 32
+
+
+def sizes(cost_of: Callable[[int], float], lone: int, batches: int, target_s: float | None = None) -> list[int]:
+    """What is cut for callers who come one by one at first, and then all at once."""
+    cost, sizer, random, found = CostModel(), BatchSizer(256, target_s), Random(1), []
+    for number in range(lone + batches):
+        rows = min(1 if number < lone else CLIENTS, sizer.rows(cost))
+        cost.observe(rows, cost_of(rows) * random.uniform(0.95, 1.05))
+        found.append(rows)
+    return found[lone:]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 600))
+def test_a_model_that_gains_by_batches_gets_them_at_once_however_long_it_was_asked_one_by_one(lone: int) -> None:
+    found = sizes(lambda rows: 0.01 + 0.0001 * rows, lone, 40)
+    assert found.count(CLIENTS) >= 38
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 600))
+def test_a_model_that_gains_nothing_is_soon_asked_one_by_one(lone: int) -> None:
+    found = sizes(lambda rows: 0.01 * rows, lone, EXPLORE_EVERY)
+    assert found.count(1) >= EXPLORE_EVERY - 10
+
+
+@pytest.mark.parametrize(("target_s", "rows"), [(0.02, 10), (0.015, 5), (0.001, 1), (1.0, CLIENTS)])
+def test_a_target_for_the_latency_bounds_the_batch(target_s: float, rows: int) -> None:
+    found = sizes(lambda rows: 0.01 + 0.001 * rows, 0, 200, target_s)
+    assert sorted(found[50:])[len(found[50:]) // 2] == pytest.approx(rows, abs=1)
+
+
+def test_one_batch_in_many_is_cut_at_full_size_to_find_out_what_has_changed() -> None:
+    found = sizes(lambda rows: 0.01 * rows, 0, 3 * EXPLORE_EVERY)
+    assert found[EXPLORE_EVERY:].count(CLIENTS) >= 2
+
+
+def test_a_model_that_takes_one_record_at_a_time_is_given_no_more() -> None:
+    assert BatchSizer(1).rows(CostModel()) == 1

@@ -1,0 +1,213 @@
+"""One served app with many models: what each caller gets when a call, or its neighbour, goes wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.process.engine import Served, serve, until, write_app
+
+MODELS = """
+def count(name):
+    with open(name, "a") as file:
+        file.write("x")
+
+@service.model("echo")
+def echo(x: float) -> float:
+    return x
+
+@service.model("poison", batch=True)
+def poison(items: list[int]) -> list[int]:
+    time.sleep(0.02)
+    if 13 in items:
+        raise ValueError("thirteen")
+    return [item * 2 for item in items]
+
+@service.model("miscount", batch=True)
+def miscount(items: list[int]) -> list[int]:
+    return items[1:]
+
+@service.model("lists", batch=True)
+def lists(items: list[list[float]]) -> list[float]:
+    return [sum(item) for item in items]
+
+@service.model("slow")
+def slow(seconds: float) -> float:
+    count("slow.count")
+    time.sleep(seconds)
+    return seconds
+
+@service.model("runaway")
+def runaway(forever: bool) -> str:
+    while forever:
+        pass
+    return "fine"
+
+@service.model("hold_gil")
+def hold_gil(seconds: float) -> float:
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    return seconds
+
+@service.model("fatal")
+def fatal(how: str) -> str:
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "exit":
+        os._exit(3)
+    return how
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """All models, small queue, two workers."""
+    app = write_app(tmp_path_factory.mktemp("engine"), MODELS)
+    with serve(app, "--queue-rows", "6", "--workers", "2", "--kill-grace", "0.2") as service:
+        yield service
+
+
+def calls_of(served: Served) -> int:
+    """How often the slow model has begun."""
+    path = served.log.with_name("slow.count")
+    return path.stat().st_size if path.exists() else 0
+
+
+def test_a_poison_record_fails_alone(served: Served) -> None:
+    answers = [served.predict_later(value, "poison") for value in (1, 13, 2, 3)]
+    got = [answer.result() for answer in answers]
+    assert [a.status for a in got] == [200, 500, 200, 200]
+    assert [a.json for a in got if a.status == 200] == [2, 4, 6]
+
+
+def test_a_batch_says_which_of_its_rows_failed(served: Served) -> None:
+    answer = served.predict([1, 13, 2], "poison")
+    assert answer.headers["modelport-errors"] == "1"
+    first, failed, last = answer.json
+    assert (first, last) == (2, 4)
+    assert "thirteen" not in json.dumps(failed)  # what the model raised is for the log
+    served.wait_for("thirteen")
+
+
+def test_a_wrong_number_of_answers_names_both_numbers(served: Served) -> None:
+    answer = served.predict([1, 2, 3], "miscount")
+    assert "2" in answer.body.decode()
+    assert "3 records" in answer.body.decode()
+    assert served.predict(1, "miscount").status == 500
+
+
+def test_where_a_body_is_a_list_a_batch_is_a_list_of_lists(served: Served) -> None:
+    assert served.predict([1, 2, 3.5], "lists").json == 6.5
+    assert served.predict([[1, 2], [3]], "lists").json == [3, 3]
+    assert served.predict([], "lists").status in (200, 422)
+    assert served.predict([[1, 2], 3], "lists").status == 422
+    assert served.predict(1, "lists").status == 422
+
+
+def test_a_list_of_bodies_is_a_batch(served: Served) -> None:
+    assert served.predict([{"x": 1}, {"x": 2.5}], "echo").json == [1, 2.5]
+    assert served.predict([], "echo").json == []
+    wrong = served.predict([{"x": 1}, {"x": "a"}, {"y": 1}], "echo")
+    assert wrong.status == 422
+    assert "x" in wrong.body.decode()
+
+
+def test_a_deadline_that_passes_is_a_504_in_time(served: Served) -> None:
+    answer = served.predict({"seconds": 0.5}, "slow", request_timeout="0.2")
+    assert answer.status == 504
+    assert 0.15 < answer.seconds < 0.45
+    until(lambda: served.predict({"seconds": 0}, "slow").status == 200, 2)
+
+
+def test_a_deadline_that_is_no_number_is_refused(served: Served) -> None:
+    for wrong in ("soon", "-1", "nan", "0"):
+        assert served.predict({"x": 1}, "echo", request_timeout=wrong).status == 400
+
+
+def test_what_waited_past_its_deadline_is_never_run(served: Served) -> None:
+    before = calls_of(served)
+    running = served.predict_later({"seconds": 0.6}, "slow")
+    until(lambda: calls_of(served) == before + 1, 2)
+    late = [served.predict_later({"seconds": 0}, "slow", request_timeout="0.2") for _ in range(3)]
+    assert [call.result().status for call in late] == [504, 504, 504]
+    assert running.result().status == 200
+    assert served.predict({"seconds": 0}, "slow").status == 200
+    assert calls_of(served) == before + 2
+
+
+def test_callers_who_leave_leave_the_queue(served: Served) -> None:
+    before = calls_of(served)
+    running = served.predict_later({"seconds": 0.6}, "slow")
+    until(lambda: calls_of(served) == before + 1, 2)
+    body = b'{"seconds": 0}'
+    head = b"POST /models/slow/predict HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+    leaving = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(4)]
+    for line in leaving:
+        line.sendall(head + body)
+    staying = served.predict_later({"seconds": 0}, "slow")
+    time.sleep(0.1)
+    for line in leaving:
+        line.close()
+    assert running.result().status == 200
+    assert staying.result().status == 200
+    assert served.predict({"seconds": 0}, "slow").status == 200
+    assert calls_of(served) == before + 3
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(served: Served) -> None:
+    calls = [served.predict_later({"seconds": 0.1}, "slow") for _ in range(16)]
+    answers = [call.result() for call in calls]
+    shed = [answer for answer in answers if answer.status == 503]
+    assert {answer.status for answer in answers} == {200, 503}
+    assert len(answers) - len(shed) >= 5
+    for answer in shed:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.seconds < 0.1
+    assert served.predict({"seconds": 0}, "slow").status == 200
+
+
+@pytest.mark.parametrize(("model", "body"), [("runaway", {"forever": True}), ("hold_gil", {"seconds": 20})])
+def test_a_call_that_never_ends_is_ended_and_the_next_one_answered(served: Served, model: str, body: object) -> None:
+    began = time.monotonic()
+    stuck = served.predict_later(body, model, request_timeout="0.5")
+    time.sleep(0.1)
+    assert served.get("/livez").seconds < 0.5
+    assert served.predict({"x": 1}, "echo").status == 200
+    assert stuck.result().status == 504
+    assert 0.4 < stuck.result().seconds < 1.0
+    good = {"forever": False} if model == "runaway" else {"seconds": 0}
+    until(lambda: served.predict(good, model).status == 200, 4)
+    assert time.monotonic() - began < 0.5 + 2.5
+    assert "past its hard limit" in served.wait_for(f"of {model} ended: killed")
+
+
+def test_calls_that_waited_behind_a_call_that_never_ends_are_answered_by_the_next_process(served: Served) -> None:
+    until(lambda: served.predict({"forever": False}, "runaway").status == 200, 10)
+    stuck = served.predict_later(
+        {
+            "forever": True,
+        },
+        "runaway",
+        request_timeout="0.5",
+    )
+    time.sleep(0.1)
+    behind = [served.predict_later({"forever": False}, "runaway") for _ in range(3)]
+    assert stuck.result().status in (504, 422)
+    assert [answer.result().status for answer in behind] == [200, 200, 200]
+
+
+def test_a_body_that_kills_twice_is_refused_unrun_and_others_are_served(served: Served) -> None:
+    for _ in range(2):
+        until(lambda: served.predict({"how": "fine"}, "fatal").status == 200, 10)
+        died = served.predict({"how": "segfault"}, "fatal")
+        assert died.status == 503
+        assert int(died.headers["retry-after"]) >= 1
+    until(lambda: served.predict({"how": "fine"}, "fatal").status == 200, 10)
+    before = served.text().count("of fatal ended")
+    until(lambda: served.predict({"how": "segfault"}, "fatal").status == 422, 2)
+    assert b"record_refused" in served.predict({"how": "segfault"}, "fatal").body
+    assert served.text().count("of fatal ended") == before == 2
+    assert "SIGSEGV" in served.text()

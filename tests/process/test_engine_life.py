@@ -1,0 +1,266 @@
+"""Starting, dying, being replaced: what a service does when its processes end, or are asked to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.process.engine import Answer, Served, alive, serve, until, write_app
+
+WHO = """
+@service.model("who")
+def who(x: int) -> list[int]:
+    return [x, os.getpid()]
+"""
+SLOW = """
+@service.model("slow")
+def slow(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+"""
+
+
+class Traffic:
+    """Somebody who asks again and again, and remembers what was not answered right."""
+
+    def __init__(self, served: Served, body: object = None, threads: int = 3) -> None:
+        self.served = served
+        self.body = body
+        self.asked = 0
+        self.wrong: list[Answer] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(threads)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._over.is_set():
+            self.asked += 1
+            answer = self.served.predict({"x": self.asked} if self.body is None else self.body)
+            if answer.status != 200:
+                self.wrong.append(answer)
+
+
+def holder_of(served: Served) -> int:
+    """The process that answers now."""
+    return int(served.predict({"x": 1}).json[1])
+
+
+def test_a_killed_holder_is_replaced_by_its_standby(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, WHO)) as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        time.sleep(0.5)
+        first = holder_of(served)
+        for _ in range(3):
+            os.kill(first, signal.SIGKILL)
+            began = time.monotonic()
+            until(lambda: served.predict({"x": 1}).status == 200, 5)
+            assert time.monotonic() - began < 1
+            first, before = holder_of(served), first
+            assert first != before
+            until(lambda: len(served.children("holder")) == 2, 10)
+        assert "SIGKILL" in served.text()
+        assert "Traceback" not in served.text()
+
+
+def test_a_killed_worker_is_replaced_and_the_model_stays(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, WHO + SLOW), "--workers", "2") as served:
+        holder = served.predict({"x": 1}, "who").json[1]
+        for _ in range(3):
+            victim = served.children("worker")[0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda gone=victim: gone not in served.children("worker"), 5)  # type: ignore[misc]
+            assert served.predict({"x": 1}, "who").status == 200
+            until(lambda: len(served.children("worker")) == 2, 5)
+        time.sleep(0.7)
+        for _ in range(40):
+            assert served.predict({"x": 1}, "who").json == [1, holder]
+            assert served.predict({"x": 1}).status == 404  # two models: none of them is the only one
+            assert served.predict({"seconds": 0}, "slow").status == 200
+
+
+def test_a_saved_model_is_asked_once_more_when_its_process_dies(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    (tmp_path / "sleepy.py").write_text(
+        "import time\nfrom sklearn.base import BaseEstimator, RegressorMixin\n"
+        "class Sleepy(RegressorMixin, BaseEstimator):\n"
+        "    def fit(self, X, y):\n        self.n_features_in_ = 1\n        return self\n"
+        "    def predict(self, X):\n        import numpy\n        time.sleep(0.6)\n"
+        "        return numpy.asarray(X, dtype=float)[:, 0] * 2\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        model = __import__("sleepy").Sleepy().fit([[1.0]], [1.0])
+        joblib.dump(model, tmp_path / "model.joblib")
+    finally:
+        sys.path.remove(str(tmp_path))
+    with serve(tmp_path / "model.joblib") as served:
+        until(lambda: len(served.children("holder")) == 2, 20)
+        assert served.predict({"x0": 2.0}).status == 200
+        time.sleep(1.5)  # the standby loads scikit-learn
+        call = served.predict_later({"x0": 3.0})
+        time.sleep(0.3)
+        for pid in served.children("holder")[:1]:
+            os.kill(pid, signal.SIGKILL)
+        assert call.result().status == 200
+        assert call.result().json["prediction"] == 6.0
+
+
+@pytest.mark.parametrize("stuck", [False, True], ids=["idle", "with a call that holds the interpreter"])
+def test_nothing_is_left_of_a_service_whose_supervisor_was_killed(tmp_path: Path, stuck: bool) -> None:
+    holds = """
+@service.model("holds")
+def holds(seconds: int) -> int:
+    ctypes.PyDLL(None).usleep(seconds * 1_000_000)
+    return seconds
+"""
+    with serve(write_app(tmp_path, holds)) as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        children = served.children()
+        if stuck:
+            served.predict_later({"seconds": 20})
+            time.sleep(0.2)
+        served.signal(signal.SIGKILL)
+        began = time.monotonic()
+        until(lambda: not any(map(alive, children)), 2, lambda: f"alive: {[p for p in children if alive(p)]}")
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", served.port))
+            again.listen()
+        assert time.monotonic() - began < 2
+        assert "Traceback" not in served.text()
+
+
+def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, SLOW)) as served:
+        children = served.children()
+        calls = [served.predict_later({"seconds": 0.4}) for _ in range(3)]
+        time.sleep(0.2)
+        served.signal(signal.SIGTERM)
+        until(lambda: served.get("/readyz").status == 503, 1)
+        assert served.get("/livez").status == 200
+        assert [call.result().status for call in calls] == [200, 200, 200]
+        assert served.process.wait(10) == 0
+        assert not any(map(alive, children))
+
+
+def test_a_reload_loses_nothing_and_brings_the_new_code(tmp_path: Path) -> None:
+    app = write_app(tmp_path, WHO)
+    with serve(app, "--workers", "2") as served, Traffic(served) as traffic:
+        for version in range(2, 5):
+            write_app(tmp_path, WHO.replace("[x, os", f"[x * {version}, os"))
+            served.signal(signal.SIGHUP)
+            until(lambda v=version: served.predict({"x": 1}).json[0] == v, 10)  # type: ignore[misc]
+            until(lambda: len(served.children("worker")) == 2 and len(served.children("holder")) == 2, 10)
+    assert traffic.asked > 100
+    assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+    assert "Traceback" not in served.text()
+
+
+def test_hangups_in_quick_succession_end_in_one_service(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, WHO), "--workers", "2") as served, Traffic(served) as traffic:
+        for _ in range(6):
+            served.signal(signal.SIGHUP)
+            time.sleep(0.05)
+        time.sleep(1)
+        until(lambda: len(served.children("worker")) == 2 and len(served.children("holder")) == 2, 15)
+        assert served.process.poll() is None
+    assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+
+
+def test_new_code_that_does_not_start_leaves_the_old_in_place(tmp_path: Path) -> None:
+    app = write_app(tmp_path, WHO)
+    with serve(app) as served:
+        with Traffic(served) as traffic:
+            app.write_text("raise RuntimeError('broken on purpose')\n")
+            served.signal(signal.SIGHUP)
+            served.wait_for("broken on purpose")
+            time.sleep(0.3)
+        assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+        assert traffic.asked
+        write_app(tmp_path, WHO)  # and mended code comes in again
+        served.signal(signal.SIGHUP)
+        until(lambda: len(served.children("holder")) == 2 and len(served.children("worker")) >= 1, 10)
+        time.sleep(1)
+        os.kill(holder_of(served), signal.SIGKILL)
+        until(lambda: served.predict({"x": 1}).status == 200, 5)
+
+
+def test_loading_is_a_state(tmp_path: Path) -> None:
+    models = """
+@service.model("late")
+class Late:
+    def load(self):
+        ctypes.PyDLL(None).usleep(1_500_000)
+    def predict(self, x: float) -> float:
+        return x
+"""
+    port = free_port()
+    with serve(write_app(tmp_path, models), "--port", str(port), ready=False) as served:
+        served.port = port
+        until(lambda: served.get("/livez").status == 200, 5)
+        seen = set()
+        slowest = 0.0
+        while (answer := served.get("/readyz")).status == 503:
+            seen.add(answer.json["state"])
+            slowest = max(slowest, served.get("/livez").seconds)
+        assert seen == {"loading"}
+        assert slowest < 0.5
+        assert served.predict({"x": 1}).status == 200
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ('@service.model("m")\ndef m(x: "NoSuchType") -> float:\n    return x\n', "app.py:"),
+        ('@service.model("m")\ndef m(x) -> float:\n    return x\n', "app.py:"),
+        ('@service.model("m", batch=True)\ndef m(x: float) -> float:\n    return x\n', "app.py:"),
+        ('@service.model("m")\nclass M:\n    def predict(self, *x: float) -> float:\n        return 1.0\n', "app.py:"),
+        (
+            '@service.model("m")\nclass M:\n    def load(self):\n        raise OSError("no weights")\n'
+            "    def predict(self, x: float) -> float:\n        return x\n",
+            "no weights",
+        ),
+        ("raise KeyError('at import')\n", "at import"),
+        ("service = None\n", "no Service"),
+    ],
+)
+def test_what_cannot_be_served_fails_at_the_start(tmp_path: Path, models: str, said: str) -> None:
+    with serve(write_app(tmp_path, models), ready=False) as served:
+        assert served.process.wait(15) != 0
+        assert said in served.text()
+        assert not served.children()
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "modelport", "serve", str(write_app(tmp_path, WHO)), "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "in use" in done.stderr
