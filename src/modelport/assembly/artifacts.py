@@ -67,7 +67,11 @@ def _loaders() -> Iterator[Loader]:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=ENTRY_POINTS):
-        yield entry.load()()
+        try:
+            loader = entry.load()()
+        except Exception as error:  # somebody else's package, broken in whatever way
+            raise ArtifactError(f"the loader {entry.value!r} of another package cannot be imported: {error}") from None
+        yield loader
 
 
 def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class HolderMain:
         self.service: Service | None = None
         self.holder: Holder | None = None
         self.index = 0
+        self.model = ""
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
@@ -77,6 +79,7 @@ class HolderMain:
             self.channel.tell(event="failed", error=f"loading failed: {cause_of(unknown)}")
 
     def _load(self, model: str | None) -> None:
+        self.model = model or self.model
         if not is_python(self.target):
             return self._publish(load_saved(Path(self.target), self.options))
         self.service = self.service or import_service(self.target)
@@ -89,7 +92,7 @@ class HolderMain:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
 
     def _make_holder(self, handler: Handler) -> None:
-        self.holder = Holder(handler, assemble_reply, refuse_reply, log.error)
+        self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, log.error)
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
@@ -148,9 +151,9 @@ class HolderMain:
         self._end.set()
 
 
-def assemble_reply(outcomes: list[Outcome], listed: bool) -> Reply:
+def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
     """One answer from the outcomes of a call, in the shapes of the REST front."""
-    return assemble(outcomes, listed, encode_failure, failure_body, count_non_finite)
+    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count_non_finite)
 
 
 def refuse_reply(error: CallError) -> Reply:

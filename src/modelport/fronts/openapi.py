@@ -98,8 +98,11 @@ def _predict_operation(slot: Slot) -> Schema:
         "tags": [slot.name],
         "operationId": f"predict_{slot.name}",
         "summary": f"Predict with {slot.name}",
-        "description": "One record gives one answer; a list of records gives a list of answers in the same order.",
-        "parameters": [_REQUEST_ID, _REQUEST_TIMEOUT],
+        "description": (
+            "One record gives one answer; a list of records gives a list of answers in the same order. "
+            "The header `Request-Timeout: 2` says how many seconds the caller waits."
+        ),
+        "parameters": [_REQUEST_ID],
         "requestBody": {
             "required": True,
             "content": {
@@ -129,15 +132,6 @@ _REQUEST_ID: Schema = {
     "required": False,
     "description": "Echoed in the answer and written to the log, if it is of at most 128 printable ASCII characters",
     "schema": {"type": "string"},
-}
-
-
-_REQUEST_TIMEOUT: Schema = {
-    "name": "Request-Timeout",
-    "in": "header",
-    "required": False,
-    "description": "Seconds that the caller waits; 504 when they have passed",
-    "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
 }
 
 

@@ -63,6 +63,7 @@ class PredictRoute:
         self.default_deadline_s = default_deadline_s
         self.recorder = recorder
         self.refused: set[bytes] = set()
+        self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
         self._deadline_s = inf
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
@@ -142,7 +143,7 @@ class PredictRoute:
         body = outcomes[0]
         if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
             return self._send(exchange, 200, body, self.headers)  # almost every call ends here
-        reply = assemble(outcomes, decoded.batch, encode_failure, failure_body, count_non_finite)
+        reply = assemble(outcomes, decoded.batch, encode_failure, self._failure_body, count_non_finite)
         if reply.cause:
             self._log(exchange, reply)
         flags = flag_headers(decoded.outside, reply.non_finite, reply.failed)

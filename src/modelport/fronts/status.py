@@ -44,10 +44,10 @@ def error_body(error: CallError) -> bytes:
     return simple_error(("server",), str(error), error.code)
 
 
-def failure_body(failure: Failure) -> bytes:
+def failure_body(model: str, failure: Failure) -> bytes:
     """The error body of a record that failed by itself."""
     hint = "the server's log names the cause under this request id" if failure.cause else ""
-    return simple_error(("model",), failure.message, failure.code, hint)
+    return simple_error(("model", model), failure.message, failure.code, hint)
 
 
 def simple_error(loc: Sequence[str | int], message: str, code: str, hint: str = "") -> bytes:
