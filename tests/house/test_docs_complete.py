@@ -20,9 +20,17 @@ from modelport.kernel.signature import Kind
 from tests.house.source import PACKAGE, ROOT, package_files, tree
 
 REFERENCE = ROOT / "docs" / "reference"
-DEFAULTS = {"workers": "auto", "max_body": "16MiB", "name": "the file's stem"}
+DEFAULTS = {
+    "workers": "auto",
+    "max_body": "16MiB",
+    "name": "the file's stem",
+    "default_deadline": "30s",
+    "kill_grace": "500ms",
+    "drain_delay": "1s",
+    "standby": "on",
+}
 
-ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "Failure": 0}
+ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "._give_up": 3, "Failure": 0}
 """Which argument of these functions is the `type` of a problem or the `code` of a failure."""
 
 
@@ -42,7 +50,8 @@ def test_each_option_has_its_row(option: Any) -> None:
     start = (
         f"| `{flag} {option.metadata['metavar']}` | `{ENV_PREFIX}{option.name.upper()}` | `{option.name}` | {shown} |"
     )
-    assert start.replace("N|auto", "N\\|auto").replace("text|json", "text\\|json") in page("configuration.md")
+    cells = start.replace("N|auto", "N\\|auto").replace("text|json", "text\\|json").replace("on|off", "on\\|off")
+    assert cells in page("configuration.md")
 
 
 def test_each_command_and_each_of_its_options_is_described() -> None:
@@ -112,7 +121,8 @@ def _types() -> Iterator[str]:
 
 
 def _values_of(node: ast.expr) -> Iterator[str]:
-    """What an argument can be: a constant, or an f-string that begins with the kind of a field. Names are passed on."""
+    """What an argument can be: a constant, or an f-string that begins with the kind of a field. Names are passed on, and so is
+    what Pydantic says of a body that is typed in Python."""
     if isinstance(node, ast.Constant):
         yield str(node.value)
     elif isinstance(node, ast.JoinedStr):
@@ -122,4 +132,4 @@ def _values_of(node: ast.expr) -> Iterator[str]:
         yield from _values_of(node.body)
         yield from _values_of(node.orelse)
     else:
-        assert isinstance(node, ast.Name | ast.Attribute), ast.dump(node)
+        assert isinstance(node, ast.Name | ast.Attribute | ast.Subscript), ast.dump(node)
