@@ -111,10 +111,11 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _switch(value: Any) -> bool:
-    known = {"on": True, "off": False, "true": True, "false": False, True: True, False: False}
-    if value not in known:
+    known = {"on": True, "off": False, "true": True, "false": False}
+    word = str(value).lower()
+    if word not in known:
         raise ValueError("on or off")
-    return known[value]
+    return known[word]
 
 
 def _log_format(value: Any) -> str:

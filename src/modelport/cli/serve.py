@@ -6,6 +6,8 @@ import errno
 import json
 import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         standby=options.standby,
         grace_s=GRACE_SECONDS + options.drain_delay,
     )
-    supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _log)
+    supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))
     try:
         return supervisor.run()
     except StartFailed as error:
@@ -89,5 +91,15 @@ def _url(options: ServeOptions, listener: socket.socket) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def _log(message: str) -> None:
-    print(f"modelport: {message}", file=sys.stderr, flush=True)
+def _logger(log_format: str) -> Callable[[str], None]:
+    """The supervisor's own lines, in the format of everybody else's; it does without the logging package."""
+
+    def log_text(message: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} WARNING {message}", file=sys.stderr, flush=True)
+
+    def log_json(message: str) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        entry = {"time": now, "level": "warning", "logger": "modelport.supervisor", "message": message}
+        print(json.dumps(entry, ensure_ascii=False), file=sys.stderr, flush=True)
+
+    return log_json if log_format == "json" else log_text
