@@ -25,6 +25,8 @@ HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
 BODY_SECONDS = 300.0
 DRAIN_IDLE_SECONDS = 1.0
+MAX_HEAD_BYTES = 64 * 1024
+LATE = "The request did not arrive in time"
 IDLE_SECONDS = 75.0
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
 
@@ -101,11 +103,25 @@ class ModelportProtocol(HttpToolsProtocol):
     draining = False
     direct: DirectCall | None = None
     head_since: float | None = None  # a request's head has begun and is not whole
+    head_bytes = 0
     body_since = 0.0
     heard = 0.0
 
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head that goes on and on over several packets is cut."""
+        if self.head_since is not None:
+            self.head_bytes += len(data)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                return self._cut(431, simple_error(("request",), "The request's head is too large", "head_too_large"))
+        return super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered in our shape, too."""
+        self._cut(400, simple_error(("request",), msg, "invalid_http"))
+
     def on_message_begin(self) -> None:
         """Put off building a scope until we know that one is needed."""
+        self.head_bytes = 0
         self.head_since = self.clock.now
         self.url = b""
         self.headers = []
@@ -274,19 +290,18 @@ class ModelportProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if self.head_since is not None:
             if now - self.head_since > HEAD_SECONDS:
-                self._cut(408)
+                self._cut(408, simple_error(("request",), LATE, "request_timeout"))
         elif cycle is None or cycle.response_complete:
             if now - self.heard > IDLE_SECONDS:
                 self.transport.close()
         elif (self.direct is not None or getattr(cycle, "more_body", False)) and (
             now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS
         ):
-            self._cut(408)
+            self._cut(408, simple_error(("request",), LATE, "request_timeout"))
 
-    def _cut(self, status: int) -> None:
-        """Answer if nothing was answered yet, and close."""
+    def _cut(self, status: int, body: bytes) -> None:
+        """Answer, and close."""
         if not self.transport.is_closing():
-            body = simple_error(("body",), "The request did not arrive in time", "request_timeout")
             head = self._render_head(status, [JSON_TYPE])
             self.transport.write(b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body))
             self.transport.close()
