@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.fronts.models import install_plugin, write_artifact
 from tests.process.server import Server
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +49,34 @@ def served_url(music: Music, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("served")
     with Server.start(music.joblib, "--data", music.data, "--target", "genre", "--workers", 1, folder=folder) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder from which the loader of `.fake` files is found, by this process and by its children."""
+    folder = install_plugin(tmp_path_factory.mktemp("plugin"))
+    sys.path.append(str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def fake(plugin: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes an artifact that loads as the fake model of that name, see `tests.fronts.models`."""
+
+    return lambda text, held=False: write_artifact(tmp_path, text, held)
+
+
+@pytest.fixture(scope="session")
+def serve_fake(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
+    """Starts a `modelport serve` of a fake model, in a folder of its own; whoever calls it ends it."""
+
+    def start(text: str, *flags: object, held: bool = False, **more: Any) -> Server:
+        folder = tmp_path_factory.mktemp("fake")
+        artifact = write_artifact(folder, text, held)
+        return Server.start(artifact, *flags, folder=folder, PYTHONPATH=f"{ROOT}{os.pathsep}{plugin}", **more)
+
+    return start
 
 
 @pytest.fixture(autouse=True)

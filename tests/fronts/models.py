@@ -1,6 +1,8 @@
-"""Models that behave on request, loaded from `.fake` files: the file's text is the name of a model below.
+"""Models that behave on request. The text of their file is the name of a model below, and what that model wants to know.
 
-They come through the entry point group for loaders, as those of any other package would.
+Files that end in `.fake` are said to be compiled, so that they run on the loop of the HTTP worker; those that end in `.held`
+are not, and get a process of their own under our server, a thread under others. They come through the entry point group for
+loaders, as those of any other package would.
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task
 from modelport.kernel.values import Record
 
-INLINE = Cost(bytes=1, compiled=True, releases_gil=True)
-THREAD = Cost(bytes=1, compiled=False, releases_gil=False)
 PAUSE = threading.Event()
 """Never set: waiting on it is waiting for a while."""
 
@@ -26,15 +26,33 @@ class FakeLoader:
     """Reads `.fake` files."""
 
     extra = "fake"
+    compiled = True
+    suffix = ".fake"
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix."""
-        return path.suffix == ".fake"
+        return path.suffix == self.suffix
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Make the model that the file names; the rest of its text is for the model."""
         name, _, argument = path.read_text(encoding="utf-8").partition(" ")
-        return MODELS[name](argument)
+        model = MODELS[name](argument)
+        model.cost = Cost(1, self.compiled, self.compiled)
+        return model
+
+
+class HeldLoader(FakeLoader):
+    """Reads `.held` files."""
+
+    compiled = False
+    suffix = ".held"
+
+
+def write_artifact(folder: Path, text: str, held: bool) -> Path:
+    """A file that loads as the model that its text names, called like it."""
+    path = folder / f"{text.partition(' ')[0]}.{'held' if held else 'fake'}"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def install_plugin(folder: Path) -> Path:
@@ -42,7 +60,8 @@ def install_plugin(folder: Path) -> Path:
     metadata = folder / "modelport_fake-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: modelport-fake\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[modelport.loaders]\nfake = {__name__}:FakeLoader\n")
+    loaders = f"fake = {__name__}:FakeLoader\nheld = {__name__}:HeldLoader\n"
+    (metadata / "entry_points.txt").write_text(f"[modelport.loaders]\n{loaders}")
     return folder
 
 
@@ -55,11 +74,10 @@ class Fake:
         answer: Callable[..., Any],
         outputs: Sequence[Output] = (Output("prediction"),),
         positional: bool = False,
-        cost: Cost = INLINE,
         task: Task = Task.REGRESS,
     ) -> None:
         self.signature = Signature(task, tuple(fields), tuple(outputs), positional)
-        self.cost = cost
+        self.cost = Cost(bytes=1, compiled=True, releases_gil=True)
         self._answer = answer
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
@@ -97,7 +115,7 @@ def _wait_for(path: str) -> None:
 
 def _slow_to_load(path: str) -> Fake:
     _wait_for(path)
-    return Fake(TRACK_FIELDS, _track, cost=THREAD)
+    return Fake(TRACK_FIELDS, _track)
 
 
 def _gated(path: str) -> Fake:
@@ -109,7 +127,7 @@ def _gated(path: str) -> Fake:
             _wait_for(path)
         return {"prediction": tempo}
 
-    return Fake(TRACK_FIELDS, answer, cost=THREAD)
+    return Fake(TRACK_FIELDS, answer)
 
 
 def _fails_to_load(_: str) -> Fake:
@@ -163,9 +181,8 @@ def _regressors(_: str) -> Fake:
     return Fake(fields, lambda x0, x1: {"prediction": {"y0": x0, "y1": x1}}, outputs)
 
 
-MODELS: dict[str, Callable[[str], Model]] = {
+MODELS: dict[str, Callable[[str], Fake]] = {
     "track": lambda _: Fake(TRACK_FIELDS, _track),
-    "track-in-thread": lambda _: Fake(TRACK_FIELDS, _track, cost=THREAD),
     "slow-to-load": _slow_to_load,
     "gated": _gated,
     "fails-to-load": _fails_to_load,

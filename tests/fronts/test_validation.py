@@ -29,7 +29,7 @@ async def test_a_body_is_answered_as_it_deserves_and_the_service_goes_on(track: 
 
 
 @pytest.fixture
-async def small(fake: Callable[[str], Path]) -> AsyncIterator[httpx.AsyncClient]:
+async def small(fake: Callable[..., Path]) -> AsyncIterator[httpx.AsyncClient]:
     """A service that reads no more than 1,000 bytes."""
     async with open_service(fake("track"), max_body=1000) as client:
         yield client

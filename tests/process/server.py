@@ -28,6 +28,14 @@ def child_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **more}
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def free_port() -> int:
     """A port that nobody listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -58,7 +66,8 @@ class Server:
     ) -> Self:
         """Start in `folder`, and wait until the service is ready, unless told not to."""
         port = free_port()
-        options = ["serve", str(artifact), "--port", str(port), *map(str, flags)]
+        delay = [] if "--drain-delay" in flags else ["--drain-delay", "0"]  # a second at every end, else
+        options = ["serve", str(artifact), "--port", str(port), *delay, *map(str, flags)]
         return cls.run([sys.executable, "-m", "modelport", *options], port, folder, ready, scheme, environ)
 
     @classmethod
@@ -110,7 +119,7 @@ class Server:
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
-                for pid in [*self.workers(), self.process.pid]:
+                for pid in [*self.children(), self.process.pid]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 self.process.wait()
@@ -118,12 +127,16 @@ class Server:
         return self.process.returncode
 
     def workers(self) -> list[int]:
-        """The pids of its worker processes."""
+        """The pids of its HTTP workers."""
+        return [pid for pid in self.children() if "assembly.worker" in command_of(pid)]
+
+    def children(self) -> list[int]:
+        """The pids of all its processes but the supervisor."""
         try:
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+            pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return []
-        return [int(pid) for pid in children.split()]
+        return [int(pid) for pid in pids.split()]
 
     def connect(self, seconds: float = 20.0) -> Connection:
         """A new connection."""
@@ -205,6 +218,10 @@ class Connection:
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, response.read())
+
+    def read_line(self) -> bytes:
+        """One line as it comes."""
+        return bytes(self._file.readline())
 
     def is_closed_by_peer(self) -> bool:
         """Wait for the other side to close; false where it sends instead."""

@@ -11,6 +11,7 @@ from typing import Any
 import modelport
 
 MAX_FIELDS = 12
+MAX_EXAMPLE = 4000
 
 
 def print_banner(models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str]) -> None:
@@ -50,7 +51,7 @@ def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> l
         *shape,
         f"    runs     {model['placement']} ({model['reason']})",
         *(f"    note     {note}" for note in model["notes"]),
-        *([] if example is None else ["", "    try", f"      {_curl(example, url + path)}"]),
+        *([] if example is None else ["", "    try", f"      {_try(example, url, path)}"]),
     ]
 
 
@@ -76,7 +77,10 @@ def _output(o: dict[str, Any]) -> str:
     return f"{o['name']} {shown or o['type']}{' with probabilities' if o.get('probabilities') else ''}"
 
 
-def _curl(example: Any, url: str) -> str:
+def _try(example: Any, url: str, path: str) -> str:
+    """A line to copy; where the example is an image, say, the page that has it."""
     body = shlex.quote(json.dumps(example, ensure_ascii=False))
+    if len(body) > MAX_EXAMPLE:
+        return f"{url}/docs, which is filled in with an example"
     insecure = " -k" if url.startswith("https") else ""
-    return f"curl{insecure} {url} -H 'content-type: application/json' -d {body}"
+    return f"curl{insecure} {url}{path} -H 'content-type: application/json' -d {body}"

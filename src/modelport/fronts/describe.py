@@ -46,7 +46,6 @@ def describe_signature(signature: Signature) -> dict[str, Any]:
 
 def _describe_field(f: Field) -> dict[str, Any]:
     described = {
-        "name": f.name,
         "type": f.kind,
         "nullable": f.nullable,
         "training_range": None if f.low is None else [f.low, f.high],
@@ -56,16 +55,19 @@ def _describe_field(f: Field) -> dict[str, Any]:
         "dtype": f.dtype,
         "description": f.description,
     }
-    return {key: value for key, value in described.items() if value not in (None, [], "")}
+    return {"name": f.name, **_said(described)}
 
 
 def _describe_output(o: Output) -> dict[str, Any]:
     described = {
-        "name": o.name,
         "type": o.kind,
         "classes": list(o.classes),
         "probabilities": o.probabilities or None,
         "shape": list(o.shape) if o.kind == "tensor" else None,
         "dtype": o.dtype,
     }
+    return {"name": o.name, **_said(described)}
+
+
+def _said(described: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in described.items() if value not in (None, [], "")}

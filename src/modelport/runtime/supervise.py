@@ -94,6 +94,7 @@ class Supervisor:
             self.stopping = True
             self.exit_code = code
             self.restarts.clear()
+            self.listener.close()  # the workers have theirs; who comes when they are gone is refused, not left waiting
             self.deadline = time.monotonic() + self.plan.grace_s
             for child in self.workers:
                 child.retire()
