@@ -27,7 +27,7 @@ def _int(low: int, high: int) -> Parse:
     def parse(value: Any) -> int:
         try:
             number = int(value) if not isinstance(value, (bool, float)) else None
-        except ValueError:
+        except (TypeError, ValueError):
             number = None
         if number is None or not low <= number <= high:
             raise ValueError(f"a whole number from {low:,} to {high:,}")
@@ -66,7 +66,7 @@ def _size(value: Any) -> int:
     unit = text[len(digits) :].strip()
     try:
         size = int(float(digits) * _UNITS[unit])
-    except (ValueError, KeyError):
+    except (ValueError, OverflowError, KeyError):
         size = 0
     if size < 1 or isinstance(value, bool):
         raise ValueError("a size such as 16MiB, 500kB or 1048576")

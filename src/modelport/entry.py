@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
+import re
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from modelport.config import resolve
 from modelport.errors import SetupError
@@ -56,7 +54,7 @@ def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:
     """
     resolved = resolve(options)
     if in_notebook():
-        return _serve_beside(Path(artifact), options, resolved.host, resolved.port)
+        return _serve_beside(os.fspath(artifact), options, resolved.host, resolved.port)
     from modelport.cli.serve import run_service
 
     code = run_service(os.fspath(artifact), resolved)
@@ -74,8 +72,9 @@ def in_notebook() -> bool:
 class Handle:
     """A service that runs beside a notebook. `url` is where; `stop()` ends it; so does the end of the notebook."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.url = url
+    url = ""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         atexit.register(self.stop)
 
@@ -87,6 +86,9 @@ class Handle:
                 self._process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         atexit.unregister(self.stop)
 
     @property
@@ -100,17 +102,38 @@ class Handle:
 
 _handles: dict[tuple[str, int], Handle] = {}
 
+_BESIDE = """
+import os, signal, sys, threading
+threading.Thread(target=lambda: (os.read(0, 1), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+from modelport.cli.main import main
+main(sys.argv[1:])
+"""
+"""The service ends with the notebook, however that ends: the other end of its standard input is the notebook's alone."""
 
-def _serve_beside(artifact: Path, options: dict[str, Any], host: str, port: int) -> Handle:
+_BANNER = re.compile(rb"  Modelport .* at (https?://\S+)\s*")
+
+
+def _serve_beside(target: str, options: dict[str, Any], host: str, port: int) -> Handle:
     if (old := _handles.pop((host, port), None)) is not None:
         old.stop()
-    port = port or _free_port(host)
-    flags = [flag for key, value in {**options, "port": port}.items() for flag in _flag(key, value)]
-    command = [sys.executable, "-m", "modelport", "serve", str(artifact), *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    handle = Handle(process, f"http://{host}:{port}")
-    _wait_until_ready(process, handle.url)
-    _handles[host, port] = handle
+    flags = [flag for key, value in options.items() for flag in _flag(key, value)]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _BESIDE, "serve", target, *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # else the button that interrupts a cell would end the service
+    )
+    handle = Handle(process)
+    assert process.stdout is not None
+    try:
+        handle.url = _read_url(process.stdout)
+    except BaseException:  # an interrupted cell leaves no service behind that nobody has a handle of
+        handle.stop()
+        process.stdout.close()
+        raise
+    threading.Thread(target=_drain, args=(process.stdout,), name="modelport-output", daemon=True).start()
+    _handles[host, int(handle.url.rpartition(":")[2])] = handle
     return handle
 
 
@@ -119,21 +142,19 @@ def _flag(key: str, value: Any) -> list[str]:
     return [] if value is None else [f"--{key.replace('_', '-')}", text]
 
 
-def _free_port(host: str) -> int:
-    from modelport.runtime.supervise import open_listener
+def _read_url(output: IO[bytes]) -> str:
+    """What the banner says when the service is ready, however long that takes. Raises SetupError where it ends instead."""
+    said: list[str] = []
+    for line in output:
+        if found := _BANNER.fullmatch(line):
+            return found[1].decode()
+        said.append(line.decode(errors="replace").strip())
+    complaints = [line.removeprefix("modelport: ") for line in said if line.startswith("modelport: ")]
+    raise SetupError((complaints or said or ["the service did not start"])[-1])
 
-    with open_listener(host, 0) as listener:
-        return int(listener.getsockname()[1])
 
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Loading has no time limit, but the process must stay alive."""
-    while process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
-                if json.load(answer)["state"] == "ready":
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    output = process.stdout.read().decode(errors="replace").strip() if process.stdout else ""
-    raise SetupError(output.rpartition("\n")[2].removeprefix("modelport: ") or "the service did not start")
+def _drain(output: IO[bytes]) -> None:
+    """Read what the service logs: one whose output nobody reads stops when the pipe is full."""
+    with output:
+        while output.read(65536):
+            pass

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.config import ServeOptions
+from modelport.errors import ArtifactError
 
 Described = dict[str, Any]
 
@@ -15,7 +16,10 @@ def run_inspect(artifact: Path, options: ServeOptions, as_json: bool) -> int:
     """Load the model in this process and print what is known of it."""
     from modelport.assembly import inspect_artifact
 
-    described = inspect_artifact(artifact, options)
+    try:
+        described = inspect_artifact(artifact, options)
+    except SystemExit:  # it is code, after all
+        raise ArtifactError(f"{artifact} ends the process that loads it: its code calls exit()") from None
     if as_json:
         print(json.dumps(described, indent=2, ensure_ascii=False))
     else:

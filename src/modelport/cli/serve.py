@@ -26,6 +26,7 @@ def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
     catalog = is_python(target)
     _check_files(None if catalog else Path(target), options)
+    _check_certificate(options)
     listener = _listen(options)
     count = options.workers or usable_cores()
     board = SharedBoard.create(count * 2 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
@@ -70,6 +71,19 @@ def _check_files(artifact: Path | None, options: ServeOptions) -> None:
             raise ArtifactError(f"the {what} file {path} cannot be read: {error.strerror}") from None
 
 
+def _check_certificate(options: ServeOptions) -> None:
+    if options.tls_cert is None or options.tls_key is None:
+        return
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.tls_cert, options.tls_key, password="")
+    except (OSError, ValueError) as error:
+        files = f"{options.tls_cert} and {options.tls_key}"
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise ConfigError(f"{files} are no certificate and its key, in PEM and without a password: {reason}") from None
+
+
 def _listen(options: ServeOptions) -> socket.socket:
     try:
         return open_listener(options.host, options.port)
@@ -82,6 +96,8 @@ def _listen(options: ServeOptions) -> socket.socket:
                 f"{where} is not allowed: ports below 1024 need privileges; choose another --port"
             ) from None
         raise ConfigError(f"cannot listen on {where}: {error.strerror or error}") from None
+    except ValueError:  # of the codec for host names
+        raise ConfigError(f"cannot listen on {options.host:.80}: this is no name or address of a host") from None
 
 
 def _url(options: ServeOptions, listener: socket.socket) -> str:
