@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -73,6 +74,50 @@ async def test_a_body_too_long_for_the_loop_is_read_elsewhere_with_the_same_resu
     assert (await track.post("/predict", content=GOOD + padding)).json() == {"prediction": 123.0}
     assert_error(await track.post("/predict", content=GOOD + padding + b"}"), 400, ["json_invalid"])
     assert_error(await track.post("/predict", content=b"{}" + padding), 422, ["missing"] * 5)
+
+
+# -- faults of ours -------------------------------------------------------------------------------------------------
+
+
+def application_of(client: httpx.AsyncClient) -> Any:
+    """What the client speaks to."""
+    return client._transport.app  # type: ignore[attr-defined]
+
+
+async def test_a_page_that_fails_is_a_500_in_our_shape_and_its_cause_goes_to_the_log_alone(
+    track: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(scope: object) -> NoReturn:
+        raise ZeroDivisionError("a secret")
+
+    application_of(track).gets["/models"] = fail
+    response = await track.get("/models", headers={"request-id": "abc"})
+    assert_error(response, 500, ["internal_error"])
+    assert "secret" not in response.text
+    assert "a secret" in caplog.text
+    assert response.headers["request-id"] == "abc"
+
+
+async def test_a_websocket_is_closed_politely(track: httpx.AsyncClient) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await application_of(track)({"type": "websocket", "path": "/predict"}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again_and_has_no_length(track: httpx.AsyncClient) -> None:
+    path = "/_modelport/static/swagger-ui.css"
+    whole = await track.get(path)
+    again = await track.get(path, headers={"if-none-match": whole.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "content-length" not in again.headers
+    assert again.headers["etag"] == whole.headers["etag"]
 
 
 # -- paths and methods ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,6 +13,8 @@ from typing import Any
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import simple_error
+
+log = logging.getLogger("modelport.asgi")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -103,6 +106,9 @@ class ModelportApp:
             response = await self._respond(scope, path, headers, request_id, receive)
         except Disconnected:
             return
+        except Exception:  # a server would answer in a shape of its own
+            log.exception("answering %s failed", path, extra={"request_id": request_id.decode("ascii")})
+            response = Response(500, simple_error(("server",), "Internal error", "internal_error"))
         await _send_response(response, request_id, scope["method"], send)
 
     async def _respond(
@@ -168,7 +174,9 @@ async def _read_body(receive: Receive, limit: int, announced: bytes | None) -> b
 
 
 async def _send_response(response: Response, request_id: bytes, method: str, send: Send) -> None:
-    headers = [*response.headers, (b"request-id", request_id), (b"content-length", b"%d" % len(response.body))]
+    headers = [*response.headers, (b"request-id", request_id)]
+    if response.status != 304:  # which would have to tell the length of what it does not send
+        headers.append((b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
 
