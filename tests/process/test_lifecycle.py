@@ -133,7 +133,7 @@ def test_a_pickle_of_the_users_own_slow_code_loads_from_the_current_folder_and_s
 
 def test_two_workers_share_the_port(serve_fake: Start) -> None:
     with serve_fake("track", "--workers", 2) as server:
-        assert "workers  2 (set by --workers)" in server.stdout
+        assert "workers  2 (as configured)" in server.stdout
         wait_until(lambda: len(processes_that_answer(server)) == 2, "both answer")
 
 

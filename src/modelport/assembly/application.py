@@ -36,14 +36,14 @@ class Application:
     board: SharedBoard
     board_slot: int
     title: str
-    released: Callable[[], bool] = lambda: True
+    phase: Callable[[], str] = lambda: "ready"
     slots: list[Slot] = field(default_factory=list)
     routes: dict[str, PredictRoute] = field(default_factory=dict)
     gets: dict[str, Get] = field(default_factory=dict)
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.released, self))
+        self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.phase, self))
 
     def asgi(self) -> ModelportApp:
         """The ASGI application over these routes."""

@@ -92,7 +92,7 @@ class HolderMain:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
 
     def _make_holder(self, handler: Handler) -> None:
-        self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, log.error)
+        self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
@@ -102,6 +102,9 @@ class HolderMain:
         gc.collect()
         gc.freeze()
         self.channel.tell(event="ready", **handler.description)
+
+    def _log(self, message: str, request_id: str) -> None:
+        log.error("model %s: %s", self.model, message, extra={"request_id": request_id})
 
     # -- batches -------------------------------------------------------------------------------------------------
 

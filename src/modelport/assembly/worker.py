@@ -42,8 +42,8 @@ class Worker:
         self.board = board
         self.channel = channel
         self.reason = "written in Python: whatever its code does, probes and other models answer"
-        self.released = False  # the supervisor has seen every worker ready
-        self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.released)
+        self.phase = "loading"  # until the supervisor has seen every worker ready
+        self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.phase)
         self.server = self._make_server()
         self._may_listen = asyncio.Event()
 
@@ -85,7 +85,7 @@ class Worker:
     def _on_message(self, message: Message) -> None:
         order = message.pop("do")
         if order == "serve":
-            self.released = True
+            self.phase = "ready"
             self._may_listen.set()
         elif order == "models":
             for index, name in enumerate(message["names"]):
@@ -100,7 +100,7 @@ class Worker:
         os._exit(1)
 
     def _on_drain(self) -> None:
-        self.released = False
+        self.phase = "draining"
 
     def _model_ready(self, message: Message) -> None:
         slot = next((s for s in self.application.slots if s.name == message["name"]), None)

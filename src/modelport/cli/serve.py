@@ -32,7 +32,7 @@ def run_service(target: str, options: ServeOptions) -> int:
     board = SharedBoard.create(count * 2 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
     config = json.dumps({"target": target, "options": to_plain(options)})
     url = _url(options, listener)
-    workers_reason = "set by --workers" if options.workers else "one per usable core"
+    workers_reason = "as configured" if options.workers else "one per usable core"
 
     def on_ready(event: dict[str, Any]) -> None:
         from modelport.cli.banner import print_banner
@@ -111,7 +111,7 @@ def _logger(log_format: str) -> Callable[[str], None]:
     """The supervisor's own lines, in the format of everybody else's; it does without the logging package."""
 
     def log_text(message: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} WARNING {message}", file=sys.stderr, flush=True)
+        print(f"modelport: {message}", file=sys.stderr, flush=True)
 
     def log_json(message: str) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 from time import monotonic
 from typing import Protocol
+from urllib.parse import quote
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_non_finite, encode_failure
 from modelport.errors import CallError, InvalidInput, Loc, NotReady, Overloaded
@@ -174,7 +175,8 @@ class PredictRoute:
         if self.refused and lanes.digest(exchange.body) in self.refused:
             return self._refuse(exchange, lanes.record_refused())
         lane: lanes.HolderLane = self.slot.lane
-        sent = lane.send(exchange.body, rows, deadline, partial(self._answered, exchange, outside))
+        on_answer = partial(self._answered, exchange, outside)
+        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id)
         if isinstance(sent, Refusal):
             return self._shed(exchange, sent)
         exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
@@ -231,4 +233,5 @@ class PredictRoute:
 
 
 def _header_value(text: str) -> bytes:
-    return text.encode("latin-1", "replace")
+    """Headers are ASCII; what is not is percent-encoded, as in a path."""
+    return quote(text, safe=" !#$&'()*+,/:;=?@[]~").encode("ascii")

@@ -33,13 +33,13 @@ class Observe(Protocol):
 
 
 def service_pages(
-    title: str, version: str, slots: Sequence[Slot], released: Callable[[], bool], observe: Observe
+    title: str, version: str, slots: Sequence[Slot], phase: Callable[[], str], observe: Observe
 ) -> dict[str, Get]:
-    """Path to handler, for all paths that are answered by GET. `released`: the other workers are ready, too."""
+    """Path to handler, for all paths that are answered by GET. `phase`: ready, loading, draining."""
     pages: dict[str, Get] = {
         "/": _home,
         "/livez": lambda scope: Response(200, b'{"status":"ok"}'),
-        "/readyz": partial(_readyz, slots, released),
+        "/readyz": partial(_readyz, slots, phase),
         "/metrics": partial(_metrics, observe),
         "/status": partial(_status, observe),
         "/models": partial(_models, slots),
@@ -58,10 +58,13 @@ def _root(scope: Scope) -> str:
     return str(scope.get("root_path", "")).rstrip("/")
 
 
-def _readyz(slots: Sequence[Slot], released: Callable[[], bool], scope: Scope) -> Response:
+def _readyz(slots: Sequence[Slot], phase: Callable[[], str], scope: Scope) -> Response:
+    """Ready is: every model here is, and so is every other worker, and nobody has asked us to stop."""
     waiting = [slot for slot in slots if slot.state is not State.READY]
-    if slots and not waiting and released():
+    if slots and not waiting and phase() == "ready":
         return Response(200, b'{"state":"ready"}')
+    if phase() == "draining":
+        return Response(503, b'{"state":"draining"}', [JSON_TYPE, (b"retry-after", b"1")])
     if not slots:
         return Response(503, b'{"state":"loading"}', [JSON_TYPE, (b"retry-after", b"1")])
     first = next((s for s in waiting if s.state is State.FAILED), waiting[0] if waiting else slots[0])

@@ -2,6 +2,7 @@
 
 frame   = u32 length of what follows · u8 kind · head · body
 CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a machine share) · u32 rows · u8 flags
+          · u8 length of the request id · request id
 CANCEL  = u32 id
 ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
 HELLO   = nothing; the body describes the model
@@ -22,10 +23,10 @@ SOLO = 1
 MAX_FRAME = 2**31
 
 _PREFIX = Struct("<IB")
-_CALL = Struct("<IBIdIB")
+_CALL = Struct("<IBIdIBB")
 _CANCEL = Struct("<IBI")
 _ANSWER = Struct("<IBIHIIIdd")
-_CALL_HEAD = Struct("<IdIB")
+_CALL_HEAD = Struct("<IdIBB")
 _CANCEL_HEAD = Struct("<I")
 _ANSWER_HEAD = Struct("<IHIIIdd")
 
@@ -38,6 +39,7 @@ class Call(NamedTuple):
     rows: int
     flags: int
     body: bytes
+    request_id: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -59,8 +61,10 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
-    size = _CALL.size - 4 + len(call.body)
-    return _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags) + call.body
+    request_id = call.request_id
+    size = _CALL.size - 4 + len(request_id) + len(call.body)
+    head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id))
+    return b"".join((head, request_id, call.body))
 
 
 def encode_cancel(call_id: int) -> bytes:
@@ -88,7 +92,9 @@ class Frame:
 
     def call(self) -> Call:
         """Read as a CALL. Raises FrameError where the head is cut off."""
-        return Call._make((*self._head(_CALL_HEAD), self.data[_CALL_HEAD.size :]))
+        call_id, deadline, rows, flags, length = self._head(_CALL_HEAD)
+        body_at = _CALL_HEAD.size + length
+        return Call(call_id, deadline, rows, flags, self.data[body_at:], self.data[_CALL_HEAD.size : body_at])
 
     def answer(self) -> Answer:
         """Read as an ANSWER. Raises FrameError where the head is cut off."""

@@ -32,7 +32,8 @@ from modelport.runtime.scheduler import Scheduler
 
 Assemble = Callable[[list[Outcome], bool], Reply]
 Refuse = Callable[[CallError], Reply]
-Log = Callable[[str], None]
+Log = Callable[[str, str], None]
+"""Takes a message and the id of the request it is about, empty where there is none."""
 
 
 class Holder:
@@ -110,7 +111,7 @@ class HolderConnection(asyncio.Protocol):
             for frame in self._reader.feed(data):
                 self._take(frame)
         except FrameError as error:
-            self.holder.log(f"a worker sent what is no frame: {error}")
+            self.holder.log(f"a worker sent what is no frame: {error}", "")
             if self._transport is not None:
                 self._transport.abort()
 
@@ -154,7 +155,7 @@ class HolderConnection(asyncio.Protocol):
         if self.calls.pop(held.call.id, None) is not None:
             reply = self.holder.assemble(outcomes, held.listed)
             if reply.cause:
-                self.holder.log(f"call {held.call.id}: {reply.cause}")
+                self.holder.log(reply.cause, held.call.request_id.decode("ascii", "replace"))
             self._answer(held, reply)
 
     def _answer(self, held: CallInHand, reply: Reply) -> None:

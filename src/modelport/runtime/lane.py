@@ -96,7 +96,9 @@ class HolderLane:
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    def send(self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer) -> int | Refusal:
+    def send(
+        self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer, request_id: bytes = b""
+    ) -> int | Refusal:
         """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
         refusal = self.admission.decide(self._waiting(), rows, deadline - monotonic())
         if refusal is not None:
@@ -108,7 +110,9 @@ class HolderLane:
             else self._loop.call_at(self._loop.time() + deadline - monotonic(), self._expire, call_id)
         )
         flags = SOLO if self._suspects and digest(body) in self._suspects else 0
-        self._pending[call_id] = Pending(Call(call_id, deadline, rows, flags, body), on_answer, timer, False)
+        self._pending[call_id] = Pending(
+            Call(call_id, deadline, rows, flags, body, request_id), on_answer, timer, False
+        )
         self._count(rows)
         self._transmit(call_id)
         return call_id

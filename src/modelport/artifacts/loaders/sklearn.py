@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -59,7 +60,13 @@ def _unpickle(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise _missing_module(path, str(error.name)) from None
     except AttributeError as error:
-        raise ArtifactError(f"{path} refers to code that is not here: {error}. {_WHERE_CODE_GOES}") from None
+        name = re.search(r"attribute '([^']+)'", str(error))
+        what = (
+            f"{name[1]!r}, which was defined in the script or notebook that saved it"
+            if name
+            else "code that is not here"
+        )
+        raise ArtifactError(f"{path} refers to code that is not here: {what}. {_WHERE_CODE_GOES}") from None
     except Exception as error:  # unpickling raises anything, down to the errors of five decompressors
         raise ArtifactError(
             f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200] or 'the file ends too early'}. "
