@@ -253,9 +253,9 @@ class Supervisor:
             self._finish_reload(child)
         elif all(c.ready for c in self.workers):
             self.announced = True
+            self.on_ready(event)  # whoever sees the service ready can read the banner
             for each in self.workers:
                 each.tell({"do": "serve"})
-            self.on_ready(event)
 
     def _restart_due(self, now: float) -> None:
         due = [slot for moment, slot in self.restarts if moment <= now]
