@@ -12,7 +12,7 @@ from typing import Any
 from bench.contestants.constant_answer import BODY, HEADERS
 from modelport.fronts.exchange import Exchange
 from modelport.fronts.server import make_server
-from modelport.runtime.supervise import open_listener
+from modelport.runtime.listeners import open_listener
 
 PER_ANSWER = (b"content-length", b"request-id")
 

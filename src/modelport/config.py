@@ -118,10 +118,13 @@ def _switch(value: Any) -> bool:
     return known[word]
 
 
-def _log_format(value: Any) -> str:
-    if value not in ("text", "json"):
-        raise ValueError("text or json")
-    return str(value)
+def _one_of(*words: str) -> Parse:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"{', '.join(words[:-1])} or {words[-1]}")
+        return str(value)
+
+    return parse
 
 
 def option(default: Any, parse: Parse, help_text: str, metavar: str) -> Any:
@@ -148,7 +151,15 @@ class ServeOptions:
     default_deadline: float = option(
         30.0, _seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
     )
-    latency_target: float | None = option(None, _seconds, "Keep batches small enough to run within this.", "DURATION")
+    executor: str = option(
+        "auto",
+        _one_of("auto", "inline", "thread", "process"),
+        "Where a saved model runs; auto decides by rule and says why.",
+        "KIND",
+    )
+    latency_target: float | None = option(
+        None, _seconds, "Keep answers within this: it bounds batches and the queue.", "DURATION"
+    )
     queue_rows: int = option(
         2048, _int(1, 10_000_000), "Rows that may wait for one model before calls are refused.", "N"
     )
@@ -159,7 +170,7 @@ class ServeOptions:
     standby: bool = option(
         True, _switch, "Keep a second, loaded process for each model that has one of its own.", "on|off"
     )
-    log_format: str = option("text", _log_format, "Log lines for people or for machines.", "text|json")
+    log_format: str = option("text", _one_of("text", "json"), "Log lines for people or for machines.", "text|json")
 
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))

@@ -20,7 +20,7 @@ BUDGETS = {
     "import modelport.cli.main": HEAVY | SERVER | WEB | {"rich"},
     "import modelport.cli.main, modelport.cli.serve, modelport.cli.banner": HEAVY | SERVER | WEB | {"rich"},
     # a worker: Uvicorn itself imports click (uvicorn/main.py), so click cannot be kept out; Rich can
-    "import modelport.assembly, modelport.fronts.server": (HEAVY - {"numpy"}) | WEB | {"rich"},
+    "import modelport.assembly.worker": HEAVY | WEB | {"rich"},
 }
 
 
@@ -31,7 +31,7 @@ def test_an_import_drags_in_nothing_it_can_do_without(statement: str) -> None:
 
 
 def test_a_worker_imports_no_loader_before_it_knows_its_artifact() -> None:
-    loaded = _modules_after("import modelport.assembly", whole_names=True)
+    loaded = _modules_after("import modelport.assembly.worker", whole_names=True)
     assert {name for name in loaded if name.startswith("modelport.artifacts.loaders.")} == set()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,11 +12,12 @@ from modelport.kernel.cost import CostModel
 from modelport.kernel.meters import QUEUE_FULL, TOO_LATE
 
 
-def admission(seconds_per_row: float = 0.01, queue_rows: int = 100, max_rows: int = 10) -> Admission:
+def admission(target_s: float = inf, parallel: int = 1) -> Admission:
+    """A model of 10 ms a row, with a queue of 100 rows and batches of 10."""
     cost = CostModel()
     for rows in (1, 2, 10):
-        cost.observe(rows, seconds_per_row * rows)
-    return Admission(queue_rows, max_rows, cost)
+        cost.observe(rows, 0.01 * rows)
+    return Admission(100, 10, cost, target_s, parallel)
 
 
 many = settings(max_examples=200, deadline=None)
@@ -51,6 +54,29 @@ def test_the_retry_is_half_the_time_that_the_queue_takes_and_a_whole_second_at_l
     assert isinstance(refusal, Refusal)
     assert refusal.retry_after_s >= 1
     assert refusal.retry_after_s - 1 <= waiting * 0.01 / 2 * 1.001
+
+
+@many
+@given(st.integers(1, 90), st.integers(1, 9), st.floats(0.001, 2))
+def test_what_is_admitted_keeps_the_latency_target_or_waits_for_one_call_like_it(
+    waiting: int, rows: int, target_s: float
+) -> None:
+    done_s = (waiting + rows) * 0.01
+    admitted = admission(target_s).decide(waiting, rows, inf) is None
+    assert not admitted or done_s <= max(target_s, 2 * rows * 0.01) * 1.001
+    assert admitted or done_s > target_s * 0.999 or waiting + rows > 100
+
+
+def test_a_target_that_the_model_cannot_meet_still_lets_one_wait() -> None:
+    assert admission(0.001).decide(1, 1, inf) is None
+    refusal = admission(0.001).decide(2, 1, inf)
+    assert refusal is not None
+    assert (refusal.reason, refusal.kind) == ("the queue would take 0.03 s, the latency target is 0.001 s", TOO_LATE)
+
+
+def test_calls_that_run_side_by_side_empty_the_queue_sooner() -> None:
+    assert admission().decide(50, 10, 0.3) is not None
+    assert admission(parallel=4).decide(50, 10, 0.3) is None
 
 
 def test_the_reason_names_what_is_full() -> None:

@@ -39,10 +39,17 @@ def test_a_model_that_gains_nothing_is_soon_asked_one_by_one(lone: int) -> None:
     assert found.count(1) >= EXPLORE_EVERY - 10
 
 
-@pytest.mark.parametrize(("target_s", "rows"), [(0.02, 10), (0.015, 5), (0.001, 1), (1.0, CLIENTS)])
+@pytest.mark.parametrize(
+    ("target_s", "rows"), [(0.04, 10), (0.03, 10), (0.02, 10), (0.015, 5), (0.001, 1), (1.0, CLIENTS)]
+)
 def test_a_target_for_the_latency_bounds_the_batch(target_s: float, rows: int) -> None:
     found = sizes(lambda rows: 0.01 + 0.001 * rows, 0, 200, target_s)
     assert sorted(found[50:])[len(found[50:]) // 2] == pytest.approx(rows, abs=1)
+
+
+def test_a_batch_leaves_half_of_the_target_to_the_wait_for_the_one_before() -> None:
+    found = sizes(lambda rows: 0.001 + 0.001 * rows, 0, 200, 0.02)
+    assert sorted(found[50:])[len(found[50:]) // 2] == pytest.approx(9, abs=1)
 
 
 def test_one_batch_in_many_is_cut_at_full_size_to_find_out_what_has_changed() -> None:

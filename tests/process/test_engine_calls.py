@@ -59,6 +59,23 @@ def fatal(how: str) -> str:
     if how == "exit":
         os._exit(3)
     return how
+
+@service.model("upstream", parallel=8)
+class Upstream:
+    async def load(self):
+        self.gate = asyncio.Event()
+        self.waiting = 0
+        self.loop = asyncio.get_running_loop()
+
+    async def predict(self, needed: int) -> int:
+        assert asyncio.get_running_loop() is self.loop
+        if needed < 0:
+            raise SystemExit(1)
+        self.waiting += 1
+        if self.waiting == needed:
+            self.gate.set()
+        await self.gate.wait()
+        return self.waiting
 """
 
 
@@ -90,6 +107,17 @@ def test_a_batch_says_which_of_its_rows_failed(served: Served) -> None:
     assert (first, last) == (2, 4)
     assert "thirteen" not in json.dumps(failed)  # what the model raised is for the log
     served.wait_for("thirteen")
+
+
+def test_async_calls_run_side_by_side_on_the_loop_that_load_ran_on(served: Served) -> None:
+    calls = [served.predict_later({"needed": 6}, "upstream", request_timeout="5") for _ in range(6)]
+    assert [call.result().status for call in calls] == [200] * 6
+
+
+def test_an_async_model_that_exits_fails_only_that_call(served: Served) -> None:
+    assert served.predict({"needed": -1}, "upstream", request_timeout="5").status == 500
+    assert "tried to end its process: SystemExit" in served.text()
+    assert served.predict({"needed": -1}, "upstream", request_timeout="5").status == 500
 
 
 def test_a_wrong_number_of_answers_names_both_numbers(served: Served) -> None:

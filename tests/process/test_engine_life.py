@@ -31,9 +31,9 @@ def slow(seconds: float) -> int:
 class Traffic:
     """Somebody who asks again and again, and remembers what was not answered right."""
 
-    def __init__(self, served: Served, body: object = None, threads: int = 3) -> None:
+    def __init__(self, served: Served, model: str = "", threads: int = 3) -> None:
         self.served = served
-        self.body = body
+        self.model = model
         self.asked = 0
         self.wrong: list[Answer] = []
         self._over = threading.Event()
@@ -52,7 +52,7 @@ class Traffic:
     def _ask(self) -> None:
         while not self._over.is_set():
             self.asked += 1
-            answer = self.served.predict({"x": self.asked} if self.body is None else self.body)
+            answer = self.served.predict({"x": self.asked}, self.model)
             if answer.status != 200:
                 self.wrong.append(answer)
 
@@ -200,6 +200,95 @@ def test_new_code_that_does_not_start_leaves_the_old_in_place(tmp_path: Path) ->
         time.sleep(1)
         os.kill(holder_of(served), signal.SIGKILL)
         until(lambda: served.predict({"x": 1}).status == 200, 5)
+
+
+OTHER = """
+@service.model("other")
+def other(x: int) -> list[int]:
+    return [-x, os.getpid()]
+"""
+
+
+def test_a_reload_brings_models_that_were_added_and_takes_those_that_were_removed(tmp_path: Path) -> None:
+    app = write_app(tmp_path, WHO)
+    with serve(app, "--workers", "2") as served, Traffic(served, model="who") as traffic:
+        for _ in range(2):
+            write_app(tmp_path, WHO + OTHER)
+            served.signal(signal.SIGHUP)
+            until(lambda: served.predict({"x": 1}, "other").status == 200, 15)
+            until(lambda: len(served.children("worker")) == 2 and len(served.children("holder")) == 4, 15)
+            assert [model["name"] for model in served.get("/status").json["models"]] == ["who", "other"]
+            write_app(tmp_path, WHO)
+            served.signal(signal.SIGHUP)
+            until(lambda: len(served.children("worker")) == 2 and len(served.children("holder")) == 2, 15)
+            assert served.predict({"x": 1}, "other").status == 404
+            assert [model["name"] for model in served.get("/status").json["models"]] == ["who"]
+    assert traffic.asked > 100
+    assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+    assert "Traceback" not in served.text()
+
+
+def test_a_new_model_that_does_not_load_is_left_out_of_the_reload(tmp_path: Path) -> None:
+    broken = """
+@service.model("broken")
+class Broken:
+    def load(self):
+        raise OSError("no weights")
+    def predict(self, x: int) -> int:
+        return x
+"""
+    with serve(write_app(tmp_path, WHO)) as served, Traffic(served, model="who") as traffic:
+        write_app(tmp_path, WHO.replace("[x, os", "[x * 2, os") + broken)
+        served.signal(signal.SIGHUP)
+        served.wait_for("the new model 'broken' is left out")
+        until(lambda: served.predict({"x": 1}, "who").json[0] == 2, 10)
+        write_app(tmp_path, WHO.replace("[x, os", "[x * 3, os"))
+        served.signal(signal.SIGHUP)
+        until(lambda: served.predict({"x": 1}, "who").json[0] == 3, 15)
+    assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+
+
+def test_code_that_was_edited_is_not_described_before_it_serves(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, WHO)) as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        time.sleep(0.5)
+        write_app(tmp_path, WHO.replace("x: int", "y: int").replace("[x,", "[y,"))
+        os.kill(served.children("holder")[0], signal.SIGKILL)
+        until(lambda: served.predict({"x": 1}).status == 200, 5)
+        time.sleep(1)  # the next standby has read the new code
+        assert served.predict({"x": 1}).status == 200
+        assert '"x"' in served.get("/openapi.json").body.decode()
+        served.signal(signal.SIGHUP)
+        until(lambda: served.predict({"y": 1}).status == 200, 10)
+        assert '"y"' in served.get("/openapi.json").body.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["worker", "holder"])
+def test_a_process_that_stands_still_is_replaced(tmp_path: Path, role: str) -> None:
+    with serve(write_app(tmp_path, WHO), "--workers", "2") as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        time.sleep(1.5)
+        frozen = holder_of(served) if role == "holder" else served.children(role)[0]
+        os.kill(frozen, signal.SIGSTOP)
+        served.wait_for("gave no sign of life", 30)
+        until(lambda: not alive(frozen), 5)
+        until(lambda: len(served.children(role)) == 2, 10)
+        for _ in range(20):
+            assert served.predict({"x": 1}).status == 200
+
+
+def test_several_models_share_the_cores(tmp_path: Path) -> None:
+    threads = """
+@service.model("{name}")
+def {name}(x: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+"""
+    names = [f"m{i}" for i in range(3)]
+    with serve(write_app(tmp_path, "".join(threads.replace("{name}", name) for name in names))) as served:
+        cores = len(os.sched_getaffinity(0))
+        assert {served.predict({"x": 1}, name).json for name in names} == {str(max(1, cores // 3))}
+        assert "runs     process, 1 thread" in served.text() or cores > 5
 
 
 def test_loading_is_a_state(tmp_path: Path) -> None:

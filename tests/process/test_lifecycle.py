@@ -137,6 +137,18 @@ def test_two_workers_share_the_port(serve_fake: Start) -> None:
         wait_until(lambda: len(processes_that_answer(server)) == 2, "both answer")
 
 
+@pytest.mark.parametrize("kind", ["inline", "thread", "process"])
+@pytest.mark.parametrize("held", [False, True], ids=["compiled", "run by its library"])
+def test_a_saved_model_runs_where_its_user_says(serve_fake: Start, kind: str, held: bool) -> None:
+    with serve_fake("track", "--workers", 1, "--executor", kind, held=held) as server:
+        assert server.predict(TRACK).status == 200
+        assert server.ask("GET", "/models/track").json()["executor"] == kind
+        assert f"runs     {kind}" in server.stdout
+        assert "(as configured)" in server.stdout
+        roles = {process["role"] for process in server.ask("GET", "/status").json()["processes"]}
+        assert ("holder" in roles) == (kind == "process")
+
+
 def test_log_lines_are_json_where_that_is_asked_for(serve_fake: Start) -> None:
     with serve_fake("track", "--workers", 1, "--log-format", "json") as server:
         assert server.predict({**TRACK, "tempo": 666}, request_id="abc").status == 500

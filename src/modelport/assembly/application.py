@@ -22,6 +22,7 @@ from modelport.fronts.service_pages import THREADED, model_page, service_pages
 from modelport.kernel.batcher import Batcher
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Executor, Model
+from modelport.kernel.sizing import BatchSizer
 from modelport.observe.metrics import metrics_text, status_document
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
@@ -98,11 +99,11 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     return application, partial(load_locally, application, slot, artifact)
 
 
-def planned_placement(artifact: Path) -> Placement:
+def planned_placement(artifact: Path, options: ServeOptions) -> Placement:
     """Where an artifact will run, from its loader and its size: known before it is loaded."""
     loader = find_loader(artifact)
     size = artifact.stat().st_size if artifact.is_file() else sum(p.stat().st_size for p in artifact.rglob("*"))
-    return place(Cost(size, loader.compiled, False))
+    return place(Cost(size, loader.compiled, False), options.executor)
 
 
 def load_locally(application: Application, slot: Slot, artifact: Path) -> None:
@@ -111,7 +112,7 @@ def load_locally(application: Application, slot: Slot, artifact: Path) -> None:
 
     def load() -> tuple[Model, Loaded]:
         model, notes = load_artifact(artifact, application.options)
-        placement = place(model.cost)
+        placement = place(model.cost, application.options.executor)
         version = digest_path(artifact)[:VERSION_LENGTH]
         executor = "inline" if placement.executor == "inline" else "thread"
         return model, Loaded(version, executor, placement.reason, model.signature, notes=notes)
@@ -125,16 +126,18 @@ def load_locally(application: Application, slot: Slot, artifact: Path) -> None:
 
 def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio.AbstractEventLoop) -> LocalLane:
     """The queue and the executor of a model in this process."""
-    placement = place(model.cost)
+    placement = place(model.cost, application.options.executor)
     recorder = application.board.recorder(application.board_slot, slot.index)
     predict = model.predict
 
     def run(records: Any) -> list[bytes]:
         return [encode(answer) for answer in predict(records)]
 
+    options = application.options
     inline = placement.executor == "inline"
     executor: Executor = InlineExecutor(run) if inline else ThreadExecutor(run, loop, slot.name)
-    batcher: Batcher[Any] = Batcher(placement.max_rows, application.options.queue_rows)
+    batcher: Batcher[Any] = Batcher(placement.max_rows, options.queue_rows)
+    sizer = BatchSizer(placement.max_rows, options.latency_target) if options.latency_target or not inline else None
 
     def on_batch(batch: Any, started: float, seconds: float) -> None:
         queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
@@ -143,5 +146,4 @@ def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio
     def on_single(rows: int, seconds: float) -> None:
         recorder.batch(rows, (0.0,), seconds)
 
-    scheduler = Scheduler(executor, batcher, loop, on_batch=on_batch, on_single=on_single)
-    return LocalLane(scheduler, bounded=not inline)
+    return LocalLane(Scheduler(executor, batcher, loop, None, on_batch, sizer, on_single))

@@ -99,7 +99,7 @@ def _data_notes(model: Model, hints: Hints) -> Iterator[str]:
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
     """Everything known of an artifact as plain data, with the reason for each guess. Raises SetupError like `load_artifact`."""
     model, notes = load_artifact(path, options)
-    placement = place(model.cost)
+    placement = place(model.cost, options.executor)
     described = describe_signature(model.signature)
     for entry, f in zip(described["inputs"], model.signature.inputs, strict=True):
         entry |= {"example": example_value(f), "reasons": list(f.reasons)}

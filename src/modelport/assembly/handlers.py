@@ -104,7 +104,8 @@ def load_declared(spec: ModelSpec) -> Handler:
     body = _body_type(spec)
     function = _bound_function(spec)
     is_async = inspect.iscoroutinefunction(function)
-    warning = SlowWarning(spec.name, spec.place, is_async, log.warning)
+    advice = _advice(spec, is_async)
+    warning = SlowWarning(spec.name, spec.place, is_async, advice, log.warning)
     plain = as_plain_call(timed(function, warning), is_async)
 
     def call(value: Any) -> Any:
@@ -116,8 +117,24 @@ def load_declared(spec: ModelSpec) -> Handler:
         records, _ = body.decode(encode(spec.example))
         run(records)
     rows = MAX_BATCH_ROWS if spec.batch else 1
-    description = {"version": "", "notes": [], "schemas": body.schemas(spec.name), "example": spec.example}
+    description = {
+        "version": "",
+        "notes": [],
+        "schemas": body.schemas(spec.name),
+        "example": spec.example,
+        "parallel": spec.parallel,
+    }
     return Handler(body.decode, run, rows, spec.parallel, description)
+
+
+def _advice(spec: ModelSpec, is_async: bool) -> str:
+    """What lets more calls of a slow function through, beyond what its author has declared already."""
+    if is_async:
+        return "leave out async where nothing is awaited, or await what takes long"
+    declared = {"batch=True": spec.batch, f"parallel={spec.parallel}": spec.parallel > 1}
+    open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": spec.parallel > 1}.items() if not taken]
+    taken = " and ".join(way for way, is_taken in declared.items() if is_taken)
+    return f"{' or '.join(open_ways)} lets more through" if open_ways else f"it has {taken} already"
 
 
 def _bound_function(spec: ModelSpec) -> Callable[..., Any]:

@@ -28,13 +28,14 @@ from modelport.kernel.reply import Reply, assemble
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
-from modelport.runtime.children import end_with_parent
+from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, digests_of, mark_started
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
 from modelport.service import Service
 
+BEAT_SECONDS = 1.0
 UNBOUNDED = 2**60  # the workers bound the queue, where a model cannot stall the refusal
 log = logging.getLogger("modelport.holder")
 
@@ -101,7 +102,13 @@ class HolderMain:
         self.board.claim(self.slot, "holder", self.index)
         gc.collect()
         gc.freeze()
-        self.channel.tell(event="ready", **handler.description)
+        self._beat()
+        self.channel.tell(event="ready", threads=threads_given(), **handler.description)
+
+    def _beat(self) -> None:
+        """Tell the supervisor that this loop turns."""
+        self.board.beat(self.slot)
+        self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _log(self, message: str, request_id: str) -> None:
         log.error("model %s: %s", self.model, message, extra={"request_id": request_id})

@@ -6,9 +6,11 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import socket
 import sys
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from modelport.runtime.lifecycle import Loaded, Slot, State
 from modelport.runtime.shared import SharedBoard
 
 MAX_BATCH_ROWS = 1024
+BEAT_SECONDS = 1.0
 
 
 class Worker:
@@ -63,17 +66,18 @@ class Worker:
             self.channel.tell(event="failed", error=str(error))
         if not now:
             await self._may_listen.wait()
+        self._beat()
         if not self.server.should_exit:
             await self.server.serve(sockets=[listener])
 
     def _begin_saved(self, artifact: Path) -> None:
         slot = self._add(self.application.title, 0, only=True)
-        placement = planned_placement(artifact)
+        placement = planned_placement(artifact, self.options)
         self.reason = placement.reason
-        if placement.executor == "inline":
-            load_locally(self.application, slot, artifact)
-        else:
+        if placement.executor == "process":
             self.channel.tell(event="need", model=slot.name)
+        else:
+            load_locally(self.application, slot, artifact)
 
     def _add(self, name: str, index: int, only: bool) -> Slot:
         slot = self.application.add(name, index, only)
@@ -88,28 +92,35 @@ class Worker:
             self.phase = "ready"
             self._may_listen.set()
         elif order == "models":
-            for index, name in enumerate(message["names"]):
-                self._add(name, index, only=len(message["names"]) == 1)
+            for name, index in message["models"].items():
+                self._add(name, index, only=len(message["models"]) == 1)
         elif order == "model":
             self._model_ready(message)
         elif order == "died":
             self._holder_died(message)
 
     def _on_orphaned(self) -> None:
-        """The supervisor is gone: the port must be free soon."""
+        """The supervisor is gone: the port must be free soon, and nobody else clears its folder away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(1)
+
+    def _beat(self) -> None:
+        """Tell the supervisor that this loop turns."""
+        self.board.beat(self.application.board_slot)
+        asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _on_drain(self) -> None:
         self.phase = "draining"
 
     def _model_ready(self, message: Message) -> None:
         slot = next((s for s in self.application.slots if s.name == message["name"]), None)
-        slot = slot or self._add(message["name"], message["index"], only=message.get("only", True))
+        if slot is None:  # of a set that came with a reload, or left with it: not ours
+            return
         loaded = _loaded(message, self.reason)
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
-        lane = self._lane(slot)
+        lane = self._lane(slot, message.get("parallel", 1))
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
@@ -123,9 +134,11 @@ class Worker:
         running = message["running"]
         slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
 
-    def _lane(self, slot: Slot) -> HolderLane:
+    def _lane(self, slot: Slot, parallel: int) -> HolderLane:
+        options = self.options
         recorder = self.board.recorder(self.application.board_slot, slot.index)
-        admission = Admission(self.options.queue_rows, MAX_BATCH_ROWS, CostModel())
+        target_s = options.latency_target or inf
+        admission = Admission(options.queue_rows, MAX_BATCH_ROWS, CostModel(), target_s, parallel)
         waiting = partial(self.board.waiting_rows, slot.index)
         path = os.path.join(self.folder, f"{slot.index}.sock")
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
@@ -156,6 +169,7 @@ def _loaded(message: Message, reason: str) -> Loaded:
         answer_schema=schemas.get("answer"),
         example=message.get("example"),
         notes=tuple(message.get("notes", ())),
+        threads=message["threads"],
     )
 
 
@@ -170,6 +184,7 @@ def _describe(slot: Slot) -> dict[str, Any]:
         "placement": slot.loaded.executor,
         "reason": slot.loaded.reason,
         "notes": list(slot.loaded.notes),
+        "threads": slot.loaded.threads,
         **described,
     }
 

@@ -29,7 +29,7 @@ def banner_lines(models: list[dict[str, Any]], url: str, target: str, workers: t
         "",
         f"    docs     {url}/docs   {url}/redoc   {url}/openapi.json",
         f"    probes   {url}/livez   {url}/readyz   {url}/metrics   {url}/status",
-        f"    workers  {count} ({workers_reason})",
+        f"    workers  {count} ({workers_reason}), one thread each",
         *(line for model in models for line in _model_lines(model, url, target, alone=len(models) == 1)),
         "",
     ]
@@ -49,10 +49,15 @@ def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> l
         f"    model    {model['name']} from {Path(target).name}: {what}, loaded in {model['seconds']:.2f} s",
         f"    predict  POST {url}{path}" + (f"   POST {url}/models/{model['name']}/predict" if alone else ""),
         *shape,
-        f"    runs     {model['placement']} ({model['reason']})",
+        f"    runs     {model['placement']}{_threads(model)} ({model['reason']})",
         *(f"    note     {note}" for note in model["notes"]),
         *([] if example is None else ["", "    try", f"      {_try(example, url, path)}"]),
     ]
+
+
+def _threads(model: dict[str, Any]) -> str:
+    """What numeric libraries were given in the model's own process."""
+    return f", {model['threads']} thread{'s' * (model['threads'] > 1)}" if model.get("threads") else ""
 
 
 def _inputs(inputs: list[dict[str, Any]]) -> str:

@@ -15,8 +15,9 @@ from modelport.config import ServeOptions, is_python, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
+from modelport.runtime.listeners import open_listener
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.supervise import HOLDER_SLOTS, Plan, Supervisor, open_listener
+from modelport.runtime.supervise import HOLDER_SLOTS, Plan, Supervisor
 
 MAX_MODELS = 32
 GRACE_SECONDS = 30.0
@@ -25,11 +26,16 @@ GRACE_SECONDS = 30.0
 def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
     catalog = is_python(target)
+    if catalog and options.executor not in ("auto", "process"):
+        raise ConfigError(
+            f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
+            "probes answer whatever its code does"
+        )
     _check_files(None if catalog else Path(target), options)
     _check_certificate(options)
     listener = _listen(options)
     count = options.workers or usable_cores()
-    board = SharedBoard.create(count * 2 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
+    board = SharedBoard.create(count * 2 + 1 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
     config = json.dumps({"target": target, "options": to_plain(options)})
     url = _url(options, listener)
     workers_reason = "as configured" if options.workers else "one per usable core"
@@ -44,7 +50,8 @@ def run_service(target: str, options: ServeOptions) -> int:
         holder=lambda model: child_command("modelport.assembly.holder", config, model or ""),
         workers=count,
         catalog=catalog,
-        holder_threads=usable_cores(),
+        max_models=MAX_MODELS,
+        cores=usable_cores(),
         standby=options.standby,
         grace_s=GRACE_SECONDS + options.drain_delay,
     )

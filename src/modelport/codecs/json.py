@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
-import numpy as np
 
 from modelport.errors import InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.check import read_body
@@ -175,6 +174,8 @@ def _compile_tensors(signature: Signature) -> Callable[[Record], Record]:
 
 
 def _tensor_converter(f: Field) -> Callable[[Any], Any]:
+    import numpy as np  # not at the top: a worker whose models are elsewhere does without its 9 MB
+
     dtype = np.dtype(object if f.dtype == "string" else f.dtype)
 
     @np.errstate(over="ignore")

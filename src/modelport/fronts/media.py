@@ -40,7 +40,7 @@ def _unsupported(message: str, hint: str) -> UnsupportedMedia:
     return UnsupportedMedia([Problem(("header", "content-type"), message, "unsupported_media_type", None, hint)])
 
 
-def read_deadline(sent: bytes, default_s: float) -> float | InvalidInput:
+def read_deadline(sent: bytes) -> float | InvalidInput:
     """The moment (monotonic) until which the caller waits, from `Request-Timeout: 2` in seconds."""
     try:
         seconds = float(sent)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from time import monotonic
 from typing import Protocol
 from urllib.parse import quote
@@ -49,10 +48,9 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalLane:
-    """A model of this process: its scheduler, and whether a caller's default deadline applies to it."""
+    """A model of this process."""
 
     scheduler: Scheduler
-    bounded: bool
 
 
 class PredictRoute:
@@ -66,7 +64,6 @@ class PredictRoute:
         self.refused: set[bytes] = set()
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
-        self._deadline_s = inf
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
 
@@ -77,9 +74,7 @@ class PredictRoute:
         version = [(b"model-version", slot.loaded.version.encode())] if slot.loaded.version else []
         self.headers = [*self.headers[:2], *version]
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
-        local = isinstance(slot.lane, LocalLane)
-        self._deadline_s = inf if local and not slot.lane.bounded else self.default_deadline_s
-        self._serve = self._serve_local if local else self._serve_holder
+        self._serve = self._serve_local if isinstance(slot.lane, LocalLane) else self._serve_holder
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
@@ -87,14 +82,11 @@ class PredictRoute:
             fault = media_fault(exchange)
             if fault is not None:
                 return self._refuse(exchange, fault)
-        deadline = self._deadline_s
-        if exchange.timeout is not None:
-            read = read_deadline(exchange.timeout, deadline)
-            if isinstance(read, InvalidInput):
-                return self._refuse(exchange, read)
-            deadline = read
-        elif deadline != inf:
-            deadline += monotonic()
+        if exchange.timeout is None:
+            return self._serve(exchange, monotonic() + self.default_deadline_s)
+        deadline = read_deadline(exchange.timeout)
+        if isinstance(deadline, InvalidInput):
+            return self._refuse(exchange, deadline)
         return self._serve(exchange, deadline)
 
     # -- a model of this process ---------------------------------------------------------------------------------
@@ -131,9 +123,8 @@ class PredictRoute:
         done = partial(self._answer, exchange, decoded)
         ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
         if ticket is None:
-            return self._shed(exchange, Refusal("The queue of this model is full", 1))
-        if deadline != inf:
-            exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
+            return self._shed(exchange, scheduler.refusal())
+        exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
         return None
 
     def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: object) -> None:
@@ -141,6 +132,7 @@ class PredictRoute:
         self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
 
     def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
+        exchange.on_disconnect = None
         body = outcomes[0]
         if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
             return self._send(exchange, 200, body, self.headers)  # almost every call ends here

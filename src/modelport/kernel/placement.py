@@ -18,18 +18,24 @@ class Placement:
     max_rows: int
 
 
-def place(cost: Cost) -> Placement:
+INLINE_ROWS, OTHER_ROWS = 256, 1024
+
+
+def place(cost: Cost, wanted: str = "auto") -> Placement:
     """Compiled and small runs on the loop; everything else in a process of its own, which all HTTP workers share.
 
-    Where there is no supervisor to start a process (under a foreign server), a thread of the worker stands in.
+    `wanted`: what the user said instead. Where there is no supervisor to start a process (under a foreign server), a
+    thread of the worker stands in.
     """
+    if wanted != "auto":
+        return Placement(wanted, "as configured", INLINE_ROWS if wanted == "inline" else OTHER_ROWS)
     if cost.compiled and cost.bytes <= INLINE_BYTES:
-        return Placement("inline", f"compiled and {size_text(cost.bytes)}: cheaper than handing it over", 256)
+        return Placement("inline", f"compiled and {size_text(cost.bytes)}: cheaper than handing it over", INLINE_ROWS)
     if cost.compiled:
         size, bound = size_text(cost.bytes), size_text(INLINE_BYTES)
-        return Placement("process", f"compiled, but {size} is over {bound}: one copy for all workers", 1024)
+        return Placement("process", f"compiled, but {size} is over {bound}: one copy for all workers", OTHER_ROWS)
     return Placement(
-        "process", "run by its own library: one copy for all workers, and probes answer whatever it does", 1024
+        "process", "run by its own library: one copy for all workers, and probes answer whatever it does", OTHER_ROWS
     )
 
 

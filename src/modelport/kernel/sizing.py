@@ -18,7 +18,10 @@ EXPLORE_EVERY = 256
 
 @dataclass(slots=True)
 class BatchSizer:
-    """Chooses the size of the next batch from the measured cost. `target_s` is None where nobody set a target."""
+    """Chooses the size of the next batch from the measured cost.
+
+    `target_s`: within which a call should be answered, None where nobody set it.
+    """
 
     max_rows: int
     target_s: float | None = None
@@ -33,7 +36,19 @@ class BatchSizer:
             return 1 if cost.mean_rows > 1 else self.max_rows
         if not self.pays(cost):
             return 1
-        return self.max_rows if self.target_s is None else cost.rows_within(self.target_s, self.max_rows)
+        return (
+            self.max_rows
+            if self.target_s is None
+            else cost.rows_within(self._batch_s(cost, self.target_s), self.max_rows)
+        )
+
+    def _batch_s(self, cost: CostModel, target_s: float) -> float:
+        """How long a batch may take: half the target, since a call that has just missed one waits for it to end.
+
+        Where its fixed cost alone is nearly that, small batches would do little else: then twice the fixed cost.
+        """
+        fixed_s, _ = cost.coefficients()
+        return max(target_s / 2, min(target_s, 2 * fixed_s))
 
     def pays(self, cost: CostModel) -> bool:
         """Whether batching gains anything, as far as is known: what has not been tried gets its try."""

@@ -15,6 +15,9 @@ from typing import Any
 
 from modelport.runtime.channel import send
 
+FROZEN_SECONDS = 20.0
+"""A process whose loop stands still for so long, with no call to blame, is stopped or stuck: somebody else must serve."""
+
 
 class StartFailed(Exception):
     """A child said that the service cannot start; the message is for the user."""
@@ -31,6 +34,7 @@ class Child:
     started: float = field(default_factory=time.monotonic)
     ready: bool = False
     retired: bool = False  # it was asked to end; its end is no surprise
+    description: dict[str, Any] | None = None  # of the model that a holder has loaded
     buffer: bytes = b""
     kill_reason: str = ""
 
@@ -50,6 +54,16 @@ class Child:
         """End it now; the reason goes to the log when it is found dead."""
         self.kill_reason = reason
         self.process.kill()
+
+
+def frozen_reason(last_beat: float, now: float, awake_since: float) -> str:
+    """Why a process that has given no sign of life for long is to be ended; empty where it is well.
+
+    `awake_since`: when whoever asks was last found to have slept itself, as it does when a whole machine is paused: the
+    time before proves nothing.
+    """
+    silent_s = now - max(last_beat, awake_since)
+    return f"killed: it gave no sign of life for {silent_s:.0f} s" if last_beat and silent_s > FROZEN_SECONDS else ""
 
 
 def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], threads: int) -> Child:
@@ -72,6 +86,12 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 def _environment(threads: int) -> dict[str, str]:
     """Numeric libraries read these when they are imported, and would otherwise take every core of the machine, each."""
     return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **os.environ}
+
+
+def threads_given() -> int:
+    """How many threads the numeric libraries of this process may use: what it was started with, or what its user has set."""
+    said = os.environ.get(THREAD_VARIABLES[0], "")
+    return int(said) if said.isdigit() else 0
 
 
 def child_command(module: str, *arguments: str) -> list[str]:

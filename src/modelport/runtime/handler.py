@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any
 
@@ -40,9 +41,10 @@ SLOW_STEP_SECONDS = 0.25
 class SlowWarning:
     """Says once that a function keeps its process busy: its name, file and line, and for how long."""
 
-    def __init__(self, name: str, place: str, is_async: bool, warn: Callable[[str], None]) -> None:
+    def __init__(self, name: str, place: str, is_async: bool, advice: str, warn: Callable[[str], None]) -> None:
         self._text = f"{name} ({place})"
         self._is_async = is_async
+        self._advice = advice
         self._warn: Callable[[str], None] | None = warn
 
     def step(self, seconds: float) -> None:
@@ -53,7 +55,7 @@ class SlowWarning:
         how = "blocked its event loop" if self._is_async else "was busy"
         warn(
             f"{self._text} {how} for {seconds * 1000:,.0f} ms. Probes and other models are not affected; calls of this "
-            "model wait for one another (batch=True or parallel=n lets more through)"
+            f"model wait for one another ({self._advice})"
         )
 
 
@@ -98,14 +100,25 @@ class _Steps:
 
 
 def as_plain_call(function: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
-    """An `async def` runs to its end on a loop that its thread has for itself: it may block, nobody else runs there."""
+    """An `async def` runs on the one loop of its process that is for models: it may block, only models run there.
+
+    All calls share that loop, and what `load` opened on it: a connection pool belongs to the loop that made it.
+    """
     if not is_async:
         return function
-    local = threading.local()
+    loop = _models_loop()
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not hasattr(local, "runner"):
-            local.runner = asyncio.Runner()
-        return local.runner.run(function(*args, **kwargs))
+    async def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except (SystemExit, KeyboardInterrupt) as error:  # either would end the loop that everybody shares
+            raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error
 
-    return call
+    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(args, kwargs), loop).result()
+
+
+@cache
+def _models_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="modelport-async", daemon=True).start()
+    return loop

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from modelport.kernel.strikes import Strikes
-from modelport.runtime.children import Child, describe_exit
+from modelport.runtime.children import Child, describe_exit, frozen_reason
 
 FIRST_RETRY_SECONDS = 0.2
 LAST_RETRY_SECONDS = 30.0
@@ -21,6 +20,9 @@ class Board(Protocol):
 
     def running(self, slot: int) -> tuple[float, float, Sequence[bytes]]:
         """Busy since, hard limit (0 when idle), and the digests of the calls that run."""
+
+    def last_beat(self, slot: int) -> float:
+        """When its loop gave its last sign of life; 0 before the first."""
 
     def count_restart(self, role: str, model: int | None = None) -> None:
         """A process of this role died without being asked to, and is replaced."""
@@ -51,14 +53,19 @@ class HolderGroup:
     start: Callable[[int], Child]
     board: Board
     log: Callable[[str], None]
+    tell_workers: Callable[[HolderGroup], None]
     keep_standby: bool = True
     active: Child | None = None
     standby: Child | None = None
     retiring: list[Child] = field(default_factory=list)
-    description: dict[str, Any] | None = None
     strikes: Strikes = field(default_factory=Strikes)
     failures: int = 0
     restart_at: float | None = None
+
+    @property
+    def description(self) -> dict[str, Any] | None:
+        """What the workers must know of the model, as the holder that serves has loaded it."""
+        return None if self.active is None else self.active.description
 
     def children(self) -> list[Child]:
         """Every process of this group."""
@@ -79,8 +86,7 @@ class HolderGroup:
 
     def on_ready(self, child: Child, description: dict[str, Any]) -> None:
         """A holder has loaded: it serves at once if nobody does."""
-        child.ready = True
-        self.description = description
+        child.ready, child.description = True, description
         self.failures = 0
         if self.active is None:
             self._promote()
@@ -90,6 +96,7 @@ class HolderGroup:
         self.active, self.standby = self.standby, None
         assert self.active is not None
         self.active.tell({"do": "serve"}, [self.listener.fileno()])
+        self.tell_workers(self)
         if self.keep_standby:
             self.standby = self._spawn()
 
@@ -112,12 +119,25 @@ class HolderGroup:
             old.retired = True
             self.retiring.append(old)
 
-    def watch(self, now: float) -> None:
-        """Kill a call that runs past its hard limit, and restart what is due."""
+    def retire(self) -> None:
+        """The model is served no more: everybody finishes and ends."""
+        self.restart_at = None
+        self.retiring = self.children()
+        self.active = self.standby = None
+        for child in self.retiring:
+            child.retire()
+
+    def watch(self, now: float, awake_since: float = 0.0) -> None:
+        """Kill a call that runs past its hard limit, or a process that stands still; restart what is due."""
         for child in self.children():
             since, limit, _ = self.board.running(child.slot)
-            if limit and now > limit and not child.kill_reason:
-                child.kill(f"killed: a call ran for {now - since:.1f} s, past its hard limit")
+            if limit:
+                late = now > limit
+                reason = f"killed: a call ran for {now - since:.1f} s, past its hard limit" if late else ""
+            else:
+                reason = frozen_reason(self.board.last_beat(child.slot), now, awake_since)
+            if reason and not child.kill_reason:
+                child.kill(reason)
         if self.restart_at is not None and now >= self.restart_at:
             self.restart_at = None
             if self.standby is None:
@@ -169,12 +189,3 @@ class HolderGroup:
     def hopeless(self) -> bool:
         """Whether it failed to start so often that nobody should wait for it."""
         return self.active is None and self.failures >= GIVE_UP_FAILURES
-
-
-def unix_listener(folder: str, model_index: int) -> socket.socket:
-    """The socket at which workers find the holder of a model, whichever process that is at the moment."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.path.join(folder, f"{model_index}.sock"))
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener

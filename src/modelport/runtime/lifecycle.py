@@ -35,6 +35,7 @@ class Loaded:
     answer_schema: dict[str, Any] | None = None
     example: Any = None
     notes: tuple[str, ...] = ()
+    threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from modelport.kernel.admission import Refusal, queue_full
 from modelport.kernel.batcher import Batch, Batcher, Ticket, settle
 from modelport.kernel.cost import CostModel
 from modelport.kernel.ports import Done, Executor, Outcome
@@ -59,6 +60,9 @@ class Scheduler:
         """
         ticket = Ticket(records, done, deadline, size, solo)
         ticket.tag = tag
+        if not records:  # nothing to wait for, and no batch would ever settle it
+            self._call_soon(done, [])
+            return ticket
         if not self.batcher.offer(ticket, monotonic()):
             return None
         if self._free:
@@ -79,6 +83,10 @@ class Scheduler:
         if self._on_single is not None:
             self._on_single(len(records), monotonic() - started)
         return found
+
+    def refusal(self) -> Refusal:
+        """Why a call is not taken, and when there will be room by the measured cost."""
+        return queue_full(self.batcher.waiting_rows, self.batcher.queue_rows, self.batcher.max_rows, self.cost)
 
     def cancel(self, ticket: Ticket[Done]) -> None:
         """The caller left: what still waits is not run; what runs is finished for nobody."""

@@ -31,7 +31,7 @@ from modelport.kernel.meters import (
     reading,
 )
 
-LAYOUT = 1.0
+LAYOUT = 2.0
 MAX_DIGESTS = 256
 DIGEST_BYTES = 8
 _CELL = 8
@@ -41,7 +41,7 @@ _LAYOUT, _SLOTS, _MODELS, _USED, _PID, _STARTED, _WORKER_RESTARTS = range(7)
 _HEAD = 8
 
 # The head of a slot. Behind it lie the digests of what runs.
-_SLOT_PID, _ROLE, _MODEL, _SLOT_STARTED, _BUSY_SINCE, _HARD_LIMIT, _DIGESTS, _SLOT_HEAD = range(8)
+_SLOT_PID, _ROLE, _MODEL, _SLOT_STARTED, _BEAT, _BUSY_SINCE, _HARD_LIMIT, _DIGESTS, _SLOT_HEAD = range(9)
 _SLOT_CELLS = _SLOT_HEAD + MAX_DIGESTS
 
 
@@ -137,6 +137,14 @@ class SharedBoard:
             raise IndexError(f"slot {slot} of {self._slots}")
         return self._slots_at + slot * _SLOT_CELLS
 
+    def beat(self, slot: int) -> None:
+        """A sign of life from the loop of this slot's process."""
+        self._cells[self._slot_at(slot) + _BEAT] = monotonic()
+
+    def last_beat(self, slot: int) -> float:
+        """When the process of this slot gave its last sign of life; 0 where it has given none yet."""
+        return self._cells[self._slot_at(slot) + _BEAT]
+
     # -- what runs -----------------------------------------------------------------------------------------------
 
     def begin(self, slot: int, hard_limit: float, digests: Sequence[bytes], batch: int = 0) -> None:
@@ -214,7 +222,7 @@ class SharedBoard:
 
     def _process(self, slot: int) -> ProcessReading:
         at = self._slot_at(slot)
-        pid, role, model, started = self._cells[at : at + _BUSY_SINCE].tolist()
+        pid, role, model, started = self._cells[at : at + _BEAT].tolist()
         return ProcessReading(int(pid), ROLES[int(role)], int(model) if model >= 0 else None, started)
 
     def restarts(self) -> dict[str, int]:

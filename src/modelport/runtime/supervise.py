@@ -6,7 +6,6 @@ It imports no user code and no machine-learning library, so nothing that a model
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import shutil
 import signal
@@ -17,10 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelport.runtime.children import Child, StartFailed, describe_exit, spawn
-from modelport.runtime.holders import Board, Death, HolderGroup, unix_listener
+from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason, spawn
+from modelport.runtime.holders import Board, Death, HolderGroup
+from modelport.runtime.listeners import unix_listener
+from modelport.runtime.reload import Reload
 
 WATCH_SECONDS = 0.05
+ASLEEP_SECONDS = 2.0  # between two looks: then it was we who stood still
 HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are leaving
 
 Event = dict[str, Any]
@@ -38,7 +40,9 @@ class Plan:
     workers: int
     catalog: bool
     """Whether the models are declared in Python, so that a holder must say which they are."""
-    holder_threads: int = 1
+    max_models: int
+    cores: int = 1
+    """What the models' processes share for their numeric libraries."""
     standby: bool = True
     grace_s: float = 30.0
 
@@ -57,15 +61,19 @@ class Supervisor:
     groups: dict[str, HolderGroup] = field(default_factory=dict)
     catalog: Child | None = None
     models: list[str] = field(default_factory=list)
+    """Every model there has been, in the order of its place on the board: its figures are never another's."""
+    served: list[str] = field(default_factory=list)
     announced: bool = False
     stopping: bool = False
     deadline: float = 0.0
     exit_code: int = 0
     restarts: list[tuple[float, int]] = field(default_factory=list)
     failures: int = 0
-    reload: list[Child] = field(default_factory=list)
+    reload: Reload | None = None
     reload_asked: bool = False
     folder: str = ""
+    _looked_at: float = field(default_factory=time.monotonic)
+    _awake_since: float = 0.0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _signals: list[int] = field(default_factory=list)
 
@@ -77,9 +85,11 @@ class Supervisor:
         wake, previous = self._catch_signals()
         try:
             if self.plan.catalog:
-                self.catalog = self._spawn_holder(None, self._holder_slots(0)[0])
+                self.catalog = self._spawn_holder(
+                    None, self._holder_slots(0)[-1]
+                )  # it may come to hold the first model
             for slot in range(self.plan.workers):
-                self._spawn_worker(slot, "now")
+                self.spawn_worker(slot, "now")
             while self.workers or self.restarts or self._holders():
                 self._step()
         finally:
@@ -133,36 +143,60 @@ class Supervisor:
 
     # -- children ------------------------------------------------------------------------------------------------
 
-    def _spawn_worker(self, slot: int, listen: str) -> Child:
+    def spawn_worker(self, slot: int, listen: str) -> Child:
+        """An HTTP worker that listens `now`, or when it is `ready`."""
         command = [*self.plan.worker(self.folder), str(self.listener.fileno()), str(self.board_fd), listen]
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, child)
-        if self.plan.catalog and self.models:
-            child.tell({"do": "models", "names": self.models})
-        for name, group in self.groups.items():
-            if group.description is not None and group.active is not None:
-                child.tell({"do": "model", "name": name, "index": self.models.index(name), **group.description})
+        if self.plan.catalog and self.served:
+            self._tell_models(child)
+        for group in self.groups.values():
+            self._tell_model(child, group)
         return child
 
+    def _tell_models(self, worker: Child) -> None:
+        worker.tell({"do": "models", "models": {name: self.models.index(name) for name in self.served}})
+
+    def _tell_model(self, worker: Child, group: HolderGroup) -> None:
+        if group.description is not None:
+            worker.tell({"do": "model", "name": group.model, "index": group.index, **group.description})
+
+    def _tell_workers(self, group: HolderGroup) -> None:
+        for worker in self.workers:
+            self._tell_model(worker, group)
+
     def _spawn_holder(self, model: str | None, slot: int) -> Child:
-        index = self.models.index(model) if model is not None else 0
+        index = self.models.index(model) if model is not None else -1
         command = [*self.plan.holder(model), str(self.board_fd), str(index)]
-        child = spawn("holder", slot, command, (self.board_fd,), self.plan.holder_threads)
+        child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         return child
 
+    def threads_per_model(self) -> int:
+        """One budget for all: what the cores give to each model."""
+        return max(1, self.plan.cores // max(1, len(self.groups)))
+
     def _holder_slots(self, index: int) -> list[int]:
-        first = self.plan.workers * 2 + index * HOLDER_SLOTS  # workers have two: the second is for a reload
+        first = self.plan.workers * 2 + 1 + index * HOLDER_SLOTS
         return list(range(first, first + HOLDER_SLOTS))
+
+    def spawn_catalog(self) -> Child:
+        """A process that reads which models the service in Python declares now."""
+        self.catalog = self._spawn_holder(None, self.plan.workers * 2)
+        return self.catalog
 
     def _holders(self) -> list[Child]:
         children = [child for group in self.groups.values() for child in group.children()]
         return children + ([self.catalog] if self.catalog else [])
 
-    def _add_group(self, model: str) -> HolderGroup:
-        self.models.append(model)
-        index = len(self.models) - 1
+    def add_group(self, model: str) -> HolderGroup:
+        """A model that is to be held. Raises StartFailed where the board has no room for it."""
+        if len(self.models) == self.plan.max_models and model not in self.models:
+            raise StartFailed(f"a service has at most {self.plan.max_models} models")
+        if model not in self.models:
+            self.models.append(model)
+        index = self.models.index(model)
         group = HolderGroup(
             model,
             index,
@@ -171,6 +205,7 @@ class Supervisor:
             lambda slot: self._spawn_holder(model, slot),
             self.board,
             self.log,
+            self._tell_workers,
             keep_standby=self.plan.standby,
         )
         self.groups[model] = group
@@ -191,14 +226,23 @@ class Supervisor:
             if now > self.deadline:
                 self._kill_all()
             return
-        for group in self.groups.values():
-            group.watch(now)
+        self._watch(now)
         self._restart_due(now)
-        if self.reload_asked and self._settled():
-            self._begin_reload()
+        self._begin_or_continue_reload()
         if self.announced and self.groups and all(group.hopeless for group in self.groups.values()):
             self.log("no model can be kept running; giving up")
             self.stop(1)
+
+    def _watch(self, now: float) -> None:
+        if now - self._looked_at > ASLEEP_SECONDS:
+            self._awake_since = now
+        self._looked_at = now
+        for group in self.groups.values():
+            group.watch(now, self._awake_since)
+        for worker in self.workers:
+            reason = frozen_reason(self.board.last_beat(worker.slot), now, self._awake_since)
+            if reason and not worker.kill_reason:
+                worker.kill(reason)
 
     def _wait_s(self) -> float:
         now = time.monotonic()
@@ -234,23 +278,24 @@ class Supervisor:
         """Before the service was announced this ends it; afterwards the old one goes on."""
         if not self.announced:
             raise StartFailed(event["error"])
-        goes_on = "; the old one goes on" if child in self.reload else ""
-        self.log(f"a new {child.role} failed to start: {event['error']}{goes_on}")
+        self.log(f"a new {child.role} failed to start: {event['error']}")
         child.kill("it failed to start")
+        self._not_reloaded(child)
 
     # -- workers -------------------------------------------------------------------------------------------------
 
     def _worker_needs(self, child: Child, event: Event) -> None:
         """The worker found that this model belongs into a holder."""
         if event["model"] not in self.groups:
-            self._add_group(event["model"]).begin()
+            self.served = [event["model"]]
+            self.add_group(event["model"]).begin()
 
     def _worker_ready(self, child: Child, event: Event) -> None:
         child.ready = True
         self.failures = 0
         if self.announced:
             child.tell({"do": "serve"})
-            self._finish_reload(child)
+            self._replace_worker(child)
         elif all(c.ready for c in self.workers):
             self.announced = True
             self.on_ready(event)  # whoever sees the service ready can read the banner
@@ -262,60 +307,73 @@ class Supervisor:
         self.restarts = [(moment, slot) for moment, slot in self.restarts if moment > now]
         answered = self.workers or all(group.active for group in self.groups.values())
         for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
-            self._spawn_worker(slot, "ready" if answered else "now")
+            self.spawn_worker(slot, "ready" if answered else "now")
 
     # -- holders -------------------------------------------------------------------------------------------------
 
     def _catalog_read(self, child: Child, event: Event) -> None:
-        """The Python service was imported: these are its models. The process that read it holds the first."""
-        self.catalog = None
-        for name in event["models"]:
-            group = self._add_group(name)
-            if name == event["models"][0]:
-                group.adopt(child)
-                child.tell({"do": "hold", "model": name, "index": 0})
-            else:
-                group.begin()
+        """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
+        if self.reload is not None:
+            self.reload.models_read(child, event["models"])
+            return
+        self.served = event["models"]
+        groups = [self.add_group(name) for name in self.served]
         for worker in self.workers:
-            worker.tell({"do": "models", "names": event["models"]})
+            self._tell_models(worker)
+        if len(groups) == 1:
+            self.catalog = None
+            groups[0].adopt(child)
+            child.tell({"do": "hold", "model": groups[0].model, "index": 0})
+            return
+        child.retire()  # it was started with the threads of all
+        for group in groups:
+            group.begin()
 
-    def _group_of(self, child: Child) -> HolderGroup | None:
+    def group_of(self, child: Child) -> HolderGroup | None:
+        """The model that this process holds."""
         return next((group for group in self.groups.values() if child in group.children()), None)
 
     def _holder_ready(self, child: Child, event: Event) -> None:
-        group = self._group_of(child)
+        group = self.group_of(child)
         if group is None:
             return
         group.on_ready(child, event)
-        if child in self.reload:
-            self.reload.remove(child)
+        if self.reload is not None and self.reload.came(child):
             group.hand_over(child)
-        for worker in self.workers:
-            worker.tell({"do": "model", "name": group.model, "index": self.models.index(group.model), **event})
 
     # -- reload --------------------------------------------------------------------------------------------------
 
     def _settled(self) -> bool:
         """Whether the last reload is over to the last old process: until then its places on the board are taken."""
         children = [*self.workers, *self._holders()]
-        return self.announced and not self.reload and not any(child.retired for child in children)
+        return self.announced and self.reload is None and not any(child.retired for child in children)
 
-    def _begin_reload(self) -> None:
-        """SIGHUP: new workers beside the old, which leave when the new are ready; new holders likewise."""
-        self.log("reloading")
-        self.reload_asked = False
-        self.reload = [group.replace() for group in self.groups.values()]
-        for old in list(self.workers):
-            slot = old.slot + self.plan.workers if old.slot < self.plan.workers else old.slot - self.plan.workers
-            self.reload.append(self._spawn_worker(slot, "ready"))
+    def _begin_or_continue_reload(self) -> None:
+        if self.reload_asked and self._settled():
+            self.reload_asked = False
+            self.reload = Reload(self)
+        if self.reload is not None:
+            self.reload.proceed()
+            if self.reload.over:
+                self.reload = None
 
-    def _finish_reload(self, child: Child) -> None:
-        if child in self.reload:
-            self.reload.remove(child)
-            pair = (child.slot + self.plan.workers) % (2 * self.plan.workers)
+    def paired_slot(self, slot: int) -> int:
+        """Where the successor of a worker counts, while the old one still does: each has two places."""
+        return (slot + self.plan.workers) % (2 * self.plan.workers)
+
+    def _replace_worker(self, child: Child) -> None:
+        """A new worker serves: if it came with a reload, the old one leaves."""
+        if self.reload is not None and self.reload.came(child):
+            pair = self.paired_slot(child.slot)
             self.restarts = [(moment, slot) for moment, slot in self.restarts if slot != pair]
             for old in [w for w in self.workers if w.slot == pair and not w.retired]:
                 old.retire()
+
+    def _not_reloaded(self, child: Child) -> bool:
+        if self.reload is None or not self.reload.failed(child):
+            return False
+        self.log("what served before goes on")
+        return True
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -323,7 +381,7 @@ class Supervisor:
         for child in [c for c in [*self.workers, *self._holders()] if c.process.poll() is not None]:
             if child.channel.fileno() in self._selector.get_map():
                 self._read(child)  # its last words
-            group = self._group_of(child)
+            group = self.group_of(child)
             if child is self.catalog:
                 self.catalog = None
             if group is not None:
@@ -348,10 +406,7 @@ class Supervisor:
     def _on_death(self, child: Child) -> None:
         if not self.announced and not child.kill_reason:
             raise StartFailed(f"a {child.role} ended while it was starting: {describe_exit(child)}")
-        if child in self.reload:
-            self.reload.remove(child)
-            return
-        if child.role != "worker":
+        if self._not_reloaded(child) or child.role != "worker":
             return
         self.failures += 1
         self.board.count_restart("worker")
@@ -374,20 +429,3 @@ class Supervisor:
         self.groups.clear()
         self.catalog = None
         self.restarts.clear()
-
-
-def open_listener(host: str, port: int) -> socket.socket:
-    """Bind and listen. Raises OSError; a port in use is refused, though address reuse is on for quick restarts."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, proto, _, address = found[0]
-    listener = socket.socket(family, kind, proto)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-        listener.set_inheritable(True)
-    except OSError:
-        listener.close()
-        raise
-    return listener

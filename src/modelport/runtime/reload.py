@@ -1,0 +1,130 @@
+"""A reload (SIGHUP): everything is read anew beside what serves, and takes its place when it is ready.
+
+First a service in Python says which models it has now; then holders are replaced, then workers; at last the models that are
+declared no more leave. Whatever fails to start leaves the old one in place, and a new model that fails is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modelport.runtime.children import Child, StartFailed
+from modelport.runtime.holders import HolderGroup
+
+if TYPE_CHECKING:
+    from modelport.runtime.supervise import Supervisor
+
+
+@dataclass(slots=True, eq=False)
+class Reload:
+    """One reload under way. The supervisor tells it of every child, and asks it to `proceed` at every turn."""
+
+    supervisor: Supervisor
+    children: list[Child] = field(default_factory=list)  # new ones, not ready yet
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    kept_workers: bool = False
+    next_step: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        supervisor = self.supervisor
+        supervisor.log("reloading")
+        if supervisor.plan.catalog:
+            self.children = [supervisor.spawn_catalog()]
+            self.next_step = self._replace_workers  # if it cannot be read, there is nothing else to do
+        else:
+            self.replace_holders(list(supervisor.groups))
+
+    @property
+    def over(self) -> bool:
+        """Whether everything has come and gone."""
+        return self.next_step is None
+
+    def proceed(self) -> None:
+        """Take the next step, once nothing of the last one is waited for."""
+        if self.next_step is not None and not self.children:
+            self.next_step()
+
+    # -- what the supervisor tells -------------------------------------------------------------------------------
+
+    def models_read(self, catalog: Child, names: list[str]) -> None:
+        """These are the models now. Who has read them is of no more use."""
+        catalog.retire()
+        self.forget(catalog)
+        self.replace_holders(names)
+
+    def came(self, child: Child) -> bool:
+        """A child is ready. Says whether it is one of ours."""
+        return self.forget(child)
+
+    def failed(self, child: Child) -> bool:
+        """A child will not become ready. Says whether it is one of ours."""
+        if not self.forget(child):
+            return False
+        group = self.supervisor.group_of(child)
+        if group is not None and group.model in self.added:
+            self.supervisor.log(f"the new model {group.model!r} is left out")
+            self.added.remove(group.model)
+            self.removed.append(group.model)
+        elif child.role == "worker":
+            self.kept_workers = True
+        elif group is None:
+            self.next_step = None  # it was to say which models there are
+        return True
+
+    def forget(self, child: Child) -> bool:
+        """Wait for it no longer."""
+        if child in self.children:
+            self.children.remove(child)
+            return True
+        return False
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def replace_holders(self, names: list[str]) -> None:
+        """New holders for what there was and what is new."""
+        supervisor = self.supervisor
+        self.removed = [name for name in supervisor.groups if name not in names]
+        kept = [group for name, group in supervisor.groups.items() if name in names]
+        new = [group for name in names if name not in supervisor.groups for group in self._add(name)]
+        for group in new:
+            group.begin()
+            self.children += group.children()
+        self.children += [group.replace() for group in kept]
+        self.next_step = self._replace_workers
+
+    def _add(self, name: str) -> Iterator[HolderGroup]:
+        try:
+            yield self.supervisor.add_group(name)
+        except StartFailed as error:
+            self.supervisor.log(f"the new model {name!r} is left out: {error}")
+        else:
+            self.added.append(name)
+
+    def _replace_workers(self) -> None:
+        supervisor = self.supervisor
+        supervisor.served = [name for name in supervisor.groups if name not in self.removed]
+        for old in list(supervisor.workers):
+            self.children.append(supervisor.spawn_worker(supervisor.paired_slot(old.slot), "ready"))
+        self.next_step = self._dismiss_removed
+
+    def _dismiss_removed(self) -> None:
+        """Old workers may still owe answers of these models: not before they are gone."""
+        if any(worker.retired for worker in self.supervisor.workers):
+            return
+        if self.kept_workers:  # one that would not be replaced still serves them
+            self.next_step = None
+            return
+        for name in self.removed:
+            self.supervisor.groups[name].retire()
+        self.next_step = self._forget_removed
+
+    def _forget_removed(self) -> None:
+        groups = self.supervisor.groups
+        for name in [name for name in self.removed if not groups[name].children()]:
+            groups.pop(name).listener.close()
+            self.removed.remove(name)
+        if not self.removed:
+            self.next_step = None
