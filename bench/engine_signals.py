@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from bench.harness.asking import Caller, Lost, Reply, run
 from bench.harness.crowd import Tally, ask
 from bench.harness.errors import BenchError
-from bench.harness.processes import ServerProcess, free_port, tree
+from bench.harness.kills import role_of
+from bench.harness.processes import ProcessId, ServerProcess, free_port, tree
 from bench.harness.scenario import Sheet, control, main, ours, say
 
 INTRODUCTION = """\
@@ -57,17 +58,22 @@ class Fleet:
         self.stacks[port].close()
 
     def replace(self) -> None:
-        """SIGHUP: until every process but the first is another, and there are as many as before."""
+        """SIGHUP: until every process that can be is another, and there are as many as before."""
         (port,) = self.ports
         top = self.servers[port].process.pid
-        before = set(tree(top))
+        before = self._replaceable(top)
         self.servers[port].process.send_signal(signal.SIGHUP)
         end = time.monotonic() + REPLACED_LIMIT_S
-        while len(now := set(tree(top))) != len(before) or len(now & before) > 1:
+        while len(now := self._replaceable(top)) != len(before) or now & before:
             if time.monotonic() > end:
                 raise BenchError(f"not replaced: {len(now & before)} of {len(before)} processes are the old ones")
             self.servers[port].check_alive()
             time.sleep(0.05)
+
+    @staticmethod
+    def _replaceable(top: int) -> set[ProcessId]:
+        """All but the first, and the standard library's helper that stays with it."""
+        return {each for each in tree(top) if each.pid != top and role_of(each.pid)}
 
     async def poll(self) -> None:
         """What a load balancer does."""

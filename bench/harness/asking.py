@@ -65,9 +65,12 @@ class Line(asyncio.Protocol):
         started = time.perf_counter()
         self._buffer.clear()
         self._waiter = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
         try:
+            self._transport.write(request)
             status, headers, body = await asyncio.wait_for(self._waiter, limit_s)
+        except RuntimeError as error:  # uvloop, where the connection has just broken
+            self.end()
+            raise Lost(f"connection ended: {error}") from None
         except TimeoutError:
             self.end()
             raise Lost(f"no answer within {limit_s:g} s") from None

@@ -163,6 +163,9 @@ class ServeOptions:
     queue_rows: int = option(
         2048, _int(1, 10_000_000), "Rows that may wait for one model before calls are refused.", "N"
     )
+    queue_bytes: int = option(
+        256 * 2**20, _size, "Bytes of the bodies that may wait for one model before calls are refused.", "SIZE"
+    )
     kill_grace: float = option(
         0.5, _seconds, "How long past its deadline a call may run before its process is ended.", "DURATION"
     )

@@ -23,6 +23,7 @@ REFERENCE = ROOT / "docs" / "reference"
 DEFAULTS = {
     "workers": "auto",
     "max_body": "16MiB",
+    "queue_bytes": "256MiB",
     "name": "the file's stem",
     "default_deadline": "30s",
     "kill_grace": "500ms",

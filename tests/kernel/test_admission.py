@@ -79,6 +79,16 @@ def test_calls_that_run_side_by_side_empty_the_queue_sooner() -> None:
     assert admission(parallel=4).decide(50, 10, 0.3) is None
 
 
+@many
+@given(st.integers(0, 50), st.integers(0, 200), st.integers(0, 200))
+def test_what_is_admitted_fits_the_queue_in_bytes_unless_nothing_waits(waiting: int, held: int, size: int) -> None:
+    rule = admission()
+    rule.queue_bytes = 100
+    refusal = rule.decide(waiting, 1, inf, held, size)
+    assert (refusal is None) == (waiting == 0 or held + size <= 100)
+    assert refusal is None or refusal.reason == f"the queue is full ({held} of 100 bytes)"
+
+
 def test_the_reason_names_what_is_full() -> None:
     full = admission().decide(95, 10, 60.0)
     assert full is not None

@@ -52,7 +52,7 @@ def test_above_the_last_bound_a_quantile_is_that_bound() -> None:
 
 def test_no_two_figures_share_a_cell() -> None:
     """Each cell is read into exactly one figure."""
-    read = reading([float(cell) for cell in range(CELLS)], 0, 0, 0)
+    read = reading([float(cell) for cell in range(CELLS)], 0, 0, 0, 0)
     histograms = (read.request_seconds, read.queue_seconds, read.batch_rows, read.model_seconds)
     cells = [*read.requests, *read.shed, *[c for h in histograms for c in (*h.counts, h.total)]]
     assert cells == list(range(CELLS))

@@ -31,6 +31,7 @@ NAMES = {
     "modelport_batch_rows": "histogram",
     "modelport_model_seconds": "histogram",
     "modelport_waiting_rows": "gauge",
+    "modelport_waiting_bytes": "gauge",
     "modelport_running_batches": "gauge",
     "modelport_models_ready": "gauge",
     "modelport_restarts": "counter",
@@ -51,7 +52,7 @@ def board() -> Iterator[SharedBoard]:
     board.claim(1, "holder", model=0)
     recorder.request(EXPIRED, 2.0)
     recorder.shed(QUEUE_FULL)
-    recorder.waiting(7)
+    recorder.waiting(7, 700)
     recorder.running(1)
     board.count_restart("holder", 0)
     yield board
@@ -109,6 +110,7 @@ def test_histograms_are_cumulative_and_their_last_bucket_is_their_count(board: S
 def test_gauges_tell_what_is_now(board: SharedBoard) -> None:
     text = metrics_text(board, MODELS)
     assert value(text, "modelport_waiting_rows", model="genre") == 7
+    assert value(text, "modelport_waiting_bytes", model="genre") == 700
     assert value(text, "modelport_running_batches", model="genre") == 1
     assert value(text, "modelport_models_ready") == 1
     assert value(text, "modelport_info", version=own_version()) == 1

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +196,18 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(served: Served)
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.seconds < 0.1
     assert served.predict({"seconds": 0}, "slow").status == 200
+
+
+def test_bodies_that_wait_are_bounded_in_bytes_too(tmp_path: Path) -> None:
+    app = write_app(
+        tmp_path, "@service.model('m')\ndef m(text: str) -> int:\n    time.sleep(0.5)\n    return len(text)\n"
+    )
+    with serve(app, "--queue-bytes", "1MB", "--workers", "2") as served:
+        calls = [served.predict_later({"text": "a" * 300_000}) for _ in range(8)]
+        assert sorted(call.result().status for call in calls) == [200] * 3 + [503] * 5
+        refused = next(call.result() for call in calls if call.result().status == 503)
+        assert "of 1,000,000 bytes" in refused.json["detail"][0]["msg"]
+        assert int(refused.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize(("model", "body"), [("runaway", {"forever": True}), ("hold_gil", {"seconds": 20})])

@@ -13,7 +13,7 @@ def main(fd: int, slot: int, times: int) -> None:
     board = SharedBoard.open(fd)
     board.claim(slot, "worker")
     recorder = board.recorder(slot, 0)
-    recorder.waiting(5)
+    recorder.waiting(5, 50)
     board.begin(slot, 1e9, [bytes([slot]) * 8])
     sys.stdout.write("counting\n")
     sys.stdout.flush()

@@ -64,7 +64,7 @@ def test_two_processes_that_count_at_once_are_summed_exactly(board: SharedBoard,
     children = [start(0, 20_000), start(1, 30_000)]
     assert [child.wait() for child in children] == [0, 0]
     assert counted(board, 50_000)
-    assert board.waiting_rows(0) == 10
+    assert (board.waiting_rows(0), board.waiting_bytes(0)) == (10, 100)
 
 
 def test_a_killed_process_leaves_its_counts_and_its_successor_goes_on(board: SharedBoard, start: Start) -> None:
@@ -76,7 +76,7 @@ def test_a_killed_process_leaves_its_counts_and_its_successor_goes_on(board: Sha
     board.clear_gauges(0)
     before = board.read_model(0).requests[OK]
     assert before >= 1000
-    assert (board.waiting_rows(0), board.processes()[1:]) == (0, [])
+    assert (board.waiting_rows(0), board.waiting_bytes(0), board.processes()[1:]) == (0, 0, [])
     successor = start(0, 5000)
     assert successor.wait() == 0
     assert board.read_model(0).requests[OK] == before + 5000
@@ -131,7 +131,7 @@ def test_slots_and_models_do_not_touch_each_other(board: SharedBoard) -> None:
         board.claim(slot, "worker")
         for model in range(3):
             board.recorder(slot, model).request(FAILED, 10.0**model)
-            board.recorder(slot, model).waiting(10**model)
+            board.recorder(slot, model).waiting(10**model, 10)
             board.recorder(slot, model).running(1)
     for model in range(3):
         read = board.read_model(model)

@@ -136,7 +136,7 @@ def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio
     options = application.options
     inline = placement.executor == "inline"
     executor: Executor = InlineExecutor(run) if inline else ThreadExecutor(run, loop, slot.name)
-    batcher: Batcher[Any] = Batcher(placement.max_rows, options.queue_rows)
+    batcher: Batcher[Any] = Batcher(placement.max_rows, options.queue_rows, options.queue_bytes)
     sizer = BatchSizer(placement.max_rows, options.latency_target) if options.latency_target or not inline else None
 
     def on_batch(batch: Any, started: float, seconds: float) -> None:

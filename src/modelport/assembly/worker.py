@@ -25,7 +25,7 @@ from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
-from modelport.runtime.lane import HolderLane
+from modelport.runtime.lane import HolderLane, Waiting
 from modelport.runtime.lifecycle import Loaded, Slot, State
 from modelport.runtime.shared import SharedBoard
 
@@ -138,8 +138,8 @@ class Worker:
         options = self.options
         recorder = self.board.recorder(self.application.board_slot, slot.index)
         target_s = options.latency_target or inf
-        admission = Admission(options.queue_rows, MAX_BATCH_ROWS, CostModel(), target_s, parallel)
-        waiting = partial(self.board.waiting_rows, slot.index)
+        admission = Admission(options.queue_rows, MAX_BATCH_ROWS, CostModel(), target_s, parallel, options.queue_bytes)
+        waiting = Waiting(partial(self.board.waiting_rows, slot.index), partial(self.board.waiting_bytes, slot.index))
         path = os.path.join(self.folder, f"{slot.index}.sock")
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
 

@@ -21,7 +21,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Admission:
-    """The rule of one model. `waiting` are the rows queued or running, over all workers.
+    """The rule of one model. What waits is counted over all workers, what runs included: rows, and the bytes of their bodies.
 
     `target_s`: the latency that the user has asked for. `parallel`: how many batches run at once.
     """
@@ -31,11 +31,17 @@ class Admission:
     cost: CostModel
     target_s: float = inf
     parallel: int = 1
+    queue_bytes: float = inf
 
-    def decide(self, waiting: int, rows: int, seconds_left: float) -> Refusal | None:
+    def decide(
+        self, waiting: int, rows: int, seconds_left: float, waiting_bytes: int = 0, size: int = 0
+    ) -> Refusal | None:
         """None to admit. A call larger than the whole queue is admitted where nothing waits."""
         if waiting and waiting + rows > self.queue_rows:
             return queue_full(waiting, self.queue_rows, self.max_rows, self.cost)
+        if waiting and waiting_bytes + size > self.queue_bytes:
+            reason = f"the queue is full ({waiting_bytes:,} of {self.queue_bytes:,} bytes)"
+            return Refusal(reason, _retry(self.cost.drain_seconds(waiting, self.max_rows)))
         drain_s = self.cost.drain_seconds(waiting, self.max_rows) / self.parallel
         done_s = self.cost.drain_seconds(waiting + rows, self.max_rows) / self.parallel
         if waiting and done_s > seconds_left:

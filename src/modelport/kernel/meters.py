@@ -95,6 +95,7 @@ class ModelReading(NamedTuple):
     batch_rows: Histogram
     model_seconds: Histogram
     waiting_rows: int
+    waiting_bytes: int
     running_batches: int
     restarts: int
 
@@ -121,7 +122,9 @@ class Board(Protocol):
         """How many processes were replaced after they died, by role."""
 
 
-def reading(cells: Sequence[float], waiting_rows: int, running_batches: int, restarts: int) -> ModelReading:
+def reading(
+    cells: Sequence[float], waiting_rows: int, waiting_bytes: int, running_batches: int, restarts: int
+) -> ModelReading:
     """Read a row of cells."""
     return ModelReading(
         tuple(cells[REQUESTS_AT:SHED_AT]),
@@ -131,6 +134,7 @@ def reading(cells: Sequence[float], waiting_rows: int, running_batches: int, res
         _histogram(cells, BATCH_ROWS),
         _histogram(cells, MODEL_SECONDS),
         waiting_rows,
+        waiting_bytes,
         running_batches,
         restarts,
     )

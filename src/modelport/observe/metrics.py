@@ -89,11 +89,14 @@ def _model_gauges(readings: Readings, models: Sequence[Model]) -> Iterator[Metri
     from prometheus_client.core import GaugeMetricFamily
 
     waiting = GaugeMetricFamily("modelport_waiting_rows", "Records that wait or run", labels=["model"])
+    held = GaugeMetricFamily("modelport_waiting_bytes", "Bodies of the calls that wait or run", labels=["model"])
     running = GaugeMetricFamily("modelport_running_batches", "Batches that run", labels=["model"])
     for name, figures in readings:
         waiting.add_metric([name], figures.waiting_rows)
+        held.add_metric([name], figures.waiting_bytes)
         running.add_metric([name], figures.running_batches)
     yield waiting
+    yield held
     yield running
     ready = sum(bool(model["ready"]) for model in models)
     yield GaugeMetricFamily("modelport_models_ready", "Models that can answer", value=ready)
@@ -146,6 +149,7 @@ def _describe_model(model: Model, figures: ModelReading) -> dict[str, Any]:
     return {
         **{key: model[key] for key in ("name", "state", "version", "executor")},
         "waiting_rows": figures.waiting_rows,
+        "waiting_bytes": figures.waiting_bytes,
         "running_batches": figures.running_batches,
         "requests": dict(zip(OUTCOMES, map(int, figures.requests), strict=True)),
         "shed": dict(zip(SHED_REASONS, map(int, figures.shed), strict=True)),

@@ -47,6 +47,13 @@ def record_refused() -> InvalidInput:
 OnAnswer = Callable[[Answer], None]
 
 
+class Waiting(NamedTuple):
+    """Ask what waits for the model or runs, over all workers: its rows, and the bytes of its bodies."""
+
+    rows: Callable[[], int]
+    size: Callable[[], int]
+
+
 class Pending(NamedTuple):
     """A call that was sent and is not answered yet."""
 
@@ -66,8 +73,8 @@ class HolderLane:
         self,
         path: str,
         admission: Admission,
-        waiting: Callable[[], int],
-        count: Callable[[int], None],
+        waiting: Waiting,
+        count: Callable[[int, int], None],
         retry_lost: bool,
     ) -> None:
         self.path = path
@@ -100,7 +107,8 @@ class HolderLane:
         self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer, request_id: bytes = b""
     ) -> int | Refusal:
         """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
-        refusal = self.admission.decide(self._waiting(), rows, deadline - monotonic())
+        waiting, size = self._waiting, len(body)
+        refusal = self.admission.decide(waiting.rows(), rows, deadline - monotonic(), waiting.size(), size)
         if refusal is not None:
             return refusal
         self._next_id = call_id = (self._next_id + 1) & 0xFFFFFFFF
@@ -113,7 +121,7 @@ class HolderLane:
         self._pending[call_id] = Pending(
             Call(call_id, deadline, rows, flags, body, request_id), on_answer, timer, False
         )
-        self._count(rows)
+        self._count(rows, size)
         self._transmit(call_id)
         return call_id
 
@@ -143,7 +151,7 @@ class HolderLane:
         pending = self._pending.pop(call_id, None)
         self._unsent.pop(call_id, None)
         if pending is not None:
-            self._count(-pending.call.rows)
+            self._count(-pending.call.rows, -len(pending.call.body))
             if pending.timer is not None:
                 pending.timer.cancel()
         return pending

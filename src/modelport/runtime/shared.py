@@ -55,8 +55,8 @@ class Recorder:
     """`(reason)`: one request was refused at the door."""
     batch: Callable[[int, Sequence[float], float], None]
     """`(rows, queued, seconds)`: one batch ran; how long each of its calls had waited, and how long it took."""
-    waiting: Callable[[int], None]
-    """`(rows)`: so many more rows wait or run; fewer, where it is negative."""
+    waiting: Callable[[int, int], None]
+    """`(rows, bytes)`: so many more rows wait or run, in bodies of so many bytes; fewer, where they are negative."""
     running: Callable[[int], None]
     """`(batches)`: so many more batches run; fewer, where it is negative."""
 
@@ -78,7 +78,8 @@ class SharedBoard:
         self._slots, self._models = int(self._cells[_SLOTS]), int(self._cells[_MODELS])
         self._restarts_at = _HEAD  # of holders, by model
         self._waiting_at = self._restarts_at + self._models  # by model, then by slot: so that one slice is summed
-        self._running_at = self._waiting_at + self._models * self._slots
+        self._bytes_at = self._waiting_at + self._models * self._slots
+        self._running_at = self._bytes_at + self._models * self._slots
         self._slots_at = self._running_at + self._models * self._slots
         self._meters_at = self._slots_at + self._slots * _SLOT_CELLS
         self._runs: dict[int, dict[int, Run]] = {}
@@ -125,7 +126,8 @@ class SharedBoard:
         at = self._slot_at(slot)
         self._cells[at : at + _SLOT_HEAD] = memoryview(bytes(_CELL * _SLOT_HEAD)).cast("d")
         for model in range(self._models):
-            self._cells[self._waiting_at + model * self._slots + slot] = 0.0
+            for gauges_at in (self._waiting_at, self._bytes_at):
+                self._cells[gauges_at + model * self._slots + slot] = 0.0
             self._cells[self._running_at + model * self._slots + slot] = 0.0
 
     def count_restart(self, role: str, model: int | None = None) -> None:
@@ -191,7 +193,7 @@ class SharedBoard:
             _request_counter(self._cells, base),
             _counter(self._cells, base + SHED_AT),
             _batch_counter(self._cells, base),
-            _gauge(self._cells, self._waiting_at + model * self._slots + slot),
+            _gauges(self._cells, *(at + model * self._slots + slot for at in (self._waiting_at, self._bytes_at))),
             _gauge(self._cells, self._running_at + model * self._slots + slot),
         )
 
@@ -201,6 +203,10 @@ class SharedBoard:
         """The rows of this model that wait or run, over all processes."""
         return self._sum(self._waiting_at, model)
 
+    def waiting_bytes(self, model: int) -> int:
+        """The bodies of these calls, together."""
+        return self._sum(self._bytes_at, model)
+
     def _sum(self, gauges_at: int, model: int) -> int:
         at = gauges_at + model * self._slots
         return int(sum(self._cells[at : at + int(self._cells[_USED])]))
@@ -209,8 +215,8 @@ class SharedBoard:
         """All figures of one model, over all processes."""
         rows = [self._meters_at + (slot * self._models + index) * CELLS for slot in range(int(self._cells[_USED]))]
         cells = [sum(column) for column in zip(*(self._cells[at : at + CELLS].tolist() for at in rows), strict=True)]
-        waiting, running = self._sum(self._waiting_at, index), self._sum(self._running_at, index)
-        return reading(cells or [0.0] * CELLS, waiting, running, int(self._cells[self._restarts_at + index]))
+        waiting, size, running = (self._sum(at, index) for at in (self._waiting_at, self._bytes_at, self._running_at))
+        return reading(cells or [0.0] * CELLS, waiting, size, running, int(self._cells[self._restarts_at + index]))
 
     def processes(self) -> list[ProcessReading]:
         """The supervisor, where there is one, and everybody with a slot."""
@@ -232,7 +238,7 @@ class SharedBoard:
 
 
 def _size(slots: int, models: int) -> int:
-    return _HEAD + models + slots * (2 * models + _SLOT_CELLS + models * CELLS)
+    return _HEAD + models + slots * (3 * models + _SLOT_CELLS + models * CELLS)
 
 
 def _anonymous_file() -> int:
@@ -290,6 +296,14 @@ def _counter(cells: memoryview[float], start: int) -> Callable[[int], None]:
         cells[start + index] += 1.0
 
     return count
+
+
+def _gauges(cells: memoryview[float], rows_at: int, bytes_at: int) -> Callable[[int, int], None]:
+    def change(rows: int, size: int) -> None:
+        cells[rows_at] += rows
+        cells[bytes_at] += size
+
+    return change
 
 
 def _gauge(cells: memoryview[float], at: int) -> Callable[[int], None]:
