@@ -18,7 +18,7 @@ import numpy as np
 
 from modelport.errors import InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.check import read_body
-from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature
+from modelport.kernel.signature import Field, Kind, Signature
 from modelport.kernel.values import Failure, Record
 
 MEDIA_TYPE = b"application/json"
@@ -125,8 +125,8 @@ def _msgspec_type(f: Field) -> Any:
 
 
 def _float_type(f: Field) -> Any:
-    low = -FLOAT_LIMIT if f.low is None else max(-FLOAT_LIMIT, f.low)
-    high = FLOAT_LIMIT if f.high is None else min(FLOAT_LIMIT, f.high)
+    low = -f.limit if f.low is None else max(-f.limit, f.low)
+    high = f.limit if f.high is None else min(f.limit, f.high)
     return Annotated[float, msgspec.Meta(ge=low, le=high)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelport.kernel.check import FLOAT_ENDS
-from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Output, Signature, Task
+from modelport.kernel.signature import Field, Kind, Output, Signature, Task
 from modelport.runtime.lifecycle import Loaded, Slot
 
 Schema = dict[str, Any]
@@ -218,7 +218,7 @@ _JSON_TYPES = {Kind.FLOAT: "number", Kind.INT: "integer", Kind.BOOL: "boolean", 
 
 def _scalar_schema(f: Field) -> Schema:
     if f.kind is Kind.FLOAT:
-        return {"type": "number", "minimum": -FLOAT_LIMIT, "maximum": FLOAT_LIMIT}
+        return {"type": "number", "minimum": -f.limit, "maximum": f.limit}
     return _element_schema(f.dtype or "int64") if f.kind is Kind.INT else {"type": _JSON_TYPES[f.kind]}
 
 

@@ -22,7 +22,7 @@ from modelport.artifacts.loaders.tabular import kind_of, named_fields
 from modelport.errors import SignatureError
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Hints
-from modelport.kernel.signature import NUMERIC, Field, Kind
+from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind
 
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
@@ -38,8 +38,8 @@ class Inputs:
     none_gaps: frozenset[int] = frozenset()
 
 
-def read_inputs(estimator: Any, hints: Hints) -> Inputs:
-    """The inputs, from the estimator and what the user said."""
+def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inputs:
+    """The inputs, from the estimator and what the user said. `limit` is the greatest number that it computes with."""
     first = first_step(estimator)
     if is_vectorizer(first):
         return Inputs(_text_input(hints), False)
@@ -48,7 +48,7 @@ def read_inputs(estimator: Any, hints: Hints) -> Inputs:
     if names is None and count is None and not hints.features and not hints.columns:
         raise SignatureError("the model stores neither names nor number of its inputs; give --data or --features a,b,…")
     stored_names = None if names is None else [str(name) for name in names]
-    fields, positional = named_fields(stored_names, count, hints)
+    fields, positional = named_fields(stored_names, count, hints, limit=limit)
     walk = _Walk(fields)
     walk.visit(estimator, list(range(len(fields))), Seen.ALL)
     return Inputs(refine(walk.fields, hints), positional, frozenset(walk.none_gaps))
