@@ -26,6 +26,8 @@ async def test_a_body_is_answered_as_it_deserves_and_the_service_goes_on(track: 
         detail = assert_error(response, case.status, case.types)
         assert case.loc is None or detail[0]["loc"] == list(case.loc)
         assert case.hint in detail[0].get("hint", "")
+        assert case.said in detail[0]["msg"]
+        assert case.sent in (..., detail[0]["input"])
     assert (await track.post("/predict", content=GOOD)).json() == {"prediction": 123.0}
 
 
