@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,8 +127,39 @@ MEDIA = [
     Case("XML", b"<tempo>120</tempo>", 415, ("unsupported_media_type",), {"content-type": "application/xml"}),
     Case("a content type that is none", GOOD, 415, ("unsupported_media_type",), {"content-type": ";;;"}),
     Case("JSON in UTF-16", GOOD, 415, ("unsupported_media_type",), {"content-type": "application/json; charset=utf-16"}),
-    Case("gzip", gzip.compress(GOOD), 415, ("unsupported_media_type",), {"content-encoding": "gzip"}, hint="uncompressed"),
+    Case("Brotli", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "br"}, ("header", "content-encoding"),
+         hint="gzip and deflate are read"),
+    Case("Zstandard", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "zstd"}, hint="gzip and deflate are read"),
+    Case("compressed twice", gzip.compress(gzip.compress(GOOD)), 415, ("unsupported_media_type",),
+         {"content-encoding": "gzip, gzip"}, hint="one at a time"),
     Case("an unknown encoding", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "\xff" * 200}),
+]  # fmt: skip
+
+BARE = zlib.compressobj(wbits=-15)
+LARGE = b"[" + b",".join([GOOD] * 5000) + b"]"
+COMPRESSED = [
+    Case("gzip", gzip.compress(GOOD), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip by its old name, in capitals", gzip.compress(GOOD), 200, headers={"content-encoding": "X-GZIP"}),
+    Case("gzip of two members", gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]), 200, headers={"content-encoding": "gzip"}),
+    Case("deflate", zlib.compress(GOOD), 200, headers={"content-encoding": "deflate"}),
+    Case("deflate without a head", BARE.compress(GOOD) + BARE.flush(), 200, headers={"content-encoding": "deflate"}),
+    Case("gzip of many records", gzip.compress(LARGE), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip of many records, stored", gzip.compress(LARGE, 0), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip of an empty body", gzip.compress(b""), 400, ("empty_body",), {"content-encoding": "gzip"}),
+    Case("gzip of a wrong record", gzip.compress(track(tempo="x")), 422, ("float_type",), {"content-encoding": "gzip"}),
+    Case("an empty body, said to be gzip", b"", 400, ("invalid_compression",), {"content-encoding": "gzip"}, said="too early"),
+    Case("JSON, said to be gzip", GOOD, 400, ("invalid_compression",), {"content-encoding": "gzip"}, ("body",), "uncompressed"),
+    Case("JSON, said to be deflate", GOOD, 400, ("invalid_compression",), {"content-encoding": "deflate"}),
+    Case("gzip, cut short", gzip.compress(GOOD)[:-9], 400, ("invalid_compression",), {"content-encoding": "gzip"},
+         said="too early"),
+    Case("gzip with a wrong sum", gzip.compress(GOOD)[:-8] + b"12345678", 400, ("invalid_compression",),
+         {"content-encoding": "gzip"}, said="damaged"),
+    Case("gzip with more after it", gzip.compress(GOOD) + b"{}", 400, ("invalid_compression",), {"content-encoding": "gzip"}),
+    Case("deflate with more after it", zlib.compress(GOOD) + b"{}", 400, ("invalid_compression",),
+         {"content-encoding": "deflate"}, said="after its end"),
+    Case("gzip of 100 MB of spaces", gzip.compress(b" " * 10**8), 413, ("body_too_large",), {"content-encoding": "gzip"},
+         said="larger than 16,777,216 bytes once it is decompressed", hint="--max-body"),
+    Case("gzip of 100,000 members", gzip.compress(b"") * 100_000, 400, ("invalid_compression",), {"content-encoding": "gzip"}),
 ]  # fmt: skip
 
 NUMBERS = [
@@ -188,4 +220,4 @@ RECORDS = [
          ("missing",) * 5 + ("extra_forbidden",) * 95),
 ]  # fmt: skip
 
-CASES = [*FINE, *MALFORMED, *MEDIA, *NUMBERS, *STRINGS, *RECORDS]
+CASES = [*FINE, *MALFORMED, *MEDIA, *COMPRESSED, *NUMBERS, *STRINGS, *RECORDS]

@@ -53,7 +53,7 @@ class Application:
         """A place for a model, with its paths. `only`: it also answers at /predict."""
         slot = Slot(name, index)
         recorder = self.board.recorder(self.board_slot, index)
-        route = PredictRoute(slot, self.options.default_deadline, recorder)
+        route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body)
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
         self.routes.update(dict.fromkeys(paths, route))
