@@ -369,6 +369,15 @@ def test_a_path_of_any_spelling_reaches_the_model_that_it_names(server: Server) 
         assert good(server.ask("POST", path, GOOD)), path
 
 
+def test_a_name_beyond_ascii_is_reached_through_the_links_that_are_shown(serve_fake: Start) -> None:
+    with serve_fake("track", "--workers", 1, "--name", "größe (neu)") as server:
+        shown = re.findall(r"POST http://[^/ ]+(/\S+)", server.stdout)
+        described = server.ask("GET", "/models").json()["models"][0]["predict"]
+        assert shown == ["/predict", described] == ["/predict", "/models/gr%C3%B6%C3%9Fe%20%28neu%29/predict"]
+        for path in (described, "/models/gr%c3%b6%c3%9fe%20(neu)/predict", described + "?through=asgi"):
+            assert good(server.ask("POST", path, GOOD))
+
+
 def test_the_date_is_sent_once_and_no_server_names_itself(server: Server) -> None:
     for path in PATHS:
         answer = server.ask("POST", path, GOOD)

@@ -18,6 +18,7 @@ from pydantic.errors import PydanticUserError
 
 from modelport.codecs.json import parse, shorten
 from modelport.errors import ConfigError, InvalidInput, Problem
+from modelport.kernel.names import component_name
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 
@@ -57,8 +58,7 @@ class TypedBody:
 
     def schemas(self, model: str) -> dict[str, Any]:
         """JSON Schemas of body and answer; references go to the components that the OpenAPI document gives this model."""
-        prefix = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model)
-        template = f"#/components/schemas/{prefix}.{{model}}"
+        template = f"#/components/schemas/{component_name(model)}.{{model}}"
         answer = {} if self.answer is None else self.answer.json_schema(mode="serialization", ref_template=template)
         return {"body": self.one.json_schema(ref_template=template), "answer": answer}
 
