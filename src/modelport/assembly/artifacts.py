@@ -84,6 +84,7 @@ def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, 
     model = find_loader(path).load(path, hints)
     check_corrections(model.signature, hints)
     _check_shared(model, hints)
+    _check_classes(model, hints)
     return model, (*model.signature.notes, *_data_notes(model, hints))
 
 
@@ -99,6 +100,14 @@ def _check_shared(model: Model, hints: Hints) -> None:
             f"the data shares no column with the model: the model takes {_listed(names)}; the data has "
             f"{_listed(list(hints.columns))}. Give the data that it was trained on, or leave --data out"
         )
+
+
+def _check_classes(model: Model, hints: Hints) -> None:
+    outputs = model.signature.outputs
+    if hints.classes and not any(tuple(o.classes) == hints.classes for o in outputs):
+        own = next((o.classes for o in outputs if o.classes), ())
+        what = f"stores its classes itself: {_listed(list(map(str, own)))}" if own else "has no classes"
+        raise SignatureError(f"the TOML file beside the model names classes, but the model {what}; leave classes out")
 
 
 def _listed(names: Sequence[str]) -> str:

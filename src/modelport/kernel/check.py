@@ -104,7 +104,7 @@ def _report_names(
 def _read_flat_list(signature: Signature, value: list[Any], loc: Loc, reading: Reading) -> list[Any]:
     if len(value) != len(signature.inputs):
         expected = len(signature.inputs)
-        message = f"Expected {expected} numbers, got {len(value)}"
+        message = f"Expected {expected} values, got {len(value)}"
         reading.report(loc, message, "wrong_length", value, f"send {expected} values in the model's order")
         return []
     return [read_value(f, v, (*loc, i), reading) for i, (f, v) in enumerate(zip(signature.inputs, value, strict=True))]

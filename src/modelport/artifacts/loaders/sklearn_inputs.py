@@ -44,7 +44,7 @@ def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inp
     if is_vectorizer(first):
         return Inputs(_text_input(hints), False)
     names = stored(estimator, "feature_names_in_")
-    count = stored(estimator, "n_features_in_")
+    count = 1 if type(first).__name__ == "IsotonicRegression" else stored(estimator, "n_features_in_")
     if names is None and count is None and not hints.features and not hints.columns:
         raise SignatureError("the model stores neither names nor number of its inputs; give --data or --features a,b,…")
     stored_names = None if names is None else [str(name) for name in names]
@@ -163,6 +163,9 @@ class _Walk:
         if name == "MinMaxScaler" and seen is Seen.ALL:
             for i, low, high in zip(columns, step.data_min_.tolist(), step.data_max_.tolist(), strict=True):
                 self._update([i], f"range {low:g} to {high:g} stored in the MinMaxScaler", low=low, high=high)
+        if name == "IsotonicRegression" and seen is Seen.ALL:
+            low, high = float(step.X_min_), float(step.X_max_)
+            self._update(columns, f"range {low:g} to {high:g} stored in the model", low=low, high=high)
         if name.startswith(NAN_NATIVE):
             self._update(columns, f"null allowed: {name} reads gaps itself", nullable=True)
         if name.startswith("HistGradientBoosting") and seen is Seen.ALL and stored(step, "_preprocessor") is not None:

@@ -191,6 +191,18 @@ def scored_classes(classes: Any, threshold: float = 0.5) -> Outputs:
     return Task.CLASSIFY, (output,), answer
 
 
+def named_classes(count: int, hints: Hints) -> Sequence[Any]:
+    """The classes of a model that knows only their number: as the user named them, else 0, 1, …
+
+    Raises SignatureError where there are more or fewer names.
+    """
+    if hints.classes and len(hints.classes) != count:
+        raise SignatureError(
+            f"the TOML file beside the model names {len(hints.classes)} classes, but the model has {count}"
+        )
+    return hints.classes or range(count)
+
+
 def scored_labels(count: int) -> Outputs:
     """The outputs of a booster that gives one probability for each of several labels, yes or no."""
     outputs = tuple(Output(name, Kind.INT, (0, 1), probabilities=True) for name in output_names(count))
