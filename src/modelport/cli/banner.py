@@ -66,7 +66,7 @@ def _inputs(inputs: list[dict[str, Any]]) -> str:
 def _field(f: dict[str, Any]) -> str:
     shape = "×".join("?" if d is None else str(d) for d in f.get("shape", ()))
     kind = f"{f.get('dtype', 'tensor')}[{shape}]" if f["type"] == "tensor" else f["type"]
-    return f"{f['name']} {kind}{' or null' if f['nullable'] else ''}"
+    return f"{f['name']} {kind}{' or null' if f['nullable'] else ''}{', optional' if f.get('optional') else ''}"
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> str:

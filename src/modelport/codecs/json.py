@@ -76,6 +76,8 @@ def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
 
     A key that stands twice is seen by counting colons: there are more of them than the fields of the records have.
     """
+    if any(f.optional for f in signature.inputs):
+        return _compile_fast_with_gaps(signature)
     one, many = _compile_structs(signature)
     flat, flats = _compile_structs(signature, array_like=True) if signature.positional else (None, None)
     finish = _compile_tensors(signature)
@@ -110,14 +112,36 @@ def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
     return decode_unescaped if colon_in_name else decode
 
 
+def _compile_fast_with_gaps(signature: Signature) -> Callable[[bytes], Decoded | None]:
+    """The same where fields may be left out. How many were is seen in the records, so colons can be counted here, too."""
+    one, many = _compile_structs(signature)
+    finish = _compile_tensors(signature)
+    countable = not any(":" in f.name for f in signature.inputs)
+
+    def decode(body: bytes) -> Decoded | None:
+        batch = body[0] == 0x5B
+        rows = [_astuple(struct) for struct in (many(body) if batch else [one(body)])]
+        colons = sum(len(row) - row.count(msgspec.UNSET) for row in rows)
+        if not countable or body.count(b":") != colons:
+            return None
+        records = [finish(tuple(None if v is msgspec.UNSET else v for v in row)) for row in rows]
+        return Decoded(records, batch, _NOTHING_OUTSIDE)
+
+    return decode
+
+
 def _compile_structs(signature: Signature, array_like: bool = False) -> tuple[Callable[[bytes], Any], ...]:
-    fields = [(f"f{i}", _msgspec_type(f)) for i, f in enumerate(signature.inputs)]
+    fields = [
+        (f"f{i}", _msgspec_type(f) | msgspec.UnsetType, msgspec.UNSET) if f.optional else (f"f{i}", _msgspec_type(f))
+        for i, f in enumerate(signature.inputs)
+    ]
     struct = msgspec.defstruct(
         "Record",
         fields,
         rename={f"f{i}": f.name for i, f in enumerate(signature.inputs)},
         forbid_unknown_fields=True,
         array_like=array_like,
+        kw_only=not array_like,  # so that fields without a default may follow those with one
         gc=False,
     )
     return msgspec.json.Decoder(struct).decode, msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]

@@ -49,6 +49,7 @@ def _describe_field(f: Field) -> dict[str, Any]:
     described = {
         "type": f.kind,
         "nullable": f.nullable,
+        "optional": f.optional or None,
         "training_range": None if f.low is None else [f.low, f.high],
         "categories": list(f.categories),
         "unseen_categories": None if not f.categories else "refused" if f.closed else "flagged",

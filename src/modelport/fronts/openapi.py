@@ -197,7 +197,7 @@ def record_schema(signature: Signature) -> Schema:
     return {
         "type": "object",
         "properties": {f.name: field_schema(f) for f in signature.inputs},
-        "required": list(signature.names),
+        "required": [f.name for f in signature.inputs if not f.optional],
         "additionalProperties": False,
         "examples": [signature.example()],
     }

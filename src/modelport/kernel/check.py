@@ -77,10 +77,12 @@ def read_record(signature: Signature, value: Any, loc: Loc, reading: Reading) ->
 
 
 def _read_object(signature: Signature, value: dict[str, Any], loc: Loc, reading: Reading) -> list[Any]:
-    missing = [f for f in signature.inputs if f.name not in value]
-    present = [f for f in signature.inputs if f.name in value]
-    values = [read_value(f, value[f.name], (*loc, f.name), reading) for f in present]
-    if missing or len(value) > len(present):
+    missing = [f for f in signature.inputs if f.name not in value and not f.optional]
+    present = sum(f.name in value for f in signature.inputs)
+    values = [
+        read_value(f, value[f.name], (*loc, f.name), reading) if f.name in value else None for f in signature.inputs
+    ]
+    if missing or len(value) > present:
         _report_names(signature, value, missing, loc, reading)
     return values
 

@@ -163,6 +163,8 @@ def _correct(f: Field, table: Mapping[str, Any]) -> Field:
         changes = {"low": None, "high": None, "categories": (), "closed": False, **changes}
     corrected = f.because(f"{', '.join(table)} set in the TOML file beside the model", **changes)
     _check_corrected(corrected, table)
+    if not corrected.nullable:
+        corrected = replace(corrected, optional=False)
     return corrected if "example" in table or not _example_fault(corrected) else replace(corrected, example=None)
 
 

@@ -115,7 +115,7 @@ def settle_gaps(fields: Sequence[Field], works: Callable[[Record], bool]) -> tup
     settled = list(fields)
     for i in nullable:
         if not answers((i,)):
-            settled[i] = fields[i].because("null refused: the model fails on it", nullable=False)
+            settled[i] = fields[i].because("null refused: the model fails on it", nullable=False, optional=False)
     return tuple(settled)
 
 
