@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.errors import ConfigError
+from modelport.kernel.names import RULE, is_name, suggest_name
 
 FILE_NAME = "modelport.toml"
 ENV_PREFIX = "MODELPORT_"
@@ -98,8 +99,8 @@ def _text(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value or any(c in "/?#%\\" or not c.isprintable() for c in value):
-        raise ValueError("a name without / ? # % or backslash")
+    if not isinstance(value, str) or not is_name(value):
+        raise ValueError(RULE)
     return value
 
 
@@ -211,6 +212,17 @@ def to_plain(options: ServeOptions) -> dict[str, Any]:
 def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     _refuse_unknown(values, source)
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
+
+
+def model_name(artifact: Path, options: ServeOptions) -> str:
+    """What a saved model is called: as the user says, or as its file. Raises ConfigError where the file's name cannot be one."""
+    name = options.name or artifact.stem
+    if not is_name(name):
+        raise ConfigError(
+            f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
+            f"choose one, for example  --name {suggest_name(name)}"
+        )
+    return name
 
 
 def is_python(target: str) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from modelport.errors import ConfigError
+from modelport.kernel.names import RULE, is_name, suggest_name
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -70,6 +71,11 @@ class Service:
     def _check(self, spec: ModelSpec) -> None:
         if spec.name in self.models:
             raise ConfigError(f"{spec.place}: a model called {spec.name!r} is declared already")
+        if not is_name(spec.name):
+            raise ConfigError(
+                f"{spec.place}: a model wants {RULE}, not {spec.name!r}: "
+                f'choose another, for example  @service.model("{suggest_name(spec.name)}")'
+            )
         if inspect.isclass(spec.target) and not callable(getattr(spec.target, "predict", None)):
             raise ConfigError(f"{spec.place}: the class {spec.target.__name__} has no method predict")
         if isinstance(spec.parallel, bool) or not isinstance(spec.parallel, int) or spec.parallel < 1:

@@ -124,6 +124,16 @@ def test_inputs_that_the_data_lacks_are_reported(tmp_path: Path) -> None:
     assert notes == ("inputs of the model that the data has no column for: c, d",)
 
 
+def test_data_that_shares_no_column_with_the_model_is_refused(tmp_path: Path) -> None:
+    data = write(TABLE.rename(columns=str.upper).assign(**{f"x{i}": 1 for i in range(20)}), tmp_path)
+    with pytest.raises(SetupError) as refused:
+        load(named(tmp_path), data=data)
+    message = str(refused.value)
+    assert "shares no column with the model: the model takes a, b, c, d; the data has A, B, C, D, x0" in message
+    assert "… (24 in all)" in message
+    assert "\n" not in message
+
+
 @pytest.mark.parametrize("index", [TABLE.index, TABLE.index.astype(str)], ids=["numbers", "names"])
 def test_the_index_that_pandas_writes_is_no_column(kind: str, index: Any, tmp_path: Path) -> None:
     data = write(TABLE.set_index(index), tmp_path, kind, index=True)
@@ -249,19 +259,33 @@ def test_decimals_and_integers_of_parquet_are_numbers(tmp_path: Path) -> None:
         ("data.csv", b"a,b\n1,2\n3\n", "row 3, has 1 cells where the header has 2"),
         ("data.csv", b"a,b\n\xff,2\n", "is not UTF-8"),
         ("data.csv", b"\x00\x01\x02", "is neither CSV nor Parquet"),
-        ("data.parquet", b"PAR1 and no more", "is not readable as Parquet"),
+        ("data.parquet", b"PAR1 and no more", "is a damaged Parquet file"),
+        ("data.parquet", b"\xff\xfe\x00 cut at both ends", "is a damaged Parquet file"),
+        ("data.pq", b"", "is a damaged Parquet file"),
+        ("data.bin", b"\xff\xfe written over at the head PAR1", "is a damaged Parquet file"),
     ],
 )
 def test_a_data_file_that_cannot_be_read_is_one_clear_line(
     name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
-    if name.endswith("parquet"):
+    if "Parquet file" in message:
         pytest.importorskip("pyarrow")
     data = tmp_path / name
     data.write_bytes(content)
     with pytest.raises(SetupError, match=message) as refused:
         load(named(tmp_path), data=data)
     assert "\n" not in str(refused.value)
+
+
+def test_a_parquet_file_whose_pages_are_damaged_is_told_as_one(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    data = tmp_path / "data.parquet"
+    TABLE.to_parquet(data)
+    content = bytearray(data.read_bytes())
+    content[4:2000] = b"\xff" * 1996
+    data.write_bytes(content)
+    with pytest.raises(SetupError, match=r"data\.parquet is a damaged Parquet file"):
+        load(named(tmp_path), data=data)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

@@ -117,6 +117,11 @@ def test_an_example_of_the_data_that_the_correction_forbids_is_dropped(artifact:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("classes = 'yes'", "classes wants different names"),
+        ("classes = []", "classes wants different names"),
+        ("classes = ['a', 'a']", "classes wants different names"),
+        ("classes = ['a', 1]", "classes wants different names"),
+        ("classes = ['no', 'yes']", "the model stores its classes itself: False, True; leave classes out"),
         ("[fields.age]\nrnage = [1, 2]", "'rnage' is not a key of this file; did you mean 'range'?"),
         ("[fields.age]\nzzz = 1", "'zzz' is not a key of this file; known are type, nullable"),
         ("feature = []", "'feature' is not a key of this file; did you mean 'features'?"),

@@ -124,6 +124,48 @@ def test_columns_that_a_pipeline_drops_may_be_anything_or_null(tmp_path: Path) -
         assert answers[0] == answers[1]
 
 
+def test_columns_that_every_part_drops_may_be_left_out(tmp_path: Path) -> None:
+    model = make_pipeline(columns((StandardScaler(), ["age", "income"])), LogisticRegression()).fit(PEOPLE, RICH)
+    data = tmp_path / "people.csv"
+    PEOPLE.to_csv(data, index=False)
+    for options in ({}, {"data": data}):
+        with serving(save(model, tmp_path), **options) as service:
+            wanted = own_answers(model, GUESTS[["age", "income", "city", "member"]])
+            kept = to_records(GUESTS[["age", "income"]])
+            assert all(same(a, w) for a, w in zip(service.predict(kept), wanted, strict=True))
+            assert same(service.predict({**kept[0], "city": None}), wanted[0])
+            assert service.signature["example"].keys() == {"age", "income"}
+            assert [f["name"] for f in service.signature["inputs"] if f.get("optional")] == ["city", "member"]
+            record = service.get("/openapi.json").json()["components"]["schemas"]["model.Record"]
+            assert record["required"] == ["age", "income"]
+            assert service.post({"age": 30, "city": None}).json()["detail"][0]["type"] == "missing"
+            assert service.post({**kept[0], "town": 1}).json()["detail"][0]["type"] == "extra_forbidden"
+
+
+def test_a_column_that_only_some_members_drop_must_be_sent(tmp_path: Path) -> None:
+    members = [
+        ("a", make_pipeline(columns((StandardScaler(), ["age"])), LogisticRegression())),
+        ("b", make_pipeline(columns((StandardScaler(), ["income"])), LogisticRegression())),
+    ]
+    model = VotingClassifier(members, voting="soft").fit(PEOPLE[["age", "income", "city"]], RICH)
+    with serving(save(model, tmp_path)) as service:
+        assert [f["name"] for f in service.signature["inputs"] if f.get("optional")] == ["city"]
+        assert service.post({"age": 30}).status_code == 422
+        assert service.post({"age": 30, "income": 3000}).status_code == 200
+
+
+def test_what_is_passed_through_must_be_sent(tmp_path: Path) -> None:
+    table = PEOPLE[["age", "income", "member"]]
+    for rest in ([("keep", "passthrough", ["income"])], []):
+        step = ColumnTransformer(
+            [("age", StandardScaler(), ["age"]), *rest, ("drop", "drop", ["member"])],
+            remainder="drop" if rest else "passthrough",
+        )
+        model = make_pipeline(step, LogisticRegression(max_iter=2000)).fit(table, RICH)
+        with serving(save(model, tmp_path)) as service:
+            assert [f["name"] for f in service.signature["inputs"] if f.get("optional")] == ["member"]
+
+
 def gappy(encoder: Any) -> Any:
     """The usual treatment of gaps, numbers and texts apart."""
     return columns(

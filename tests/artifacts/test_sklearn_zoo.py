@@ -32,6 +32,7 @@ from sklearn.ensemble import (  # noqa: E402
     VotingClassifier,
 )
 from sklearn.feature_selection import SelectKBest  # noqa: E402
+from sklearn.isotonic import IsotonicRegression  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
@@ -200,6 +201,17 @@ def test_several_outputs_are_called_y0_y1_and_so_on(make: Callable[[], Any], tar
         warnings.simplefilter("ignore")  # the network is trained for a moment only
         model = make().fit(TABLE, target)
     check_served(save(model, tmp_path), TEST, own_answers(model, TEST))
+
+
+def test_a_model_of_one_input_that_it_does_not_count_is_served_as_it_is(tmp_path: Path) -> None:
+    model = IsotonicRegression(out_of_bounds="clip").fit([1, 2, 3, 4], [1, 3, 2, 5])
+    with serving(save(model, tmp_path)) as service:
+        assert service.field("x0")["training_range"] == [1, 4]
+        assert service.predict([[1.5], [2.5], [9]]) == [
+            {"prediction": v} for v in model.predict([1.5, 2.5, 9]).tolist()
+        ]
+    with serving(save(model, tmp_path), features=["dose"]) as service:
+        assert service.predict({"dose": 4}) == {"prediction": 5.0}
 
 
 def test_sparse_label_answers_are_served(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+import modelport
 from modelport.config import ServeOptions
+from modelport.errors import SetupError
 from tests.conftest import ROOT, Music
 from tests.process.server import child_environment
 
@@ -79,7 +81,7 @@ class TestFiles:
     """What can be wrong with the file of a model."""
 
     def test_missing(self, cli: Cli, command: str) -> None:
-        assert cli.refuses(command, "missing.joblib").endswith("file missing.joblib does not exist")
+        assert cli.refuses(command, "missing.joblib") == "the model file missing.joblib does not exist"
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
     def test_unreadable(self, cli: Cli, command: str) -> None:
@@ -220,9 +222,27 @@ class TestOptions:
     def test_an_address_that_is_not_ours(self, cli: Cli, fake: Write, host: str) -> None:
         assert f"cannot listen on {host}" in cli.refuses("serve", fake("track"), "--host", host, "--port", 0)
 
-    @pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a%b", "a\\b", "a\nb", ""])
+    @pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a%b", "a\\b", "a\nb", "", " ", ".", ".."])
     def test_a_name_that_no_path_can_hold(self, cli: Cli, fake: Write, name: str) -> None:
         assert "--name wants a name without" in cli.refuses("serve", fake("track"), "--name", name)
+
+    @pytest.mark.parametrize("stem", ["my model #2", "100%", "a?b", "a\\b", "#"])
+    def test_a_file_whose_name_no_path_can_hold_asks_for_another(self, cli: Cli, fake: Write, stem: str) -> None:
+        path = fake("track").rename(cli.folder / f"{stem}.fake")
+        complaint = cli.refuses("serve", path)
+        assert f"gives the model the name {stem!r}" in complaint
+        suggested = complaint.rpartition("--name ")[2]
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            assert "is in use" in cli.refuses("serve", path, "--name", suggested, "--port", port)
+        with pytest.raises(SetupError, match="--name"):
+            modelport.app(path)
+
+    def test_data_that_shares_no_column_with_the_model(self, cli: Cli, fake: Write) -> None:
+        (cli.folder / "data.csv").write_text("Tempo,Plays\n1,2\n")
+        complaint = cli.refuses("serve", fake("track"), "--data", "data.csv")
+        assert "the model takes tempo, plays, live, genre, label; the data has Tempo, Plays" in complaint
 
     def test_what_is_said_nearest_to_the_call_wins(self, cli: Cli, fake: Write) -> None:
         """Flag, variable, file, default: seen in which of the ports, all taken, is complained of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -46,6 +46,8 @@ def signatures(draw: st.DrawFn, tensors: bool = True) -> Signature:
     positional = draw(st.booleans())
     kinds = [kind for kind in Kind if kind is not Kind.TENSOR or (tensors and not positional)]
     fields = tuple(draw(fields_named(name, draw(st.sampled_from(kinds)))) for name in names)
+    if not positional:
+        fields = tuple(replace(f, optional=f.nullable and draw(st.booleans())) for f in fields)
     return Signature(Task.REGRESS, fields, (Output("prediction"),), positional)
 
 

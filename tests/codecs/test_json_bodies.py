@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import modelport.codecs.json as codec
 from modelport.codecs.json import Decoded, compile_decoder, encode_problems, parse, shorten
+from modelport.codecs.typed import read_body_type
 from modelport.errors import InvalidInput, MalformedBody
 from modelport.kernel.check import MAX_PROBLEMS, read_body
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task
@@ -166,6 +167,30 @@ def test_any_key_can_be_named_in_an_error_body(key: str, at: int) -> None:
     outcome = read_compiled(EIGHT_FLOATS, json.dumps(record).encode())
     if isinstance(outcome, InvalidInput):
         assert_error_body(encode_problems(list(outcome.problems)))
+
+
+def test_a_model_in_python_is_told_on_with_the_number_that_was_sent() -> None:
+    def predict(tempo: float, more: list[float]) -> float:
+        return tempo
+
+    body = read_body_type(predict, False, None, "here")
+    with pytest.raises(InvalidInput) as caught:
+        body.decode(b'{"tempo": 1e400, "more": [1, -1e999]}')
+    assert [problem.input for problem in caught.value.problems] == ["1e400", "-1e999"]
+
+
+@pytest.mark.timeout(10)
+def test_a_nan_deep_inside_is_found_soon_and_told_in_few_words() -> None:
+    for body in (
+        b'[{"a":' * 400 + b"NaN",
+        b"[" + b'{"a":[1,2,3]},' * 100_000 + b"NaN]",
+        b'["' + b"N" * 10**7 + b'",NaN]',
+    ):
+        outcome = read_compiled(EIGHT_FLOATS, body)
+        assert isinstance(outcome, MalformedBody)
+        assert outcome.problems[0].type == "json_constant"
+        assert f"line 1, column {body.decode().rindex('NaN') + 1}" in outcome.problems[0].message
+        assert len(outcome.problems[0].loc) < 50
 
 
 LONG = "y" * 2_000_000

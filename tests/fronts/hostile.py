@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,10 @@ class Case:
     headers: dict[str, str | None] = field(default_factory=dict)
     loc: tuple[str | int, ...] | None = None
     hint: str = ""
+    sent: object = ...
+    """What `input` of the first problem must be."""
+    said: str = ""
+    """What its message must hold."""
 
     def __str__(self) -> str:
         return self.name
@@ -67,6 +72,7 @@ FINE = [
     Case("a category not seen before where others are answered", track(label="Green"), 200),
 ]
 
+# fmt: off
 MALFORMED = [
     Case("cut short", GOOD[:-1], 400, ("json_invalid",)),
     Case("two records without a list", GOOD + GOOD, 400, ("json_invalid",)),
@@ -77,15 +83,30 @@ MALFORMED = [
     Case("NUL bytes", b"\0" * 100, 400, ("json_invalid",)),
     Case("a raw newline in a string", raw("label", '"a\nb"'), 400, ("json_invalid",)),
     Case("a leading zero", raw("tempo", "0120"), 400, ("json_invalid",)),
-    Case("NaN", raw("tempo", "NaN"), 400, ("json_constant",)),
-    Case("Infinity", raw("tempo", "Infinity"), 400, ("json_constant",)),
+    Case("NaN", raw("tempo", "NaN"), 400, ("json_constant",), loc=("body", "tempo"), said="at line 1, column 11"),
+    Case("Infinity", raw("tempo", "Infinity"), 400, ("json_constant",), loc=("body", "tempo")),
+    Case(
+        "NaN in the second record, after its word in a string",
+        b"[" + track(label='NaN "Infinity') + b",\n {" + b'"a": [1, {"b": -Infinity}]}]',
+        400,
+        ("json_constant",),
+        loc=("body", 1, "a", 1, "b"),
+        said="-Infinity is not JSON (at line 2, column 18)",
+    ),
+    Case("NaN after more than is searched", b"[" + b'"N",\n' * 300_000 + b"NaN]", 400, ("json_constant",), loc=("body",),
+         said="at line 300001, column 1"),
     Case("-Infinity", raw("tempo", "-Infinity"), 400, ("json_constant",)),
     Case("an empty body", b"", 400, ("empty_body",), hint="send for example"),
     Case("white space alone", b" \r\n\t ", 400, ("empty_body",)),
     Case("100,000 lists in one another", b"[" * 100_000 + b"]" * 100_000, 400, ("json_depth",)),
     Case("100,000 objects in one another", b'{"tempo":' * 100_000 + b"1" + b"}" * 100_000, 400, ("json_depth",)),
     Case("100,000 opened lists", b"[" * 100_000, 400, ("json_depth",)),
-    Case("a key that stands twice", GOOD[:-1] + b', "tempo": 1}', 400, ("duplicate_key",)),
+    Case("a key that stands twice", GOOD[:-1] + b', "tempo": 1}', 400, ("duplicate_key",), loc=("body", "tempo"),
+         said="again at line 1, column 76"),
+    Case("a key that stands twice in the second record", b"[" + GOOD + b",\n" + GOOD[:-1] + b',"live":1,"live":1}]', 400,
+         ("duplicate_key",), loc=("body", 1, "live")),
+    Case("a key that stands twice far into a list", b"[" + b"1," * 600_000 + b'{"a":1,"a":2}]', 400, ("duplicate_key",),
+         loc=("body",), said="'a' stands twice"),
     Case("a key that stands twice, escaped", GOOD[:-1] + b', "t\\u0065mpo": 1}', 400, ("duplicate_key",)),
     Case("invalid UTF-8 in a value", raw("label", '"@"').replace(b"@", b"\xff\xfe"), 400, ("invalid_utf8",)),
     Case("invalid UTF-8 in a key", GOOD.replace(b"tempo", b"temp\xc3"), 400, ("invalid_utf8",)),
@@ -95,6 +116,7 @@ MALFORMED = [
     Case("UTF-16 without a mark", GOOD.decode().encode("utf-16-le"), 400, ("json_invalid",)),
     Case("UTF-32", GOOD.decode().encode("utf-32-le"), 400, ("json_invalid",)),
 ]
+# fmt: on
 
 FORM = "application/x-www-form-urlencoded"
 MEDIA = [
@@ -105,17 +127,50 @@ MEDIA = [
     Case("XML", b"<tempo>120</tempo>", 415, ("unsupported_media_type",), {"content-type": "application/xml"}),
     Case("a content type that is none", GOOD, 415, ("unsupported_media_type",), {"content-type": ";;;"}),
     Case("JSON in UTF-16", GOOD, 415, ("unsupported_media_type",), {"content-type": "application/json; charset=utf-16"}),
-    Case("gzip", gzip.compress(GOOD), 415, ("unsupported_media_type",), {"content-encoding": "gzip"}, hint="uncompressed"),
+    Case("Brotli", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "br"}, ("header", "content-encoding"),
+         hint="gzip and deflate are read"),
+    Case("Zstandard", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "zstd"}, hint="gzip and deflate are read"),
+    Case("compressed twice", gzip.compress(gzip.compress(GOOD)), 415, ("unsupported_media_type",),
+         {"content-encoding": "gzip, gzip"}, hint="one at a time"),
     Case("an unknown encoding", GOOD, 415, ("unsupported_media_type",), {"content-encoding": "\xff" * 200}),
 ]  # fmt: skip
 
+BARE = zlib.compressobj(wbits=-15)
+LARGE = b"[" + b",".join([GOOD] * 5000) + b"]"
+COMPRESSED = [
+    Case("gzip", gzip.compress(GOOD), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip by its old name, in capitals", gzip.compress(GOOD), 200, headers={"content-encoding": "X-GZIP"}),
+    Case("gzip of two members", gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]), 200, headers={"content-encoding": "gzip"}),
+    Case("deflate", zlib.compress(GOOD), 200, headers={"content-encoding": "deflate"}),
+    Case("deflate without a head", BARE.compress(GOOD) + BARE.flush(), 200, headers={"content-encoding": "deflate"}),
+    Case("gzip of many records", gzip.compress(LARGE), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip of many records, stored", gzip.compress(LARGE, 0), 200, headers={"content-encoding": "gzip"}),
+    Case("gzip of an empty body", gzip.compress(b""), 400, ("empty_body",), {"content-encoding": "gzip"}),
+    Case("gzip of a wrong record", gzip.compress(track(tempo="x")), 422, ("float_type",), {"content-encoding": "gzip"}),
+    Case("an empty body, said to be gzip", b"", 400, ("invalid_compression",), {"content-encoding": "gzip"}, said="too early"),
+    Case("JSON, said to be gzip", GOOD, 400, ("invalid_compression",), {"content-encoding": "gzip"}, ("body",), "uncompressed"),
+    Case("JSON, said to be deflate", GOOD, 400, ("invalid_compression",), {"content-encoding": "deflate"}),
+    Case("gzip, cut short", gzip.compress(GOOD)[:-9], 400, ("invalid_compression",), {"content-encoding": "gzip"},
+         said="too early"),
+    Case("gzip with a wrong sum", gzip.compress(GOOD)[:-8] + b"12345678", 400, ("invalid_compression",),
+         {"content-encoding": "gzip"}, said="damaged"),
+    Case("gzip with more after it", gzip.compress(GOOD) + b"{}", 400, ("invalid_compression",), {"content-encoding": "gzip"}),
+    Case("deflate with more after it", zlib.compress(GOOD) + b"{}", 400, ("invalid_compression",),
+         {"content-encoding": "deflate"}, said="after its end"),
+    Case("gzip of 100 MB of spaces", gzip.compress(b" " * 10**8), 413, ("body_too_large",), {"content-encoding": "gzip"},
+         said="larger than 16,777,216 bytes once it is decompressed", hint="--max-body"),
+    Case("gzip of 100,000 members", gzip.compress(b"") * 100_000, 400, ("invalid_compression",), {"content-encoding": "gzip"}),
+]  # fmt: skip
+
 NUMBERS = [
-    Case("1e400", raw("tempo", "1e400"), 422, ("finite_number",), loc=("body", "tempo"), hint="from 40 to 220"),
-    Case("-1e400", raw("tempo", "-1e400"), 422, ("finite_number",)),
-    Case("1e39, too large for 32 bits", raw("tempo", "1e39"), 422, ("finite_number",)),
-    Case("a number of 5,000 digits", raw("tempo", "9" * 5000), 422, ("finite_number",)),
+    Case("1e400", raw("tempo", "1e400"), 422, ("finite_number",), loc=("body", "tempo"), hint="from 40 to 220", sent="1e400",
+         said="32-bit floats, which end at 3.4e+38"),
+    Case("-1e400", raw("tempo", "-1e400"), 422, ("finite_number",), sent="-1e400"),
+    Case("1e39, too large for 32 bits", raw("tempo", "1e39"), 422, ("finite_number",), sent=1e39),
+    Case("a number of 5,000 digits", raw("tempo", "9" * 5000), 422, ("finite_number",), sent="9" * 40 + "… (5,000 characters)"),
     Case("a whole number of 5,000 digits", raw("plays", "-" + "9" * 5000), 422, ("finite_number",)),
-    Case("a whole number beyond 64 bits", raw("plays", "9223372036854775808"), 422, ("int_size",)),
+    Case("a whole number beyond 64 bits", raw("plays", "9223372036854775808"), 422, ("int_size",), sent="9223372036854775808",
+         said="from -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807"),
     Case(
         "a fraction for a whole number", track(plays=2.5), 422, ("int_from_float",), loc=("body", "plays"), hint="round"
     ),
@@ -128,7 +183,7 @@ NUMBERS = [
     Case("an object for a number", track(tempo={"a": {"b": {"c": 1}}}), 422, ("float_type",)),
     Case("a list for a number", track(plays=[1]), 422, ("int_type",)),
     Case("900 lists in one another for a number", raw("tempo", "[" * 900 + "]" * 900), 422, ("float_type",)),
-]
+]  # fmt: skip
 
 STRINGS = [
     Case("half a surrogate pair in a value", raw("label", '"\\ud800"'), 422, ("string_unicode",)),
@@ -165,4 +220,4 @@ RECORDS = [
          ("missing",) * 5 + ("extra_forbidden",) * 95),
 ]  # fmt: skip
 
-CASES = [*FINE, *MALFORMED, *MEDIA, *NUMBERS, *STRINGS, *RECORDS]
+CASES = [*FINE, *MALFORMED, *MEDIA, *COMPRESSED, *NUMBERS, *STRINGS, *RECORDS]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -256,13 +258,20 @@ async def test_every_answer_of_a_model_names_it_and_its_version(track: httpx.Asy
         assert response.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("name", ["модель", "日本", "naïve", "a b", "a.b~c", "x" * 200])
+@pytest.mark.parametrize("name", ["модель", "日本", "naïve", "a b", "a.b~c", "it's {me}", "x" * 200])
 async def test_a_model_may_have_any_name_that_a_path_can_hold(fake: Write, name: str) -> None:
     async with open_service(fake("track"), name=name) as client:
         response = await client.post(f"/models/{name}/predict", json=TRACK)
         assert response.status_code == 200
         assert response.headers["model-name"]
-        assert (await client.get(f"/models/{name}")).json()["name"] == name
+        described = (await client.get(f"/models/{quote(name)}")).json()
+        assert described["name"] == name
+        assert (await client.post(described["predict"], json=TRACK)).status_code == 200
+        document = (await client.get("/openapi.json")).json()
+        (path,) = [path for path in document["paths"] if path.startswith("/models/") and path.endswith("/predict")]
+        assert path == described["predict"] == f"/models/{quote(name)}/predict"
+        assert document["paths"][path]["post"]["operationId"].isascii()
+        assert all(re.fullmatch(r"[A-Za-z0-9._-]+", component) for component in document["components"]["schemas"])
 
 
 # -- loading -------------------------------------------------------------------------------------------------------

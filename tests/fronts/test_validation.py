@@ -26,6 +26,8 @@ async def test_a_body_is_answered_as_it_deserves_and_the_service_goes_on(track: 
         detail = assert_error(response, case.status, case.types)
         assert case.loc is None or detail[0]["loc"] == list(case.loc)
         assert case.hint in detail[0].get("hint", "")
+        assert case.said in detail[0]["msg"]
+        assert case.sent in (..., detail[0]["input"])
     assert (await track.post("/predict", content=GOOD)).json() == {"prediction": 123.0}
 
 
@@ -137,7 +139,14 @@ async def test_an_unknown_path_is_answered_with_the_nearest_known_one(
     track: httpx.AsyncClient, path: str, near: str
 ) -> None:
     (problem,) = assert_error(await track.get(path), 404, ["not_found"])
-    assert problem["hint"] == f"did you mean {near}?"
+    models = " the models here are: track" if path.startswith("/models/") else ""
+    assert problem["hint"] == f"did you mean {near}?{models}"
+
+
+@pytest.mark.parametrize("path", ["/models/zzzzzzzzzzzz", "/models/genre/predict", "/models/"])
+async def test_an_unknown_model_is_answered_with_those_that_are_served(track: httpx.AsyncClient, path: str) -> None:
+    (problem,) = assert_error(await track.get(path), 404, ["not_found"])
+    assert problem["hint"].endswith("the models here are: track")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +173,9 @@ async def test_predict_answers_post_alone(track: httpx.AsyncClient, method: str,
     if method == "HEAD":
         assert (response.status_code, response.content) == (405, b"")
     else:
-        assert_error(response, 405, ["method_not_allowed"])
+        (problem,) = assert_error(response, 405, ["method_not_allowed"])
+        assert "/docs" in problem["hint"]
+        assert "POST" in problem["hint"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +183,8 @@ async def test_predict_answers_post_alone(track: httpx.AsyncClient, method: str,
 )
 async def test_pages_answer_get_and_head_alone(track: httpx.AsyncClient, path: str) -> None:
     refused = await track.post(path, content=GOOD)
-    assert_error(refused, 405, ["method_not_allowed"])
+    (problem,) = assert_error(refused, 405, ["method_not_allowed"])
+    assert "/models/{name}/predict" in problem["hint"]
     assert refused.headers["allow"] == "GET, HEAD"
     whole, head = await track.get(path), await track.head(path)
     assert (head.status_code, head.content) == (whole.status_code, b"")

@@ -147,6 +147,9 @@ def test_a_list_of_bodies_is_a_batch(served: Served) -> None:
 def test_a_deadline_that_passes_is_a_504_in_time(served: Served) -> None:
     answer = served.predict({"seconds": 0.5}, "slow", request_timeout="0.2")
     assert answer.status == 504
+    hint = answer.json["detail"][0]["hint"]
+    assert "Request-Timeout" in hint
+    assert "--default-deadline" in hint
     assert 0.15 < answer.seconds < 0.45
     until(lambda: served.predict({"seconds": 0}, "slow").status == 200, 2)
 

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,11 +38,6 @@ def small(serve_fake: Start) -> Iterator[Server]:
     """A service that reads no more than 100,000 bytes."""
     with serve_fake("track", "--workers", 1, "--max-body", "100kB") as running:
         yield running
-
-
-def known(fault: str) -> pytest.MarkDecorator:
-    """A fault of ours that is known; the test passes, and fails for it, as soon as it is mended."""
-    return pytest.mark.xfail(reason=fault, strict=True)
 
 
 def good(answer: Answer) -> bool:
@@ -100,6 +96,12 @@ def test_requests_in_one_packet_are_answered_in_order(server: Server) -> None:
     with server.connect() as connection:
         connection.send(b"".join(request("POST", "/predict", track(plays=i)) for i in range(50)))
         assert [connection.read().json()["prediction"] for _ in range(50)] == [120.0 + i for i in range(50)]
+
+
+def test_a_head_that_is_split_between_large_packets_is_no_large_head(server: Server) -> None:
+    with server.connect() as connection:
+        connection.send(request("POST", DIRECT, GOOD, x_more="y" * 900) * 2000)
+        assert all(good(connection.read()) for _ in range(2000))
 
 
 def test_pipelined_requests_of_all_kinds_are_answered_in_order(server: Server) -> None:
@@ -204,9 +206,7 @@ def test_a_client_that_waits_with_too_large_a_body_is_refused_before_it_sends(se
         assert_error(connection.read(), 413)
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(DIRECT, marks=known("lengths of up to six digits are not compared")), THROUGH_ASGI]
-)
+@pytest.mark.parametrize("path", PATHS)
 def test_a_body_that_announces_too_much_is_refused_at_once(small: Server, path: str) -> None:
     with small.connect(5) as connection:
         connection.send(request("POST", path, None, content_length="100001"))
@@ -279,6 +279,7 @@ def test_clients_that_leave_during_their_prediction_do_no_harm(serve_fake: Start
 # -- no HTTP at all ------------------------------------------------------------------------------------------------
 
 BROKEN = {
+    "CONNECT": b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org\r\n\r\n",
     "no HTTP": b"hello?\r\n\r\n",
     "binary": bytes(range(256)),
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -304,7 +305,8 @@ def test_what_is_no_http_is_refused_once_and_the_connection_ends(server: Server,
         connection.send(BROKEN[name] + request("GET", "/livez"))
         answer = connection.read()
         assert answer.status == 400
-        assert_error_body(answer.body)
+        (problem,) = assert_error_body(answer.body)
+        assert "https://" in problem["hint"]
         assert connection.is_closed_by_peer(), "a second answer: the request after it was smuggled in"
     assert_unharmed(server)
     assert server.stderr == said, "a client's mistake is no line in our log"
@@ -324,18 +326,56 @@ def test_headers_without_end_are_refused(server: Server) -> None:
     assert_unharmed(server)
 
 
-@known("httptools skips the body of a request that offers an upgrade")
-def test_an_upgrade_is_not_taken_and_the_request_is_answered(server: Server) -> None:
-    upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2_settings": "AAMAAABkAAQAoAAAAAIAAAAA"}
+UPGRADES: list[dict[str, Any]] = [
+    {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2_settings": "AAMAAABkAAQAoAAAAAIAAAAA"},
+    {"connection": "keep-alive, upgrade", "upgrade": "websocket"},
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("offer", UPGRADES, ids=["h2c", "websocket"])
+def test_an_upgrade_is_not_taken_and_the_request_is_answered(server: Server, path: str, offer: dict[str, Any]) -> None:
+    whole = request("POST", path, GOOD, **offer)
+    in_chunks = request("POST", path, transfer_encoding="chunked", **offer) + chunked(GOOD[:9], GOOD[9:])
+    with server.connect() as connection:
+        connection.send(whole)
+        assert good(connection.read())
+        connection.send(*(whole[i : i + 1] for i in range(len(whole))))
+        assert good(connection.read())
+        connection.send(in_chunks + request("GET", "/livez", **offer) + whole)
+        assert good(connection.read())
+        assert connection.read("GET").json() == {"status": "ok"}
+        assert good(connection.read())
+        connection.send(request("POST", path, GOOD, **{**offer, "connection": "close, upgrade"}))
+        assert good(connection.read())
+        assert connection.is_closed_by_peer()
+
+
+def test_thousands_of_offers_in_one_packet_are_all_answered(server: Server) -> None:
+    with server.connect() as connection:
+        connection.send(request("POST", DIRECT, GOOD, **UPGRADES[0]) * 2000)
+        assert all(good(connection.read()) for _ in range(2000))
+
+
+def test_an_offer_does_not_lift_the_limit_of_a_body(small: Server) -> None:
     for path in PATHS:
-        with server.connect() as connection:
-            connection.send(request("POST", path, GOOD, **upgrade))
-            assert good(connection.read())
+        with small.connect() as connection:
+            connection.send_what_it_takes(iter([request("POST", path, b" " * 100_001, **UPGRADES[0])]))
+            assert_error(connection.read(), 413)
 
 
 def test_a_path_of_any_spelling_reaches_the_model_that_it_names(server: Server) -> None:
     for path in ("/%70redict", "/models/track/predict", "/models/tr%61ck/predict", "/predict?", "/predict?a=b#c"):
         assert good(server.ask("POST", path, GOOD)), path
+
+
+def test_a_name_beyond_ascii_is_reached_through_the_links_that_are_shown(serve_fake: Start) -> None:
+    with serve_fake("track", "--workers", 1, "--name", "größe (neu)") as server:
+        shown = re.findall(r"POST http://[^/ ]+(/\S+)", server.stdout)
+        described = server.ask("GET", "/models").json()["models"][0]["predict"]
+        assert shown == ["/predict", described] == ["/predict", "/models/gr%C3%B6%C3%9Fe%20%28neu%29/predict"]
+        for path in (described, "/models/gr%c3%b6%c3%9fe%20(neu)/predict", described + "?through=asgi"):
+            assert good(server.ask("POST", path, GOOD))
 
 
 def test_the_date_is_sent_once_and_no_server_names_itself(server: Server) -> None:

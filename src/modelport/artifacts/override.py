@@ -2,6 +2,7 @@
 
 features = ["acousticness", "tempo"] # names for a model that stores none
 target = "genre"
+classes = ["Hip-Hop", "Rock"]        # names for the classes 0, 1, … of a booster's own file
 
 [fields.tempo]
 type = "float"                       # float, int, bool, string
@@ -29,7 +30,7 @@ from typing import Any
 from modelport.errors import SignatureError
 from modelport.kernel.ports import Hints
 
-TOP_KEYS = ("features", "target", "fields")
+TOP_KEYS = ("features", "target", "classes", "fields")
 FIELD_KEYS = ("type", "nullable", "range", "categories", "closed", "example", "description", "shape", "dtype")
 
 
@@ -50,6 +51,7 @@ def read_override(artifact: Path, hints: Hints) -> Hints:
         hints,
         features=hints.features or tuple(content.get("features", ())),
         target=hints.target or content.get("target"),
+        classes=tuple(content.get("classes", ())),
         corrections=content.get("fields", {}),
     )
 
@@ -61,10 +63,19 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
         raise SignatureError(f'{path}: features wants a list of names, such as ["tempo", "energy"]')
     if not isinstance(content.get("target", ""), str):
         raise SignatureError(f"{path}: target wants the name of a column")
+    _check_classes(content.get("classes", ["", "x"]), path)
     if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
         raise SignatureError(f"{path}: fields wants tables, such as [fields.tempo]")
     for name, table in tables.items():
         _check_keys(table, FIELD_KEYS, f"{path}, [fields.{name}]")
+
+
+def _check_classes(classes: Any, path: Path) -> None:
+    alike = isinstance(classes, list) and {type(c) for c in classes} in ({str}, {int})
+    if not alike or len(set(classes)) != len(classes):
+        raise SignatureError(
+            f'{path}: classes wants different names, all texts or all whole numbers, such as ["no", "yes"]'
+        )
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:

@@ -15,6 +15,10 @@ MAX_ROWS = 100_000
 """More rows than this change a signature no further; the rest of the file is not read."""
 
 
+PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
+_MAGIC = b"PAR1"
+
+
 def read_sample(path: Path) -> dict[str, Column]:
     """Profile every column of a CSV or Parquet file. Raises ArtifactError where it cannot be read."""
     if not path.is_file():
@@ -26,8 +30,11 @@ def read_sample(path: Path) -> dict[str, Column]:
 
 
 def _is_parquet(path: Path) -> bool:
+    """By its name or by either of its ends: a file that was cut, or written over at its head, is still a Parquet file."""
     with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+        head = file.read(4)
+        file.seek(-min(4, path.stat().st_size), 2)
+        return _MAGIC in (head, file.read(4)) or path.suffix.lower() in PARQUET_SUFFIXES
 
 
 def _read_csv(path: Path) -> dict[str, Column]:
@@ -88,8 +95,11 @@ def _read_parquet(path: Path) -> dict[str, Column]:
     try:
         batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
         table: dict[str, list[Any]] = next(batches).to_pydict()
-    except (pyarrow.ArrowException, StopIteration) as error:
-        raise ArtifactError(f"{path} is not readable as Parquet: {error or 'it holds no rows'}") from None
+    except StopIteration:
+        raise ArtifactError(f"{path} holds no rows") from None
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # of damaged pages it raises OSError, too
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ArtifactError(f"{path} is a damaged Parquet file: {reason}. Copy it or write it again") from None
     columns = {name: values for name, values in table.items() if not name.startswith("__index_level_")}  # of pandas
     rows = list(zip(*columns.values(), strict=True))
     if not rows:

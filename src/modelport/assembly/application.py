@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import modelport
 from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.assembly.artifacts import find_loader, load_artifact
 from modelport.codecs.json import encode
-from modelport.config import ServeOptions
+from modelport.config import ServeOptions, model_name
 from modelport.executors.inline import InlineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
@@ -27,6 +28,9 @@ from modelport.observe.metrics import metrics_text, status_document
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+
+PATH_SAFE = "/!$&'()*+,;=:@"
+"""What some clients leave as it is in a path and others percent-encode."""
 
 
 @dataclass(slots=True)
@@ -54,11 +58,11 @@ class Application:
         """A place for a model, with its paths. `only`: it also answers at /predict."""
         slot = Slot(name, index)
         recorder = self.board.recorder(self.board_slot, index)
-        route = PredictRoute(slot, self.options.default_deadline, recorder)
+        route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body)
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
         self.routes.update(dict.fromkeys(paths, route))
-        self.direct.update({path.encode(): route for path in paths})
+        self.direct.update({quote(path, safe=safe).encode(): route for path in paths for safe in ("/", PATH_SAFE)})
         self.gets[f"/models/{name}"] = partial(model_page, slot)
         return slot
 
@@ -92,10 +96,11 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     Raises SetupError for what can be told without loading it.
     """
     find_loader(artifact)
+    name = model_name(artifact, options)
     board = SharedBoard.create(1, 1)
     board.claim(0, "worker")
-    application = Application(options, board, 0, options.name or artifact.stem)
-    slot = application.add(options.name or artifact.stem, 0, only=True)
+    application = Application(options, board, 0, name)
+    slot = application.add(name, 0, only=True)
     return application, partial(load_locally, application, slot, artifact)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ LOADERS = {
 
 ENTRY_POINTS = "modelport.loaders"
 HEAD_BYTES = 4096
+MAX_LISTED = 12
+"""Columns that a message names."""
 
 
 def find_loader(path: Path) -> Loader:
@@ -52,11 +54,11 @@ def _read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError:
-        raise ArtifactError(f"the file {path} does not exist") from None
+        raise ArtifactError(f"the model file {path} does not exist") from None
     except OSError as error:
-        raise ArtifactError(f"the file {path} cannot be read: {error.strerror}") from None
+        raise ArtifactError(f"the model file {path} cannot be read: {error.strerror}") from None
     if not head:
-        raise ArtifactError(f"the file {path} is empty")
+        raise ArtifactError(f"the model file {path} is empty")
     return head
 
 
@@ -81,6 +83,8 @@ def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, 
     _check_target(hints)
     model = find_loader(path).load(path, hints)
     check_corrections(model.signature, hints)
+    _check_shared(model, hints)
+    _check_classes(model, hints)
     return model, (*model.signature.notes, *_data_notes(model, hints))
 
 
@@ -89,11 +93,33 @@ def _check_target(hints: Hints) -> None:
         raise SignatureError(f"--target {hints.target!r} is no column of the data: {', '.join(hints.columns)}")
 
 
+def _check_shared(model: Model, hints: Hints) -> None:
+    names = model.signature.names
+    if hints.columns and not any(name in hints.columns for name in names):
+        raise SignatureError(
+            f"the data shares no column with the model: the model takes {_listed(names)}; the data has "
+            f"{_listed(list(hints.columns))}. Give the data that it was trained on, or leave --data out"
+        )
+
+
+def _check_classes(model: Model, hints: Hints) -> None:
+    outputs = model.signature.outputs
+    if hints.classes and not any(tuple(o.classes) == hints.classes for o in outputs):
+        own = next((o.classes for o in outputs if o.classes), ())
+        what = f"stores its classes itself: {_listed(list(map(str, own)))}" if own else "has no classes"
+        raise SignatureError(f"the TOML file beside the model names classes, but the model {what}; leave classes out")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"{name:.60}" for name in names[:MAX_LISTED])
+    return shown if len(names) <= MAX_LISTED else f"{shown}, … ({len(names)} in all)"
+
+
 def _data_notes(model: Model, hints: Hints) -> Iterator[str]:
     if ignored := ignored_columns(model.signature, hints):
-        yield f"columns of the data that the model does not know, ignored: {', '.join(ignored)}"
+        yield f"columns of the data that the model does not know, ignored: {_listed(ignored)}"
     if missing := missing_columns(model.signature, hints):
-        yield f"inputs of the model that the data has no column for: {', '.join(missing)}"
+        yield f"inputs of the model that the data has no column for: {_listed(missing)}"
 
 
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import modelport
 
@@ -36,7 +37,8 @@ def banner_lines(models: list[dict[str, Any]], url: str, target: str, workers: t
 
 
 def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> list[str]:
-    path = "/predict" if alone else f"/models/{model['name']}/predict"
+    own = f"/models/{quote(model['name'])}/predict"
+    path = "/predict" if alone else own
     what = f"{model['task']}, version {model['version']}" if "task" in model else "written in Python"
     shape = (
         [f"    input    {_inputs(model['inputs'])}", f"    output   {_outputs(model['outputs'])}"]
@@ -47,7 +49,7 @@ def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> l
     return [
         "",
         f"    model    {model['name']} from {Path(target).name}: {what}, loaded in {model['seconds']:.2f} s",
-        f"    predict  POST {url}{path}" + (f"   POST {url}/models/{model['name']}/predict" if alone else ""),
+        f"    predict  POST {url}{path}" + (f"   POST {url}{own}" if alone else ""),
         *shape,
         f"    runs     {model['placement']}{_threads(model)} ({model['reason']})",
         *(f"    note     {note}" for note in model["notes"]),
@@ -69,7 +71,7 @@ def _inputs(inputs: list[dict[str, Any]]) -> str:
 def _field(f: dict[str, Any]) -> str:
     shape = "×".join("?" if d is None else str(d) for d in f.get("shape", ()))
     kind = f"{f.get('dtype', 'tensor')}[{shape}]" if f["type"] == "tensor" else f["type"]
-    return f"{f['name']} {kind}{' or null' if f['nullable'] else ''}"
+    return f"{f['name']} {kind}{' or null' if f['nullable'] else ''}{', optional' if f.get('optional') else ''}"
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> str:

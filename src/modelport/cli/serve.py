@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, is_python, to_plain
+from modelport.config import ServeOptions, is_python, model_name, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -32,6 +32,8 @@ def run_service(target: str, options: ServeOptions) -> int:
             "probes answer whatever its code does"
         )
     _check_files(None if catalog else Path(target), options)
+    if not catalog:
+        model_name(Path(target), options)
     _check_certificate(options)
     listener = _listen(options)
     count = options.workers or usable_cores()

@@ -15,12 +15,16 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 
+from modelport.codecs.places import find_constant, find_twice
 from modelport.errors import InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.check import read_body
-from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature
+from modelport.kernel.signature import Field, Kind, Signature
 from modelport.kernel.values import Failure, Record
 
 MEDIA_TYPE = b"application/json"
+MAX_DIGITS = 40
+"""Numbers longer than this are cut in error bodies."""
+
 _SPACE = b" \t\r\n"
 _astuple = msgspec.structs.astuple
 
@@ -71,6 +75,8 @@ def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
 
     A key that stands twice is seen by counting colons: there are more of them than the fields of the records have.
     """
+    if any(f.optional for f in signature.inputs):
+        return _compile_fast_with_gaps(signature)
     one, many = _compile_structs(signature)
     flat, flats = _compile_structs(signature, array_like=True) if signature.positional else (None, None)
     finish = _compile_tensors(signature)
@@ -105,14 +111,36 @@ def _compile_fast(signature: Signature) -> Callable[[bytes], Decoded | None]:
     return decode_unescaped if colon_in_name else decode
 
 
+def _compile_fast_with_gaps(signature: Signature) -> Callable[[bytes], Decoded | None]:
+    """The same where fields may be left out. How many were is seen in the records, so colons can be counted here, too."""
+    one, many = _compile_structs(signature)
+    finish = _compile_tensors(signature)
+    countable = not any(":" in f.name for f in signature.inputs)
+
+    def decode(body: bytes) -> Decoded | None:
+        batch = body[0] == 0x5B
+        rows = [_astuple(struct) for struct in (many(body) if batch else [one(body)])]
+        colons = sum(len(row) - row.count(msgspec.UNSET) for row in rows)
+        if not countable or body.count(b":") != colons:
+            return None
+        records = [finish(tuple(None if v is msgspec.UNSET else v for v in row)) for row in rows]
+        return Decoded(records, batch, _NOTHING_OUTSIDE)
+
+    return decode
+
+
 def _compile_structs(signature: Signature, array_like: bool = False) -> tuple[Callable[[bytes], Any], ...]:
-    fields = [(f"f{i}", _msgspec_type(f)) for i, f in enumerate(signature.inputs)]
+    fields = [
+        (f"f{i}", _msgspec_type(f) | msgspec.UnsetType, msgspec.UNSET) if f.optional else (f"f{i}", _msgspec_type(f))
+        for i, f in enumerate(signature.inputs)
+    ]
     struct = msgspec.defstruct(
         "Record",
         fields,
         rename={f"f{i}": f.name for i, f in enumerate(signature.inputs)},
         forbid_unknown_fields=True,
         array_like=array_like,
+        kw_only=not array_like,  # so that fields without a default may follow those with one
         gc=False,
     )
     return msgspec.json.Decoder(struct).decode, msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
@@ -124,8 +152,8 @@ def _msgspec_type(f: Field) -> Any:
 
 
 def _float_type(f: Field) -> Any:
-    low = -FLOAT_LIMIT if f.low is None else max(-FLOAT_LIMIT, f.low)
-    high = FLOAT_LIMIT if f.high is None else min(FLOAT_LIMIT, f.high)
+    low = -f.limit if f.low is None else max(-f.limit, f.low)
+    high = f.limit if f.high is None else min(f.limit, f.high)
     return Annotated[float, msgspec.Meta(ge=low, le=high)]
 
 
@@ -222,7 +250,11 @@ def parse(body: bytes, example: str) -> Any:
     if text.startswith("\ufeff"):
         _refuse("The body starts with a byte order mark", "byte_order_mark", "send plain UTF-8, without a mark")
     try:
-        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_parse_int)
+        return _loads(text)
+    except _Constant as error:
+        _refuse_constant(text, str(error))
+    except _Twice as error:
+        _refuse_twice(text, str(error))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         _refuse(f"The body is not valid JSON: {error.msg} at {where}", "json_invalid", _malformed_hint(text, hint))
@@ -239,26 +271,70 @@ def _malformed_hint(text: str, hint: str) -> str:
     return hint
 
 
+class _Constant(Exception):
+    """The text has a bare NaN or Infinity."""
+
+
+class _Twice(Exception):
+    """A key stands twice in one object."""
+
+
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        _refuse(f"The key {shorten(twice)!r} stands twice in one object", "duplicate_key", "send each key once")
+        raise _Twice(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    _refuse(f"{name} is not JSON", "json_constant", "send null where the field allows it, or leave the record out")
+    raise _Constant(name)
+
+
+class HugeNumber(float):
+    """A number beyond 64-bit floats: infinity to whoever computes with it, and what was sent to whoever is told of it."""
+
+    text: str
+
+    def __new__(cls, text: str) -> HugeNumber:
+        """From what was sent."""
+        number = super().__new__(cls, "-inf" if text.startswith("-") else "inf")
+        number.text = text
+        return number
 
 
 def _parse_int(digits: str) -> int | float:
     # int() is quadratic and refuses 4,300 digits; what overflows a float anyway is read as infinity and reported.
-    return int(digits) if len(digits) <= 310 else math.inf
+    return int(digits) if len(digits) <= 310 else HugeNumber(digits)
 
 
-def _refuse(message: str, kind: str, hint: str) -> NoReturn:
-    raise MalformedBody([Problem(("body",), message, kind, None, hint)])
+def _parse_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else HugeNumber(text)
+
+
+_loads = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_parse_int, parse_float=_parse_float
+).decode
+
+
+def _refuse_constant(text: str, name: str) -> NoReturn:
+    place = find_constant(text)
+    where = "" if place is None else f" (at {place.line_and_column})"
+    hint = "send null where the field allows it, or leave the record out"
+    _refuse(f"{name} is not JSON{where}", "json_constant", hint, ("body",) if place is None else place.loc)
+
+
+def _refuse_twice(text: str, name: str) -> NoReturn:
+    place = find_twice(text)
+    where = "" if place is None else f" (again at {place.line_and_column})"
+    name = name if place is None else str(place.loc[-1])
+    message = f"The key {shorten(name)!r} stands twice in one object{where}"
+    _refuse(message, "duplicate_key", "send each key once", ("body",) if place is None else place.loc)
+
+
+def _refuse(message: str, kind: str, hint: str, loc: Loc = ("body",)) -> NoReturn:
+    raise MalformedBody([Problem(loc, message, kind, None, hint)])
 
 
 # -- answers -------------------------------------------------------------------------------------------------------
@@ -310,7 +386,7 @@ def shorten(value: Any, depth: int = 2) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, (int, float)):
-        return value if abs(value) < 2**63 else str(value)[:40] if isinstance(value, float) else "a very large integer"
+        return _shorten_number(value)
     if depth == 0:
         return "…"
     if isinstance(value, list):
@@ -319,6 +395,19 @@ def shorten(value: Any, depth: int = 2) -> Any:
         shown = {shorten(k): shorten(v, depth - 1) for k, v in islice(value.items(), 10)}
         return {**shown, "…": f"{len(value) - 10} more"} if len(value) > 10 else shown
     return shorten(str(value))
+
+
+def _shorten_number(value: int | float) -> Any:
+    """Itself where every JSON parser reads it, else its text."""
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int):
+        if -(2**63) <= value < 2**63:
+            return value
+        if value.bit_length() > 4096:  # writing it out would take long
+            return "a very large integer"
+    text = value.text if isinstance(value, HugeNumber) else str(value)
+    return text if len(text) <= MAX_DIGITS else f"{text[:MAX_DIGITS]}… ({len(text):,} characters)"
 
 
 def _printable(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -17,6 +18,7 @@ from pydantic.errors import PydanticUserError
 
 from modelport.codecs.json import parse, shorten
 from modelport.errors import ConfigError, InvalidInput, Problem
+from modelport.kernel.names import component_name
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 
@@ -40,8 +42,8 @@ class TypedBody:
                 parse(body, self._example_text())
             value = (self.many if batch else self.one).validate_json(body, strict=True)
         except ValidationError as error:
-            parse(body, self._example_text())  # what is no JSON at all gets its own message
-            raise InvalidInput(_problems(error, self._example_text())) from None
+            parsed = parse(body, self._example_text())  # what is no JSON at all gets its own message
+            raise InvalidInput(_problems(error, self._example_text(), parsed)) from None
         return (value, True) if batch else ([value], False)
 
     def _is_batch(self, body: bytes) -> bool:
@@ -56,8 +58,7 @@ class TypedBody:
 
     def schemas(self, model: str) -> dict[str, Any]:
         """JSON Schemas of body and answer; references go to the components that the OpenAPI document gives this model."""
-        prefix = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model)
-        template = f"#/components/schemas/{prefix}.{{model}}"
+        template = f"#/components/schemas/{component_name(model)}.{{model}}"
         answer = {} if self.answer is None else self.answer.json_schema(mode="serialization", ref_template=template)
         return {"body": self.one.json_schema(ref_template=template), "answer": answer}
 
@@ -135,9 +136,19 @@ def _answer_of(hint: Any, batch: bool) -> Any:
     return (get_args(hint) or (None,))[0] if batch else hint
 
 
-def _problems(error: ValidationError, example: str) -> list[Problem]:
+def _problems(error: ValidationError, example: str, parsed: Any) -> list[Problem]:
     found = error.errors(include_url=False, include_context=False)[:100]
-    return [
-        Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(e["input"]), f"send for example {example}")
-        for e in found
-    ]
+    hint = f"send for example {example}"
+    return [Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(_sent(e, parsed)), hint) for e in found]
+
+
+def _sent(error: Any, parsed: Any) -> Any:
+    """The input of a problem. Pydantic tells no more of 1e400 than that it is infinite; our own parser keeps what was sent."""
+    if not isinstance(error["input"], float) or math.isfinite(error["input"]):
+        return error["input"]
+    try:
+        for part in error["loc"]:
+            parsed = parsed[part]
+    except (LookupError, TypeError):  # the path also names members of unions
+        return error["input"]
+    return parsed if isinstance(parsed, float) else error["input"]

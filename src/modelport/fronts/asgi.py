@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import simple_error
 
 log = logging.getLogger("modelport.asgi")
+
+MODELS = "/models/"
+MAX_SERVED = 400
+"""Characters of a hint that the names of the models may take."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -118,13 +123,17 @@ class ModelportApp:
         route = self.predict.get(path)
         if route is not None:
             return (
-                await self._predict(route, headers, request_id, receive) if method == "POST" else _not_allowed("POST")
+                await self._predict(route, headers, request_id, receive)
+                if method == "POST"
+                else _not_allowed("POST", "send a record as JSON with POST; GET /docs shows one")
             )
         get = self.gets.get(path)
         if get is None:
             return self._not_found(path)
         if method not in ("GET", "HEAD"):
-            return _not_allowed("GET, HEAD")
+            return _not_allowed(
+                "GET, HEAD", "predictions are asked with POST at /models/{name}/predict; GET /docs shows how"
+            )
         return await asyncio.to_thread(get, scope) if path in self.threaded else get(scope)
 
     async def _predict(
@@ -144,7 +153,11 @@ class ModelportApp:
             return Response(503, body, [JSON_TYPE, (b"retry-after", b"1")])
         known = [*self.predict, *self.gets]
         near = get_close_matches(path, known, 1)
-        hint = f"did you mean {near[0]}?" if near else "GET /models lists what is served, /docs documents it"
+        hints = [f"did you mean {quote(near[0])}?"] if near else []
+        if path.startswith(MODELS):
+            served = ", ".join(name[len(MODELS) :] for name in list(self.gets) if name.startswith(MODELS))
+            hints.append(f"the models here are: {served[:MAX_SERVED]}" if served else "no model is here yet")
+        hint = " ".join(hints) or "GET /models lists what is served, /docs documents it"
         return Response(404, simple_error(("path",), "Nothing is served at this path", "not_found", hint))
 
 
@@ -210,8 +223,8 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _not_allowed(allow: str) -> Response:
-    body = simple_error(("method",), f"This path answers {allow} only", "method_not_allowed")
+def _not_allowed(allow: str, hint: str) -> Response:
+    body = simple_error(("method",), f"This path answers {allow} only", "method_not_allowed", hint)
     return Response(405, body, [JSON_TYPE, (b"allow", allow.encode())])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from modelport.kernel.signature import Field, Output, Signature
 from modelport.runtime.lifecycle import Loaded, Slot
@@ -21,7 +22,7 @@ def describe_slot(slot: Slot) -> dict[str, Any]:
         "version": loaded.version,
         **describe_loaded(loaded),
         "executor": loaded.executor,
-        "predict": f"/models/{slot.name}/predict",
+        "predict": f"/models/{quote(slot.name)}/predict",
     }
 
 
@@ -48,6 +49,7 @@ def _describe_field(f: Field) -> dict[str, Any]:
     described = {
         "type": f.kind,
         "nullable": f.nullable,
+        "optional": f.optional or None,
         "training_range": None if f.low is None else [f.low, f.high],
         "categories": list(f.categories),
         "unseen_categories": None if not f.categories else "refused" if f.closed else "flagged",

@@ -6,6 +6,7 @@ from time import monotonic
 
 from modelport.codecs.json import MEDIA_TYPE
 from modelport.errors import InvalidInput, Loc, MalformedBody, Problem, UnsupportedMedia
+from modelport.fronts.compression import READ, is_compressed
 from modelport.fronts.exchange import Exchange, Headers
 
 MAX_HEADER = 1000
@@ -14,10 +15,10 @@ MAX_TIMEOUT_SECONDS = 3600.0
 
 def media_fault(exchange: Exchange) -> UnsupportedMedia | None:
     """What is wrong with the headers that describe the body, if anything. No content type at all passes as JSON."""
-    if exchange.content_encoding not in (None, b"identity"):
-        return _unsupported(
-            f"Content-Encoding {_text(exchange.content_encoding)} is not read", "send the body uncompressed"
-        )
+    coding = exchange.content_encoding
+    if coding is not None and coding.strip().lower() != b"identity" and not is_compressed(coding):
+        hint = f"send the body uncompressed; {READ} are read, too, one at a time"
+        return _unsupported(f"Content-Encoding {_text(coding)} is not read", hint, "content-encoding")
     kind, _, parameters = (exchange.content_type or MEDIA_TYPE).partition(b";")
     kind = kind.strip().lower()
     if kind != MEDIA_TYPE and not kind.endswith(b"+json"):
@@ -36,8 +37,8 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode("latin-1")[:80]
 
 
-def _unsupported(message: str, hint: str) -> UnsupportedMedia:
-    return UnsupportedMedia([Problem(("header", "content-type"), message, "unsupported_media_type", None, hint)])
+def _unsupported(message: str, hint: str, header: str = "content-type") -> UnsupportedMedia:
+    return UnsupportedMedia([Problem(("header", header), message, "unsupported_media_type", None, hint)])
 
 
 def read_deadline(sent: bytes) -> float | InvalidInput:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from modelport.kernel.check import FLOAT_ENDS
-from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Output, Signature, Task
+from modelport.kernel.names import component_name
+from modelport.kernel.signature import Field, Kind, Output, Signature, Task
 from modelport.runtime.lifecycle import Loaded, Slot
 
 Schema = dict[str, Any]
@@ -57,8 +59,7 @@ def openapi_document(title: str, version: str, slots: Sequence[Slot]) -> Schema:
         tags.append({"name": slot.name, "description": _model_description(slot)})
         schemas.update(_loaded_schemas(slot.name, slot.loaded))
         operation = _predict_operation(slot)
-        name = slot.name.replace("{", "%7B").replace("}", "%7D")  # which would stand for a parameter
-        paths[f"/models/{name}/predict"] = {"post": operation}
+        paths[f"/models/{quote(slot.name)}/predict"] = {"post": operation}
         if len(slots) == 1:
             paths = {"/predict": {"post": {**operation, "operationId": "predict"}}, **paths}
     tags.append({"name": "service", "description": "What is served, and whether it is well"})
@@ -96,7 +97,7 @@ def _predict_operation(slot: Slot) -> Schema:
     examples = {} if example is None else {"examples": _examples(example)}
     return {
         "tags": [slot.name],
-        "operationId": f"predict_{slot.name}",
+        "operationId": f"predict_{component_name(slot.name)}",
         "summary": f"Predict with {slot.name}",
         "description": (
             "One record gives one answer; a list of records gives a list of answers in the same order. "
@@ -141,7 +142,7 @@ def _ref(model: str, kind: str) -> str:
 
 def _component(model: str, kind: str) -> str:
     """Pydantic's references (codecs/typed.py) spell a model's name in the same way."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in model) + f".{kind}"
+    return f"{component_name(model)}.{kind}"
 
 
 def _json_response(description: str, schema: Schema, headers: Schema | None = None) -> Schema:
@@ -196,7 +197,7 @@ def record_schema(signature: Signature) -> Schema:
     return {
         "type": "object",
         "properties": {f.name: field_schema(f) for f in signature.inputs},
-        "required": list(signature.names),
+        "required": [f.name for f in signature.inputs if not f.optional],
         "additionalProperties": False,
         "examples": [signature.example()],
     }
@@ -218,7 +219,7 @@ _JSON_TYPES = {Kind.FLOAT: "number", Kind.INT: "integer", Kind.BOOL: "boolean", 
 
 def _scalar_schema(f: Field) -> Schema:
     if f.kind is Kind.FLOAT:
-        return {"type": "number", "minimum": -FLOAT_LIMIT, "maximum": FLOAT_LIMIT}
+        return {"type": "number", "minimum": -f.limit, "maximum": f.limit}
     return _element_schema(f.dtype or "int64") if f.kind is Kind.INT else {"type": _JSON_TYPES[f.kind]}
 
 

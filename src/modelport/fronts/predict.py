@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_non_finite, encode_failure
-from modelport.errors import CallError, InvalidInput, Loc, NotReady, Overloaded
+from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotReady, Overloaded
+from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
@@ -34,6 +35,7 @@ MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAI
 
 log = logging.getLogger("modelport.predict")
 Decode = Callable[[bytes], Decoded]
+Read = TypeVar("Read")
 
 
 class Recorder(Protocol):
@@ -56,8 +58,9 @@ class LocalLane:
 class PredictRoute:
     """Serves `POST …/predict` for one slot."""
 
-    def __init__(self, slot: Slot, default_deadline_s: float, recorder: Recorder) -> None:
+    def __init__(self, slot: Slot, default_deadline_s: float, recorder: Recorder, max_body: int) -> None:
         self.slot = slot
+        self.max_body = max_body
         self.headers: Headers = [JSON_TYPE, (b"model-name", _header_value(slot.name))]
         self.default_deadline_s = default_deadline_s
         self.recorder = recorder
@@ -78,16 +81,42 @@ class PredictRoute:
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
+        serve = self._serve
         if exchange.content_type != MEDIA_TYPE or exchange.content_encoding is not None:
             fault = media_fault(exchange)
             if fault is not None:
                 return self._refuse(exchange, fault)
+            if is_compressed(exchange.content_encoding):
+                serve = self._serve_compressed
         if exchange.timeout is None:
-            return self._serve(exchange, monotonic() + self.default_deadline_s)
+            return serve(exchange, monotonic() + self.default_deadline_s)
         deadline = read_deadline(exchange.timeout)
         if isinstance(deadline, InvalidInput):
             return self._refuse(exchange, deadline)
-        return self._serve(exchange, deadline)
+        return serve(exchange, deadline)
+
+    def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
+        """Small bodies are opened here; what turns out to be large, in a thread."""
+        if self.slot.state is not State.READY:
+            return self._serve(exchange, deadline)
+        body, coding = exchange.body, exchange.content_encoding or b""
+        limit = min(LARGE_BODY, self.max_body)
+        if len(body) <= limit:
+            try:
+                exchange.body = decompress(body, coding, limit)
+            except BodyTooLarge as error:
+                if limit == self.max_body:
+                    return self._refuse(exchange, error)
+            except InvalidInput as error:
+                return self._refuse(exchange, error)
+            else:
+                return self._serve(exchange, deadline)
+
+        def go_on(opened: bytes) -> None:
+            exchange.body = opened
+            self._serve(exchange, deadline)
+
+        return self._in_thread(exchange, partial(decompress, body, coding, self.max_body), go_on)
 
     # -- a model of this process ---------------------------------------------------------------------------------
 
@@ -95,15 +124,17 @@ class PredictRoute:
         decode = self._decode
         assert decode is not None
         if len(exchange.body) > LARGE_BODY:
-            return self._decode_in_thread(exchange, decode, partial(self._run, exchange, deadline))
+            return self._in_thread(exchange, partial(decode, exchange.body), partial(self._run, exchange, deadline))
         try:
             decoded = decode(exchange.body)
         except InvalidInput as error:
             return self._refuse(exchange, error)
         return self._run(exchange, deadline, decoded)
 
-    def _decode_in_thread(self, exchange: Exchange, decode: Decode, then: Callable[[Decoded], None]) -> None:
-        def go_on(done: asyncio.Future[Decoded]) -> None:
+    def _in_thread(self, exchange: Exchange, read: Callable[[], Read], then: Callable[[Read], None]) -> None:
+        """Read a body off the loop, and go on with what was read."""
+
+        def go_on(done: asyncio.Future[Read]) -> None:
             error = done.exception()
             if isinstance(error, CallError):
                 self._refuse(exchange, error)
@@ -112,7 +143,7 @@ class PredictRoute:
             else:
                 then(done.result())
 
-        asyncio.get_running_loop().run_in_executor(None, decode, exchange.body).add_done_callback(go_on)
+        asyncio.get_running_loop().run_in_executor(None, read).add_done_callback(go_on)
 
     def _run(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         if not decoded.records:
@@ -153,7 +184,8 @@ class PredictRoute:
         if self._decode is None:
             return self._hand_over(exchange, deadline, 1, NOTHING_OUTSIDE)
         if len(exchange.body) > LARGE_BODY:
-            return self._decode_in_thread(exchange, self._decode, partial(self._checked, exchange, deadline))
+            decode = partial(self._decode, exchange.body)
+            return self._in_thread(exchange, decode, partial(self._checked, exchange, deadline))
         try:
             decoded = self._decode(exchange.body)
         except InvalidInput as error:
@@ -217,11 +249,13 @@ class PredictRoute:
 
     def _refuse_not_ready(self, exchange: Exchange, deadline: float) -> None:
         if self.slot.state is State.FAILED:
-            message = f"Model {self.slot.name!r} failed to load; the server's log says why"
+            message = f"Model {self.slot.name!r} failed to load"
+            hint = "the server's log says why"
         else:
             message = f"Model {self.slot.name!r} is still {self.slot.state} ({self.slot.elapsed():.1f} s so far)"
+            hint = ""
         self.recorder.request(NOT_READY, monotonic() - exchange.arrived)
-        exchange.respond(503, error_body(NotReady(message)), [*self.headers, (b"retry-after", b"1")])
+        exchange.respond(503, error_body(NotReady(message), hint), [*self.headers, (b"retry-after", b"1")])
 
 
 def _header_value(text: str) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from modelport.errors import BodyTooLarge, Problem
@@ -92,15 +93,24 @@ class DirectCall:
             self.protocol.write_answer(self, status, body, headers)
 
 
+def _without_offer(connection: bytes) -> bytes:
+    """The options of a Connection header that are not about another protocol."""
+    options = [option.strip() for option in connection.split(b",")]
+    return b", ".join(option for option in options if option.lower() not in (b"upgrade", b"http2-settings"))
+
+
 class ModelportProtocol(HttpToolsProtocol):
     """One connection. `routes` and `max_body` are set on a subclass, once, at start-up."""
 
     routes: Mapping[bytes, PredictRoute] = {}
     max_body = 16 * 1024 * 1024
+    least_digits = 8
+    """Of a length beyond `max_body`: shorter ones are not compared."""
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
     clock = Clock()
     draining = False
+    offered: bytes | None = None  # the first line of a request that offers to speak another protocol
     direct: DirectCall | None = None
     head_since: float | None = None  # a request's head has begun and is not whole
     head_bytes = 0
@@ -111,9 +121,33 @@ class ModelportProtocol(HttpToolsProtocol):
         """Parse; a head that goes on and on over several packets is cut."""
         if self.head_since is not None:
             self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
-                return self._cut(431, simple_error(("request",), "The request's head is too large", "head_too_large"))
-        return super().data_received(data)
+        self.heard = self.clock.now
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            return self.send_400_response("Invalid HTTP request received")
+        if self.head_bytes > MAX_HEAD_BYTES and self.head_since is not None:  # the packets held nothing but this head
+            self._cut(431, simple_error(("request",), "The request's head is too large", "head_too_large"))
+        return None
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """An offer to speak another protocol is not taken: what follows it belongs to the request."""
+        while True:
+            try:
+                return self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = memoryview(data)[offer.args[0] :]
+                if not self.offered:  # the parser takes CONNECT for one, too
+                    return self.send_400_response("CONNECT is for proxies")
+                self._read_head_again(self.offered)
+
+    def _read_head_again(self, first_line: bytes) -> None:
+        """The parser skips the body of a request that offers an upgrade; it does not skip that of the same one without it."""
+        kept = [(name, _without_offer(value) if name == b"connection" else value) for name, value in self.headers]
+        lines = [b"%b: %b\r\n" % header for header in kept if header[0] not in (b"upgrade", b"http2-settings")]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as Uvicorn does
+        self.parser.feed_data(b"%b%b\r\n" % (first_line, b"".join(lines)))
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered in our shape, too."""
@@ -132,17 +166,21 @@ class ModelportProtocol(HttpToolsProtocol):
         """Choose between the direct path and ASGI."""
         self.head_since = None
         self.body_since = self.clock.now
+        self.offered = None
+        if self.parser.should_upgrade():
+            return self._note_offer()
         route = self.routes.get(self.url)
         cycle = self.cycle
-        if (
-            route is None
-            or self.parser.get_method() != b"POST"
-            or not (cycle is None or cycle.response_complete)
-            or self.parser.should_upgrade()
-        ):
+        if route is None or self.parser.get_method() != b"POST" or not (cycle is None or cycle.response_complete):
             self._begin_asgi()
         else:
             self._begin_direct(route)
+        return None
+
+    def _note_offer(self) -> None:
+        method = self.parser.get_method()
+        version = self.parser.get_http_version().encode()
+        self.offered = b"" if method == b"CONNECT" else b"%b %b HTTP/%b\r\n" % (method, self.url, version)
 
     def _begin_asgi(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -166,7 +204,7 @@ class ModelportProtocol(HttpToolsProtocol):
                 call.timeout = value
             elif name == b"content-encoding":
                 call.content_encoding = value
-            elif name == b"content-length" and len(value) > 6 and int(value) > self.max_body:
+            elif name == b"content-length" and len(value) >= self.least_digits and int(value) > self.max_body:
                 call.size = int(value)
         call.request_id = new_request_id() if sent_id is None else echo_request_id(sent_id)
         if call.size:
@@ -193,6 +231,8 @@ class ModelportProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole: serve it."""
         call = self.direct
+        if self.offered is not None:
+            return  # it is read again, without the offer
         if call is None:
             super().on_message_complete()
         elif not call.response_complete:

@@ -59,7 +59,7 @@ def make_server(
     protocol = type(
         "Protocol",
         (ModelportProtocol,),
-        {"routes": routes, "max_body": max_body, "heads": {}},
+        {"routes": routes, "max_body": max_body, "least_digits": len(str(max_body)), "heads": {}},
     )
     config = uvicorn.Config(
         app,

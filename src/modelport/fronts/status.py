@@ -37,11 +37,27 @@ def status_of(error: CallError) -> int:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
-def error_body(error: CallError) -> bytes:
+HINTS = {
+    "deadline_exceeded": (
+        "say how many seconds you wait with the header Request-Timeout (at most 3600), send fewer records at once, "
+        "or start the service with a longer --default-deadline"
+    ),
+    "head_too_large": "send fewer or shorter headers and a shorter path: 64 KiB in all",
+    "holder_lost": "what its code had done already is not known, so the call was not repeated: repeat it if that does no harm",
+    "internal_error": "the server's log has the cause under this request id",
+    "invalid_http": "send HTTP/1.1; a service without --tls-cert and --tls-key answers http:// alone, one with them https:// alone",
+    "not_ready": "ask again after the seconds that Retry-After says; GET /readyz tells when it is ready",
+    "overloaded": "ask again after the seconds that Retry-After says, or send fewer calls at once",
+    "request_timeout": "send the head within 10 s, and the body without pauses of 20 s",
+}
+"""What to do, by the code of an error whose place in the request says nothing more."""
+
+
+def error_body(error: CallError, hint: str = "") -> bytes:
     """`{"detail": [{"loc", "msg", "type", "input", "hint"?}]}`."""
     if isinstance(error, InvalidInput):
         return encode_problems(list(error.problems))
-    return simple_error(("server",), str(error), error.code)
+    return simple_error(("server",), str(error), error.code, hint)
 
 
 def failure_body(model: str, failure: Failure) -> bytes:
@@ -51,5 +67,5 @@ def failure_body(model: str, failure: Failure) -> bytes:
 
 
 def simple_error(loc: Sequence[str | int], message: str, code: str, hint: str = "") -> bytes:
-    """An error body with one entry."""
-    return encode_problems([Problem(tuple(loc), message, code, None, hint)])
+    """An error body with one entry; without a hint of its own it has that of its code."""
+    return encode_problems([Problem(tuple(loc), message, code, None, hint or HINTS.get(code, ""))])

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from modelport.errors import Loc, Problem
-from modelport.kernel.signature import FLOAT_LIMIT, Field, Kind, Signature, example_value
+from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
 
 MAX_PROBLEMS = 100
@@ -77,10 +77,12 @@ def read_record(signature: Signature, value: Any, loc: Loc, reading: Reading) ->
 
 
 def _read_object(signature: Signature, value: dict[str, Any], loc: Loc, reading: Reading) -> list[Any]:
-    missing = [f for f in signature.inputs if f.name not in value]
-    present = [f for f in signature.inputs if f.name in value]
-    values = [read_value(f, value[f.name], (*loc, f.name), reading) for f in present]
-    if missing or len(value) > len(present):
+    missing = [f for f in signature.inputs if f.name not in value and not f.optional]
+    present = sum(f.name in value for f in signature.inputs)
+    values = [
+        read_value(f, value[f.name], (*loc, f.name), reading) if f.name in value else None for f in signature.inputs
+    ]
+    if missing or len(value) > present:
         _report_names(signature, value, missing, loc, reading)
     return values
 
@@ -104,7 +106,7 @@ def _report_names(
 def _read_flat_list(signature: Signature, value: list[Any], loc: Loc, reading: Reading) -> list[Any]:
     if len(value) != len(signature.inputs):
         expected = len(signature.inputs)
-        message = f"Expected {expected} numbers, got {len(value)}"
+        message = f"Expected {expected} values, got {len(value)}"
         reading.report(loc, message, "wrong_length", value, f"send {expected} values in the model's order")
         return []
     return [read_value(f, v, (*loc, i), reading) for i, (f, v) in enumerate(zip(signature.inputs, value, strict=True))]
@@ -136,9 +138,9 @@ def read_value(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
 def _read_number(f: Field, value: Any, loc: Loc, reading: Reading) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return _report_number(f, value, loc, reading)
-    number = _finite(value)
+    number = _finite(value, f.limit)
     if number is None:
-        reading.report(loc, "The number is too large or not finite", "finite_number", str(value)[:40], _range_hint(f))
+        reading.report(loc, _too_large(f, value), "finite_number", value, _range_hint(f))
         return None
     if f.kind is Kind.INT:
         return _read_whole(f, value, number, loc, reading)
@@ -151,7 +153,8 @@ def _read_whole(f: Field, value: int | float, number: float, loc: Loc, reading: 
         return reading.report(loc, f"Expected a whole number, got {value}", "int_from_float", value, hint)
     low, high = f.int_bounds
     if not low <= int(value) <= high:
-        return reading.report(loc, "The number is too large", "int_size", str(value)[:40], _range_hint(f))
+        message = f"The number is too large: the model takes whole numbers from {low:,} to {high:,} here"
+        return reading.report(loc, message, "int_size", value, _range_hint(f))
     return _place(f, int(value), loc, reading)
 
 
@@ -163,12 +166,22 @@ def _place(f: Field, value: int | float, loc: Loc, reading: Reading) -> Any:
     return value
 
 
-def _finite(value: int | float) -> float | None:
+def _too_large(f: Field, value: int | float) -> str:
+    if value != value:
+        return "NaN is not a number that a model can be asked"
+    if f.kind is Kind.INT:
+        low, high = f.int_bounds
+        return f"The number is too large: the model takes whole numbers from {low:,} to {high:,} here"
+    bits = 64 if f.limit == DOUBLE_LIMIT else 32
+    return f"The number is too large: the model computes in {bits}-bit floats, which end at {f.limit:.2g}"
+
+
+def _finite(value: int | float, limit: float) -> float | None:
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if abs(number) <= FLOAT_LIMIT else None  # false for NaN, too
+    return number if abs(number) <= limit else None  # false for NaN, too
 
 
 def _report_number(f: Field, value: Any, loc: Loc, reading: Reading) -> None:

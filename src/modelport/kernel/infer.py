@@ -11,7 +11,7 @@ from modelport.errors import SignatureError
 from modelport.kernel.check import Reading, read_value
 from modelport.kernel.ports import Hints
 from modelport.kernel.profile import Column
-from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind, Signature
+from modelport.kernel.signature import NUMERIC, Field, Kind, Signature
 
 
 def positional_names(count: int) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _refine_values(f: Field, column: Column) -> Field:
 
 
 def _holds(f: Field, value: float) -> bool:
-    least, greatest = f.int_bounds if f.kind is Kind.INT else (-FLOAT_LIMIT, FLOAT_LIMIT)
+    least, greatest = f.int_bounds if f.kind is Kind.INT else (-f.limit, f.limit)
     return least <= value <= greatest
 
 
@@ -163,6 +163,8 @@ def _correct(f: Field, table: Mapping[str, Any]) -> Field:
         changes = {"low": None, "high": None, "categories": (), "closed": False, **changes}
     corrected = f.because(f"{', '.join(table)} set in the TOML file beside the model", **changes)
     _check_corrected(corrected, table)
+    if not corrected.nullable:
+        corrected = replace(corrected, optional=False)
     return corrected if "example" in table or not _example_fault(corrected) else replace(corrected, example=None)
 
 

@@ -16,6 +16,7 @@ from modelport.kernel.values import Failure, Record
 class Hints:
     """What the user said about a model beyond its file.
 
+    `classes` are names for the classes of a model that knows them by number, in that order.
     `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
     beside the model, by field name.
     """
@@ -24,6 +25,7 @@ class Hints:
     target: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    classes: tuple[Any, ...] = ()
 
 
 class Model(Protocol):

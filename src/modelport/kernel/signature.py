@@ -18,7 +18,10 @@ class Kind(StrEnum):
 
 
 FLOAT_LIMIT = 3.4028234e38
-"""Models compute in 32-bit floats at some point; what does not fit there would become infinity inside the model."""
+"""Most models compute in 32-bit floats at some point; what does not fit there would become infinity inside the model."""
+
+DOUBLE_LIMIT = 1.7976931348623157e308
+"""The limit of models that compute in 64-bit floats from end to end."""
 
 NUMERIC = frozenset({Kind.FLOAT, Kind.INT})
 
@@ -29,6 +32,8 @@ class Field:
 
     `closed` says that the model cannot answer a category it has not seen; only then is an unseen one refused.
     `guessed` says that the artifact does not tell the type, so the data may.
+    `optional` says that callers may leave it out, and that the model is then given a gap; such a field is nullable, too.
+    `limit` is the greatest number, of either sign, that the floats hold which the model computes in.
     `shape` and `dtype` are for tensors: the shape of one record, None for a free dimension.
     """
 
@@ -40,6 +45,8 @@ class Field:
     categories: tuple[Any, ...] = ()
     closed: bool = False
     guessed: bool = False
+    optional: bool = False
+    limit: float = FLOAT_LIMIT
     shape: tuple[int | None, ...] = ()
     dtype: str = ""
     example: Any = None
@@ -98,7 +105,7 @@ class Signature:
 
     def example(self) -> dict[str, Any]:
         """A body that this signature accepts."""
-        return {f.name: example_value(f) for f in self.inputs}
+        return {f.name: example_value(f) for f in self.inputs if not f.optional}
 
 
 def example_value(f: Field) -> Any:

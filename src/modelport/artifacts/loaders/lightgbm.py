@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.loaders.tabular import Outputs, named_fields, plain_values, scored_classes, to_coded_array
+from modelport.artifacts.loaders.tabular import (
+    Outputs,
+    named_classes,
+    named_fields,
+    plain_values,
+    scored_classes,
+    to_coded_array,
+)
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model
@@ -58,7 +65,7 @@ class LightgbmModel:
     def __init__(self, booster: Any, path: Path, hints: Hints, classes: Any = None) -> None:
         header = _read_header(booster)
         fields, positional, self._codes = _read_inputs(header, booster.pandas_categorical or [], path, hints)
-        task, outputs, self._answer = _read_outputs(header, classes)
+        task, outputs, self._answer = _read_outputs(header, classes, hints)
         self._booster = booster
         self.signature = Signature(task, fields, outputs, positional)
         self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=True)
@@ -160,10 +167,10 @@ def _categorical(f: Field, values: Sequence[Any]) -> Field:
 # -- outputs -------------------------------------------------------------------------------------------------------
 
 
-def _read_outputs(header: _Header, classes: Any) -> Outputs:
-    """What the objective says. The file knows classes by number only: 0, 1, …"""
+def _read_outputs(header: _Header, classes: Any, hints: Hints) -> Outputs:
+    """What the objective says. The file knows classes by number only: 0, 1, …; the user may have named them."""
     if header.objective == "binary":
-        return scored_classes([0, 1] if classes is None else classes)
+        return scored_classes(named_classes(2, hints) if classes is None else classes)
     if header.objective in ("multiclass", "multiclassova"):
-        return scored_classes(np.arange(header.width) if classes is None else classes)
+        return scored_classes(named_classes(header.width, hints) if classes is None else classes)
     return plain_values(header.width)

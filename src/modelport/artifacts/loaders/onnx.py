@@ -23,7 +23,7 @@ from modelport.artifacts.loaders.tabular import (
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model
-from modelport.kernel.signature import Field, Kind, Output, Signature, Task, example_value
+from modelport.kernel.signature import DOUBLE_LIMIT, FLOAT_LIMIT, Field, Kind, Output, Signature, Task, example_value
 from modelport.kernel.values import Record
 
 DTYPES = {
@@ -169,7 +169,8 @@ def _cell_type(i: Any) -> dict[str, Any]:
     dtype = DTYPES[i.type]
     if dtype in ("string", "bool"):
         return {"kind": Kind.STRING if dtype == "string" else Kind.BOOL}
-    return {"kind": Kind.INT if "int" in dtype else Kind.FLOAT, "dtype": dtype}
+    limit = DOUBLE_LIMIT if dtype == "float64" else FLOAT_LIMIT
+    return {"kind": Kind.INT if "int" in dtype else Kind.FLOAT, "dtype": dtype, "limit": limit}
 
 
 def _numpy_dtype(i: Any) -> np.dtype[Any]:

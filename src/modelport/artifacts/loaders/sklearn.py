@@ -15,13 +15,23 @@ from modelport.artifacts.loaders.catboost import CatboostModel
 from modelport.artifacts.loaders.lightgbm import LightgbmModel
 from modelport.artifacts.loaders.sklearn_inputs import Inputs, needs_frame, read_inputs
 from modelport.artifacts.loaders.sklearn_outputs import plain_array, read_outputs
-from modelport.artifacts.loaders.sklearn_parts import all_parts, first_step, has_method, is_vectorizer, stored
+from modelport.artifacts.loaders.sklearn_parts import (
+    all_parts,
+    first_step,
+    has_method,
+    is_all_sklearn,
+    is_vectorizer,
+    stored,
+)
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.ports import Cost, Hints, Model
-from modelport.kernel.signature import Field, Kind, Signature, example_value
+from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
+
+HUGE = 1e300
+"""So far beyond 32 bits that no scaler brings it back."""
 
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
@@ -164,6 +174,8 @@ class SklearnModel:
         _silence()
         self._convert = _converter(estimator, inputs)
         probe = self._probe(estimator, inputs.fields)
+        if self._computes_in_doubles(estimator, inputs.fields):
+            inputs = read_inputs(estimator, hints, DOUBLE_LIMIT)
         fields = settle_gaps(inputs.fields, lambda record: is_sound(self._try(estimator, record)))
         task, outputs, self._answer = read_outputs(estimator, probe)
         self.signature = Signature(task, fields, outputs, inputs.positional, notes)
@@ -192,6 +204,19 @@ class SklearnModel:
             raise ArtifactError(
                 f"the model loads but cannot predict its own example: {type(error).__name__}: {str(error)[:300]}"
             ) from None
+
+    def _computes_in_doubles(self, estimator: Any, fields: Sequence[Field]) -> bool:
+        """Whether numbers beyond 32 bits pass: trees refuse them, what is not scikit-learn's own may take them for infinity."""
+        if not is_all_sklearn(estimator) or self._convert is _to_narrow_array:
+            return False
+        record = tuple(HUGE if f.kind is Kind.FLOAT and not f.categories else example_value(f) for f in fields)
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._try(estimator, record)
+        except Exception:  # whatever the model raises: it does not take them
+            return False
+        return HUGE in record
 
 
 def _run_in_one_thread(estimator: Any) -> None:

@@ -22,7 +22,7 @@ from modelport.artifacts.loaders.tabular import kind_of, named_fields
 from modelport.errors import SignatureError
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Hints
-from modelport.kernel.signature import NUMERIC, Field, Kind
+from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind
 
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
@@ -38,19 +38,21 @@ class Inputs:
     none_gaps: frozenset[int] = frozenset()
 
 
-def read_inputs(estimator: Any, hints: Hints) -> Inputs:
-    """The inputs, from the estimator and what the user said."""
+def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inputs:
+    """The inputs, from the estimator and what the user said. `limit` is the greatest number that it computes with."""
     first = first_step(estimator)
     if is_vectorizer(first):
         return Inputs(_text_input(hints), False)
     names = stored(estimator, "feature_names_in_")
-    count = stored(estimator, "n_features_in_")
+    count = 1 if type(first).__name__ == "IsotonicRegression" else stored(estimator, "n_features_in_")
     if names is None and count is None and not hints.features and not hints.columns:
         raise SignatureError("the model stores neither names nor number of its inputs; give --data or --features a,b,…")
     stored_names = None if names is None else [str(name) for name in names]
-    fields, positional = named_fields(stored_names, count, hints)
+    fields, positional = named_fields(stored_names, count, hints, limit=limit)
     walk = _Walk(fields)
     walk.visit(estimator, list(range(len(fields))), Seen.ALL)
+    if not positional:
+        walk.release()
     return Inputs(refine(walk.fields, hints), positional, frozenset(walk.none_gaps))
 
 
@@ -87,6 +89,13 @@ class _Walk:
 
     fields: list[Field]
     none_gaps: set[int] = field(default_factory=set)
+    used: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
+
+    def release(self) -> None:
+        """Callers may leave out what every part of the model drops. Another member of an ensemble may read what one drops."""
+        unread = sorted(self.dropped - self.used)
+        self._update(unread, "may be left out: every part of the model drops it", optional=True)
 
     def visit(self, step: Any, columns: list[int], seen: Seen) -> Seen:
         """Read one step. Says what the next one sees."""
@@ -102,6 +111,7 @@ class _Walk:
         return self._leaf(step, name, columns, seen)
 
     def _leaf(self, step: Any, name: str, columns: list[int], seen: Seen) -> Seen:
+        self.used.update(columns)
         if name in ENCODERS and seen is Seen.ALL:
             self._encoder(step, name, columns)
             return Seen.NOTHING
@@ -128,6 +138,7 @@ class _Walk:
 
     def _column_transformer(self, step: Any, columns: list[int], seen: Seen) -> Seen:
         if seen is not Seen.ALL:
+            self.used.update(columns)
             return Seen.NOTHING
         used: set[int] = set()
         for _, transformer, selection in step.transformers_:
@@ -135,10 +146,13 @@ class _Walk:
             if isinstance(transformer, str) and transformer == "drop":
                 continue
             used.update(chosen)
-            if transformer is not None and not isinstance(transformer, str):
+            if transformer is None or isinstance(transformer, str):  # passed through to whatever comes next
+                self.used.update(chosen)
+            else:
                 self.visit(transformer, chosen, seen)
-        reason = "not used by the model, so null is allowed"
-        self._update([i for i in columns if i not in used], reason, nullable=True, guessed=True)
+        unused = [i for i in columns if i not in used]
+        self.dropped.update(unused)
+        self._update(unused, "not used by the model, so null is allowed", nullable=True, guessed=True)
         return Seen.NOTHING
 
     def _encoder(self, step: Any, name: str, columns: list[int]) -> None:
@@ -163,6 +177,9 @@ class _Walk:
         if name == "MinMaxScaler" and seen is Seen.ALL:
             for i, low, high in zip(columns, step.data_min_.tolist(), step.data_max_.tolist(), strict=True):
                 self._update([i], f"range {low:g} to {high:g} stored in the MinMaxScaler", low=low, high=high)
+        if name == "IsotonicRegression" and seen is Seen.ALL:
+            low, high = float(step.X_min_), float(step.X_max_)
+            self._update(columns, f"range {low:g} to {high:g} stored in the model", low=low, high=high)
         if name.startswith(NAN_NATIVE):
             self._update(columns, f"null allowed: {name} reads gaps itself", nullable=True)
         if name.startswith("HistGradientBoosting") and seen is Seen.ALL and stored(step, "_preprocessor") is not None:

@@ -88,6 +88,17 @@ def is_vectorizer(step: Any) -> bool:
     return any(c.__name__ in VECTORIZERS for c in type(step).__mro__)
 
 
+def is_all_sklearn(model: Any) -> bool:
+    """Whether every part is scikit-learn's own, the members of ensembles included."""
+    members = [m for part in all_parts(model) for m in (part, *_members(part))]
+    return all(isinstance(m, str) or type(m).__module__.startswith("sklearn.") for m in members)
+
+
+def _members(part: Any) -> list[Any]:
+    members = stored(part, "estimators_")
+    return members if isinstance(members, list) else []
+
+
 def is_known(step: Any) -> bool:
     """Whether we know what it does with its columns. A FunctionTransformer runs anybody's code."""
     return type(step).__module__.partition(".")[0] in KNOWN_LIBRARIES and type(step).__name__ != "FunctionTransformer"

@@ -115,7 +115,7 @@ def settle_gaps(fields: Sequence[Field], works: Callable[[Record], bool]) -> tup
     settled = list(fields)
     for i in nullable:
         if not answers((i,)):
-            settled[i] = fields[i].because("null refused: the model fails on it", nullable=False)
+            settled[i] = fields[i].because("null refused: the model fails on it", nullable=False, optional=False)
     return tuple(settled)
 
 
@@ -189,6 +189,18 @@ def scored_classes(classes: Any, threshold: float = 0.5) -> Outputs:
         return class_answers(table.take(chosen).tolist(), keys, rows.tolist())
 
     return Task.CLASSIFY, (output,), answer
+
+
+def named_classes(count: int, hints: Hints) -> Sequence[Any]:
+    """The classes of a model that knows only their number: as the user named them, else 0, 1, …
+
+    Raises SignatureError where there are more or fewer names.
+    """
+    if hints.classes and len(hints.classes) != count:
+        raise SignatureError(
+            f"the TOML file beside the model names {len(hints.classes)} classes, but the model has {count}"
+        )
+    return hints.classes or range(count)
 
 
 def scored_labels(count: int) -> Outputs:

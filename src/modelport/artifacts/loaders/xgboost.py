@@ -14,6 +14,8 @@ import numpy as np
 from modelport.artifacts.loaders.tabular import (
     Array,
     Outputs,
+    kind_of,
+    named_classes,
     named_fields,
     plain_values,
     scored_classes,
@@ -69,7 +71,7 @@ class XgboostModel:
     def __init__(self, booster: Any, path: Path, hints: Hints, missing: float = np.nan) -> None:
         booster.set_param({"nthread": 1})  # requests are the parallelism
         config = json.loads(booster.save_config())["learner"]
-        task, outputs, self._answer = _read_outputs(booster, config)
+        task, outputs, self._answer = _read_outputs(booster, config, hints)
         fields, positional, self._codes = _read_inputs(booster, hints)
         self._booster, self._missing = booster, missing
         self._linear = config["gradient_booster"]["name"] == "gblinear"
@@ -142,17 +144,18 @@ def _decode_categories(encoding: Mapping[str, Any]) -> list[Any]:
 # -- outputs -------------------------------------------------------------------------------------------------------
 
 
-def _read_outputs(booster: Any, config: Mapping[str, Any]) -> Outputs:
-    """What the objective says. The file knows classes by number only: 0, 1, …"""
+def _read_outputs(booster: Any, config: Mapping[str, Any], hints: Hints) -> Outputs:
+    """What the objective says. The file knows classes by number only: 0, 1, …; the user may have named them."""
     objective = config["objective"]["name"]
     parameters = config["learner_model_param"]
     classes, targets = int(parameters["num_class"]), int(parameters.get("num_target", 1))
     if objective in ("multi:softprob", "multi:softmax"):
         booster.set_param({"objective": "multi:softprob"})  # the other one keeps the probabilities to itself
-        return scored_classes(np.arange(classes))
+        return scored_classes(named_classes(classes, hints))
     if objective == "binary:logistic":
-        return scored_classes([0, 1]) if targets == 1 else scored_labels(targets)
+        return scored_classes(named_classes(2, hints)) if targets == 1 else scored_labels(targets)
     if objective == "binary:hinge":
-        output = Output("prediction", Kind.INT, (0, 1))
-        return Task.CLASSIFY, (output,), lambda scores: [{"prediction": int(score)} for score in scores]
+        names = tuple(named_classes(2, hints))
+        output = Output("prediction", kind_of(names), names)
+        return Task.CLASSIFY, (output,), lambda scores: [{"prediction": names[int(score)]} for score in scores]
     return plain_values(max(classes, targets))
