@@ -32,6 +32,9 @@ COMMANDS = {
     "gunicorn with its own worker": ["-m", "gunicorn", "service:application", "--bind", AT, "--worker-class", "asgi"],
 }  # fmt: skip
 
+ELSEWHERE = {"an unknown encoding", "gzip of many records"}
+"""One is refused by some servers themselves; the other, decompressed, is more than this service takes."""
+
 
 @pytest.fixture(params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path: Path, plugin: Path) -> Callable[[str], Server]:
@@ -66,7 +69,7 @@ def test_a_foreign_server_answers_predictions_pages_and_probes(server: Callable[
         assert_error_body(running.ask("GET", "/nothing").body)
         assert running.ask("POST", "/predict", GOOD.ljust(100_001)).status == 413
         for case in CASES:
-            if len(case.body) < 100_000 and case.name != "an unknown encoding":
+            if len(case.body) < 100_000 and case.name not in ELSEWHERE:
                 headers = {name.replace("-", "_"): value or "" for name, value in case.headers.items()}
                 answer = running.ask("POST", "/predict", case.body, **headers)
                 assert answer.status == case.status, case.name
