@@ -19,7 +19,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from modelport.codecs.json import compile_decoder, encode
 from modelport.errors import InvalidInput, Problem
 from modelport.fronts.openapi import answer_schema, openapi_document, record_schema
-from modelport.kernel.signature import Output, Signature, Task
+from modelport.kernel.signature import Field, Kind, Output, Signature, Task
 from modelport.runtime.lifecycle import Loaded, Slot
 from tests.codecs.signatures import good_values, signatures
 from tests.fronts.models import MODELS, TRACK
@@ -77,6 +77,16 @@ async def test_the_document_knows_the_prefix_that_the_service_is_mounted_at(trac
         assert document["servers"] == [{"url": "/ml"}]
         assert_valid(document)
         assert (await mounted.post("/ml/predict", json=TRACK)).status_code == 200
+
+
+def test_a_flat_list_is_described_by_the_type_of_each_of_its_values() -> None:
+    fields = (Field("x0"), Field("x1", Kind.INT), Field("x2", Kind.STRING, nullable=True), Field("x3", Kind.BOOL))
+    slot = Slot("m")
+    slot.loaded = Loaded("0123", "inline", "a reason", Signature(Task.REGRESS, fields, (Output("prediction"),), True))
+    schemas = openapi_document("m", "0123", [slot])["components"]["schemas"]
+    flat = schemas["m.FlatRecord"]
+    assert [item["type"] for item in flat["prefixItems"]] == ["number", "integer", ["string", "null"], "boolean"]
+    assert (flat["minItems"], flat["maxItems"]) == (4, 4)
 
 
 @given(signatures())
