@@ -111,9 +111,9 @@ def test_a_truncated_pickle_is_one_clear_line(compress: Any, tmp_path: Path) -> 
 
 def test_an_empty_or_missing_file_is_called_that(tmp_path: Path) -> None:
     path = tmp_path / "model.joblib"
-    assert refusal(path) == f"the file {path} does not exist"
+    assert refusal(path) == f"the model file {path} does not exist"
     path.touch()
-    assert refusal(path) == f"the file {path} is empty"
+    assert refusal(path) == f"the model file {path} is empty"
 
 
 def test_a_file_of_no_known_kind_names_the_kinds(tmp_path: Path) -> None:
