@@ -13,6 +13,7 @@ class CostModel:
 
     def __init__(self) -> None:
         self.observations = 0
+        self.most_rows = 0  # of one batch, ever
         self._weight = self._rows = self._rows2 = self._seconds = self._product = 0.0
 
     def observe(self, rows: int, seconds: float, share: float = 1.0) -> None:
@@ -20,6 +21,7 @@ class CostModel:
         if rows <= 0:
             return
         self.observations += 1
+        self.most_rows = max(self.most_rows, rows)
         keep = self.DECAY**share
         self._weight = self._weight * keep + share
         self._rows = self._rows * keep + rows * share
