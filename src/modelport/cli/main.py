@@ -16,7 +16,7 @@ from modelport.errors import SetupError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MODEL_OPTIONS = ("name", "data", "target", "features")
+MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,7 +51,8 @@ def _flags(*names: str) -> Callable[[Command], Command]:
     def decorate(function: Command) -> Command:
         for f in reversed([f for f in fields(ServeOptions) if not names or f.name in names]):
             flag = "--" + f.name.replace("_", "-")
-            function = click.option(flag, f.name, metavar=f.metadata["metavar"], help=_help(f))(function)
+            shape = {"metavar": f.metadata["metavar"]} if f.metadata["metavar"] else {"is_flag": True, "default": None}
+            function = click.option(flag, f.name, help=_help(f), **shape)(function)
         return function
 
     return decorate
@@ -59,7 +60,7 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 
 def _help(f: Any) -> str:
     default = {"workers": "auto", "max_body": "16MiB"}.get(f.name, f.default)
-    shown = f"  [default: {default}]" if default is not None else ""
+    shown = f"  [default: {default}]" if default is not None and f.metadata["metavar"] else ""
     return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{f.name.upper()}]"
 
 

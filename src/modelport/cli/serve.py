@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, is_python, to_plain
+from modelport.config import ServeOptions, is_python, refuse_remote, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -24,6 +24,7 @@ GRACE_SECONDS = 30.0
 
 def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
+    refuse_remote(target, options)
     catalog = is_python(target)
     _check_files(None if catalog else Path(target), options)
     _check_certificate(options)

@@ -17,13 +17,14 @@ class Hints:
     """What the user said about a model beyond its file.
 
     `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
-    beside the model, by field name.
+    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded.
     """
 
     features: tuple[str, ...] = ()
     target: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    allow_pickle: bool = False
 
 
 class Model(Protocol):

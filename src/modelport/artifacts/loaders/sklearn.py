@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from modelport.artifacts.loaders.sklearn_outputs import plain_array, read_output
 from modelport.artifacts.loaders.sklearn_parts import all_parts, first_step, has_method, is_vectorizer, stored
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
+from modelport.artifacts.pickles.loading import load_pickle
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Signature, example_value
@@ -37,10 +37,10 @@ class SklearnLoader:
         return path.suffix.lower() in SUFFIXES
 
     def load(self, path: Path, hints: Hints) -> Model:
-        """Unpickle it and look at the estimator inside."""
+        """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator = _unpickle(path)
+            estimator = _unpickle(path, hints.allow_pickle)
         _refuse_what_is_no_model(estimator, path)
         booster = _booster_model(estimator, path, hints)
         if booster is not None:
@@ -49,41 +49,13 @@ class SklearnLoader:
         return SklearnModel(estimator, path, hints, notes)
 
 
-def _unpickle(path: Path) -> Any:
+def _unpickle(path: Path, allow_pickle: bool) -> Any:
     try:
-        import joblib
+        import joblib  # noqa: F401
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtra("a scikit-learn model", SklearnLoader.extra) from None
-    try:
-        return joblib.load(path)
-    except ModuleNotFoundError as error:
-        raise _missing_module(path, str(error.name)) from None
-    except AttributeError as error:
-        name = re.search(r"attribute '([^']+)'", str(error))
-        what = (
-            f"{name[1]!r}, which was defined in the script or notebook that saved it"
-            if name
-            else "code that is not here"
-        )
-        raise ArtifactError(f"{path} refers to code that is not here: {what}. {_WHERE_CODE_GOES}") from None
-    except Exception as error:  # unpickling raises anything, down to the errors of five decompressors
-        raise ArtifactError(
-            f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200] or 'the file ends too early'}. "
-            "It is damaged, no pickle, or of a version that is not installed"
-        ) from None
-
-
-_WHERE_CODE_GOES = "Put the class or function into an importable module and save the model again from there"
-
-
-def _missing_module(path: Path, name: str) -> ArtifactError:
-    if name in _BOOSTER_EXTRAS:
-        return MissingExtra(str(path), name)
-    return ArtifactError(f"{path} needs the module {name!r}: install the package it was trained with")
-
-
-_BOOSTER_EXTRAS = ("xgboost", "lightgbm", "catboost")
+    return load_pickle(path, allow_pickle)
 
 
 def _version_note(warning: Any) -> str:
