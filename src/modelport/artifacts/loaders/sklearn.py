@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
 
+MOST_PARTS = 10_000
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
 
@@ -41,6 +43,7 @@ class SklearnLoader:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator = _unpickle(path, hints.allow_pickle)
+        _refuse_endless(estimator, path)
         _refuse_what_is_no_model(estimator, path)
         booster = _booster_model(estimator, path, hints)
         if booster is not None:
@@ -66,6 +69,14 @@ def _version_note(warning: Any) -> str:
 
 
 # -- what is no model ----------------------------------------------------------------------------------------------
+
+
+def _refuse_endless(thing: Any, path: Path) -> None:
+    """Everything after this walks through the parts of the model, and would walk for ever."""
+    with suppress(RecursionError):
+        if sum(1 for _ in islice(all_parts(thing), MOST_PARTS)) < MOST_PARTS:
+            return
+    raise ArtifactError(f"{path} holds a model that contains itself, or more than {MOST_PARTS:,} parts: it is forged")
 
 
 def _refuse_what_is_no_model(thing: Any, path: Path) -> None:

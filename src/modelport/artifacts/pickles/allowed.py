@@ -37,6 +37,9 @@ _SKLEARN_FUNCTIONS = re.compile(
 )
 """Scores and distances: models store them and call them on arrays."""
 
+_SKLEARN_CHECKS = frozenset({"check_array"})
+"""Of `sklearn.utils.validation`: histogram boosting stores it."""
+
 _SKLEARN_PRIVATE = frozenset({"_kmeans_single_lloyd", "_kmeans_single_elkan", "_identity"})
 
 _JOBLIB_ARRAY = re.compile(r"(sklearn\.externals\.)?joblib\.numpy_pickle")
@@ -126,6 +129,8 @@ def _find_scipy(module: str, name: str) -> Any:
 
 def _find_sklearn(module: str, name: str) -> Any:
     parts = module.split(".")
+    if module == "sklearn.utils.validation" and name in _SKLEARN_CHECKS:
+        return _present(_import(module), name)
     if module not in _SKLEARN_HELPERS and (len(parts) < 2 or parts[1] not in _SKLEARN or "tests" in parts):
         return None
     if name.startswith("__pyx_unpickle_"):

@@ -16,17 +16,18 @@ from modelport.artifacts.pickles.permit import Permit, Refused, Unused
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
 
-_VECTORIZERS = ("sklearn.feature_extraction",)
+_VECTORIZERS = "sklearn.feature_extraction"
 
 
 def read_pickle(path: Path) -> Any:
-    """What a pickle or joblib file holds.
+    """What a pickle or joblib file holds; of a class itself, that class.
 
     Raises Refused where it names or does what is not allowed, ArtifactError where it is something else than a pickle, and
     whatever unpickling raises where it is damaged.
     """
     with open_stream(path) as stream:
-        return _Reader(stream).load()
+        found = _Reader(stream).load()
+    return found.cls if isinstance(found, Permit) else found
 
 
 _InPython: Any = pickle._Unpickler
