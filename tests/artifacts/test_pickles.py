@@ -71,8 +71,8 @@ def _fitted(cls: type[Any]) -> Any:
     """Fitted where it takes numbers, labels or texts; as it is made otherwise."""
     given = {
         **dict.fromkeys(("estimator", "base_estimator"), LogisticRegression()),
-        **dict.fromkeys(("estimators", "steps"), [("a", LogisticRegression())]),
-        **dict.fromkeys(("param_grid", "param_distributions"), {"C": [1.0, 2.0]}),
+        **{key: [("a", LogisticRegression())] for key in ("estimators", "steps")},
+        **{key: {"C": [1.0, 2.0]} for key in ("param_grid", "param_distributions")},
         "transformers": [("a", "passthrough", [0])],
         "transformer_list": [("a", "passthrough")],
         "dictionary": X[:4],
@@ -218,7 +218,7 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, (pandas.DataFrame, pandas.Series, pandas.Index)):
         return bool(one.equals(other))
     if scipy.sparse.issparse(one):
-        return one.format == other.format and (one != other).nnz == 0
+        return bool(one.format == other.format and (one != other).nnz == 0)
     if isinstance(one, np.ma.MaskedArray):
         return bool(np.ma.allequal(one, other)) and np.array_equal(one.mask, other.mask)
     if isinstance(one, np.ndarray):
