@@ -119,7 +119,9 @@ def test_an_empty_or_missing_file_is_called_that(tmp_path: Path) -> None:
 def test_a_file_of_no_known_kind_names_the_kinds(tmp_path: Path) -> None:
     path = tmp_path / "model.docx"
     path.write_bytes(b"PK")
-    with pytest.raises(ArtifactError, match=r"onnx, sklearn, xgboost, lightgbm, catboost, torch.*: save it in one"):
+    with pytest.raises(
+        ArtifactError, match=r"onnx, sklearn, skops, xgboost, lightgbm, catboost, torch.*: save it in one"
+    ):
         find_loader(path)
 
 

@@ -23,6 +23,7 @@ from modelport.kernel.signature import example_value
 LOADERS = {
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
     "sklearn": "modelport.artifacts.loaders.sklearn:SklearnLoader",
+    "skops": "modelport.artifacts.loaders.skops:SkopsLoader",
     "xgboost": "modelport.artifacts.loaders.xgboost:XgboostLoader",
     "lightgbm": "modelport.artifacts.loaders.lightgbm:LightgbmLoader",
     "catboost": "modelport.artifacts.loaders.catboost:CatboostLoader",

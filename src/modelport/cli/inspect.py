@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ def run_inspect(artifact: Path, options: ServeOptions, as_json: bool) -> int:
     from modelport.assembly import inspect_artifact
 
     refuse_remote(str(artifact), options)
+    if options.allow_pickle:  # a pickle may need the user's own modules
+        sys.path.append(os.getcwd())
     try:
         described = inspect_artifact(artifact, options)
     except SystemExit:  # it is code, after all

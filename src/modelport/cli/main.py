@@ -77,7 +77,7 @@ def serve(source: str, **given: Any) -> int:
     """Serve a saved model, or the models of a Python file, as a validated, documented, fast API.
 
     SOURCE is app.py (or app.py:service, package.module:service) where the models are written in Python, or the file the
-    model was saved to: .joblib, .pkl, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
+    model was saved to: .joblib, .pkl, .skops, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
     torch.export .pt, .pt2.
 
     Every option is also an environment variable and a key of modelport.toml in the current folder.

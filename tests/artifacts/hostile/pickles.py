@@ -127,6 +127,27 @@ DETOURS: dict[str, tuple[Callable[[str], Any], str]] = {
         lambda c: new(named("sklearn.feature_extraction.text", "CountVectorizer"), {"input": "filename"}),
         "opens files that callers name",
     ),
+    "a data set that frees memory": (
+        lambda c: new(named("lightgbm.sklearn", "Dataset"), {"_handle": 2**20}),
+        "lightgbm.sklearn.Dataset",
+    ),
+    "a matrix that frees memory": (lambda c: new(named("xgboost.sklearn", "DMatrix"), {"handle": 2**20}), "DMatrix"),
+    "a time zone that is a file": (
+        lambda c: call(named("pandas", "DatetimeTZDtype"), "ns", f"dateutil/{c}"),
+        "pandas.DatetimeTZDtype",
+    ),
+    "an index in such a time zone": (
+        lambda c: call(
+            named("pandas.core.indexes.base", "_new_Index"),
+            named("pandas", "Index"),
+            {"data": [], "dtype": f"datetime64[ns, dateutil/{c}]"},
+        ),
+        "_new_Index",
+    ),
+    "a wrapper around nothing": (
+        lambda c: new(named("xgboost.sklearn", "XGBClassifier"), {"_Booster": [], "missing": 0.0}),
+        "XGBClassifier",
+    ),
     "a class of a notebook": (lambda c: new(named("__main__", "Model")), "from model_code import Model"),
     "a class of somebody's package": (
         lambda c: new(named("their_package.models", "Model")),

@@ -19,7 +19,7 @@ from modelport.artifacts.loaders.sklearn_parts import all_parts, first_step, has
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
 from modelport.artifacts.pickles.loading import load_pickle
-from modelport.errors import ArtifactError, MissingExtra
+from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
@@ -40,16 +40,36 @@ class SklearnLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            estimator = _unpickle(path, hints.allow_pickle)
-        _refuse_endless(estimator, path)
-        _refuse_what_is_no_model(estimator, path)
-        booster = _booster_model(estimator, path, hints)
-        if booster is not None:
-            return booster
-        notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
-        return SklearnModel(estimator, path, hints, notes)
+        return load_estimator(path, hints, lambda: _unpickle(path, hints.allow_pickle))
+
+
+def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
+    """The model of what `read` gives, with a note of the version that saved it.
+
+    Raises ArtifactError for what is no model, and for one of whose parts nothing can be made: files are damaged, or forged.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator = read()
+    notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
+    try:
+        return _examine(estimator, path, hints, notes)
+    except ModelportError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{path} holds a {type(estimator).__name__} that does not work here: {type(error).__name__}: {str(error)[:200]}; "
+            "install the versions that saved it, or train again"
+        ) from error
+
+
+def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
+    _refuse_endless(estimator, path)
+    _refuse_what_is_no_model(estimator, path)
+    booster = _booster_model(estimator, path, hints)
+    if booster is not None:
+        return booster
+    return SklearnModel(estimator, path, hints, notes)
 
 
 def _unpickle(path: Path, allow_pickle: bool) -> Any:

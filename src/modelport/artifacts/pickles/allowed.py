@@ -7,17 +7,13 @@ only compute. A global is looked up here by name before anything is imported for
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
-import sys
-from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from modelport.artifacts.pickles.arrays import JoblibArray, find_numpy
 from modelport.artifacts.pickles.frames import find_arrow, find_pandas
-from modelport.artifacts.pickles.permit import Gone, Permit, Refused, Unused, class_of, words
+from modelport.artifacts.pickles.permit import Gone, Permit, Refused, Unused, class_of, import_library, words
 from modelport.artifacts.pickles.plain import find_plain
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -53,7 +49,12 @@ _CLASSES: dict[str, frozenset[str]] = {
         frozenset({"CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker"}),
     ),
 }
-_CLASS_MODULES = frozenset({"xgboost.sklearn", "xgboost.callback", "lightgbm.sklearn", "lightgbm.compat"})
+_BOOSTER_CLASSES = re.compile(
+    r"xgboost\.sklearn\.XGB\w+|lightgbm\.sklearn\.LGBM\w+|lightgbm\.compat\._LGBM\w+"
+    r"|xgboost\.callback\.(EarlyStopping|EvaluationMonitor|LearningRateScheduler)"
+)
+"""Wrappers alone: the data sets beside them free the memory that an attribute points to."""
+
 _IMBLEARN = re.compile(r"imblearn\.(pipeline|(ensemble|over_sampling|under_sampling|combine)(\.\w+)*)")
 
 
@@ -89,8 +90,8 @@ def _find(module: str, name: str) -> Any:
             return _find_sklearn(module, name)
     if module == "_loss":  # a part of scikit-learn 1.4 to 1.8 that was compiled under a name without its package
         raise Gone(full, "scikit-learn")
-    if module in _CLASS_MODULES or name in _CLASSES.get(module, ()) or _IMBLEARN.fullmatch(module):
-        return _class_permit(_import(module), name)
+    if _BOOSTER_CLASSES.fullmatch(full) or name in _CLASSES.get(module, ()) or _IMBLEARN.fullmatch(module):
+        return _class_permit(import_library(module), name)
     return None
 
 
@@ -123,25 +124,25 @@ def _find_scipy(module: str, name: str) -> Any:
         found = getattr(scipy.special, name, None)
         return found if isinstance(found, np.ufunc) else None
     if (module, name) == ("scipy._lib.array_api_compat.numpy._aliases", "asarray"):  # a BSpline stores it
-        return getattr(_import(module), name, None)
+        return getattr(import_library(module), name, None)
     return None
 
 
 def _find_sklearn(module: str, name: str) -> Any:
     parts = module.split(".")
     if module == "sklearn.utils.validation" and name in _SKLEARN_CHECKS:
-        return _present(_import(module), name)
+        return _present(import_library(module), name)
     if module not in _SKLEARN_HELPERS and (len(parts) < 2 or parts[1] not in _SKLEARN or "tests" in parts):
         return None
     if name.startswith("__pyx_unpickle_"):
-        return Permit(f"{module}.{name}", make=_compiled(_present(_import(module), name)))
+        return Permit(f"{module}.{name}", make=_compiled(_present(import_library(module), name)))
     if name == "newObj":
         return Permit(f"{module}.{name}", make=_new)
-    found = _present(_import(module), name)
+    found = _present(import_library(module), name)
     if isinstance(found, (FunctionType, BuiltinFunctionType)):
         public = _SKLEARN_FUNCTIONS.fullmatch(module) and not name.startswith("_")
         return found if (public or name in _SKLEARN_PRIVATE) and found.__module__ == module else None
-    return _class_permit(_import(module), name)
+    return _class_permit(import_library(module), name)
 
 
 def _new(permit: Any) -> Any:
@@ -174,16 +175,3 @@ def _present(module: Any, name: str) -> Any:
         return getattr(module, name)
     except (AttributeError, ImportError):  # scikit-learn raises the latter for what is experimental
         raise Gone(f"{module.__name__}.{name}", module.__name__.partition(".")[0]) from None
-
-
-def _import(module: str) -> Any:
-    """Import a module of a library on the list. A folder of that name beside the model is no library."""
-    root = module.partition(".")[0]
-    if root not in sys.modules:
-        found = importlib.util.find_spec(root)
-        places = list(found.submodule_search_locations or ()) if found else []
-        if found is None:
-            raise ModuleNotFoundError(f"No module named {root!r}", name=root)
-        if any(Path(place).resolve().parent == Path.cwd() for place in places) or not places:
-            raise Refused(module, f"would be imported from the current folder, where no library called {root} belongs")
-    return importlib.import_module(module)

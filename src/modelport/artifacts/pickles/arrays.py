@@ -23,7 +23,7 @@ _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 def find_numpy(module: str, name: str) -> Any:
     """What stands for a global of NumPy; None where there is nothing."""
-    make = _MAKERS.get(name) or _MAKERS.get(f"{module.rpartition('.')[2]}.{name}")
+    make = _MAKERS.get(name)
     if make is not None:
         return Permit(f"{module}.{name}", make=make)
     if name in (
@@ -64,8 +64,9 @@ def check_dtype_state(dtype: np.dtype[Any], state: Any) -> None:
         sizes = size in (-1, wanted.itemsize) and alignment in (-1, 0, 1, 2, 4, 8, 16)
     except (TypeError, ValueError, KeyError, AttributeError):
         raise Refused("numpy.dtype", "has a state that no type has") from None
+    plain = type(flags) is int and 0 <= flags < 256
     same = dtype.type is np.record or wanted.itemsize == dtype.itemsize
-    if not sizes or not same or int(flags) & 0xFF != int(wanted.flags) & 0xFF:
+    if not plain or not sizes or not same or flags != wanted.flags & 0xFF:
         raise Refused("numpy.dtype", "has a state that says something wrong of memory")
 
 

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable
 from typing import Any
 
-from modelport.artifacts.pickles.permit import Permit, Refused, class_of, words
+from modelport.artifacts.pickles.permit import Permit, Refused, class_of, import_library, words
 
-_TYPES = words(
-    "BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DatetimeIndex DatetimeTZDtype Index Interval "
-    "IntervalDtype IntervalIndex MultiIndex Period PeriodDtype PeriodIndex RangeIndex Series StringDtype TimedeltaIndex"
-)
+_TYPES = words("Categorical CategoricalDtype CategoricalIndex DataFrame Index MultiIndex RangeIndex Series")
 _ARRAYS = words(
     "ArrowStringArray BooleanArray DatetimeArray FloatingArray IntegerArray IntervalArray NumpyExtensionArray PeriodArray "
     "StringArray TimedeltaArray"
 )
-_NUMBER_TYPE = re.compile(r"U?Int(8|16|32|64)Dtype|Float(32|64)Dtype")
+_DTYPES = re.compile(r"(String|Boolean|U?Int(8|16|32|64)|Float(32|64))Dtype")
+_INDEX_KEYS = words("data name names levels codes sortorder start stop step")
+"""What pickles of an index say. Others may name a time zone, which is a file."""
+
 _MANAGERS = ("BlockManager", "SingleBlockManager")
 
 
 def find_pandas(module: str, name: str) -> Any:
     """What stands for a global of pandas, wherever the version that saved it kept it; None where there is nothing."""
-    import pandas
-
+    pandas = import_library("pandas")
     full = f"{module}.{name}"
-    if name in _TYPES or _NUMBER_TYPE.fullmatch(name):
-        cls = getattr(pandas, name)
-        return Permit(full, cls, cls if name.endswith("Dtype") or name == "RangeIndex" else None)
+    if name in _TYPES:
+        return Permit(full, getattr(pandas, name))
+    if _DTYPES.fullmatch(name):
+        return Permit(full, getattr(pandas, name), getattr(pandas, name))
     if name in _ARRAYS:
         return Permit(full, getattr(pandas.arrays, name))
     if name in _MANAGERS:
@@ -41,7 +42,6 @@ def find_pandas(module: str, name: str) -> Any:
 
 def _find_function(name: str, full: str) -> Any:
     from pandas._libs import arrays, internals
-    from pandas._libs.tslibs import timestamps
 
     if name == "_new_Index":
         return Permit(full, make=_new_index)
@@ -50,7 +50,7 @@ def _find_function(name: str, full: str) -> Any:
     if name == "_unpickle_block":
         return Permit(full, make=internals._unpickle_block)
     if name == "_unpickle_timestamp":
-        return Permit(full, make=timestamps._unpickle_timestamp)
+        return Permit(full, make=_timestamp)
     return None
 
 
@@ -61,10 +61,21 @@ def _with_class(function: Callable[..., Any], base: type[Any]) -> Callable[..., 
     return make
 
 
+def _timestamp(value: Any, freq: Any = None, zone: Any = None, unit: Any = 10) -> Any:
+    """A moment without a time zone, which would be a file, or in UTC."""
+    from pandas._libs.tslibs import timestamps
+
+    if zone not in (None, datetime.UTC):
+        raise Refused("pandas.Timestamp", "is in a time zone other than UTC")
+    return timestamps._unpickle_timestamp(value, freq, zone, unit)
+
+
 def _new_index(permit: Any, values: Any) -> Any:
     import pandas
     from pandas.core.indexes.base import _new_Index
 
+    if not isinstance(values, dict) or not values.keys() <= _INDEX_KEYS:
+        raise Refused("pandas.core.indexes.base._new_Index", "is called with arguments that no pickle of an index has")
     return _new_Index(class_of(permit, pandas.Index), values)
 
 
@@ -75,23 +86,18 @@ def find_arrow(module: str, name: str) -> Any:
 
 
 def _buffer(data: Any) -> Any:
-    import pyarrow
-
     if not isinstance(data, (bytes, bytearray)):
         raise Refused("pyarrow.lib.py_buffer", "is made of something that is not bytes")
-    return pyarrow.py_buffer(data)
+    return import_library("pyarrow").py_buffer(data)
 
 
 def _type(alias: Any) -> Any:
-    import pyarrow
-
-    return pyarrow.type_for_alias(str(alias))
+    return import_library("pyarrow").type_for_alias(str(alias))
 
 
 def _array(data: Any) -> Any:
     """Lengths and offsets in a pickle may point anywhere, so they are checked before anybody follows them."""
-    import pyarrow
-
+    pyarrow = import_library("pyarrow")
     array = pyarrow.lib._restore_array(data)
     array.validate(full=True)
     return array

@@ -74,10 +74,10 @@ def _refusal(path: Path, refused: Refused) -> UntrustedPickle:
     if module == "__main__":
         return UntrustedPickle(_class_of_a_notebook(path, name), refused.name)
     reason = refused.reason or "is not on the list of what a model file may hold"
-    save = _SAFE_FORMATS.get(module, "as ONNX (skl2onnx)")
+    save = _SAFE_FORMATS.get(module, "as ONNX (skl2onnx) or with skops.io.dump")
     return UntrustedPickle(
         f"{path} was not loaded, because loading it could run code: {refused.name[:200]} {reason}. "
-        f"Save the model {save}, which holds no code; or, {_TRUST}",
+        f"Save the model {save}, which hold no code; or, {_TRUST}",
         refused.name,
     )
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -73,3 +77,16 @@ class Unused:
 
     def __setstate__(self, state: Any) -> None:
         """Forget it."""
+
+
+def import_library(module: str) -> Any:
+    """Import a module of a library on the list. A folder of that name beside the model is no library."""
+    root = module.partition(".")[0]
+    if root not in sys.modules:
+        found = importlib.util.find_spec(root)
+        places = list(found.submodule_search_locations or ()) if found else []
+        if found is None:
+            raise ModuleNotFoundError(f"No module named {root!r}", name=root)
+        if any(Path(place).resolve().parent == Path.cwd() for place in places) or not places:
+            raise Refused(module, f"would be imported from the current folder, where no library called {root} belongs")
+    return importlib.import_module(module)
