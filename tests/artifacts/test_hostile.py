@@ -29,7 +29,7 @@ THROUGH_THE_COMMAND = (
     "behind an array",
     "a zlib bomb",
     "tensors above",
-    "a library beside the model",
+    "a class of a notebook",
 )
 
 

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modelport.assembly import load_artifact
 from modelport.config import resolve
 from modelport.errors import ArtifactError, ModelportError
@@ -27,7 +29,14 @@ RUNS = ("exec", "compile", "import", "pickle.find_class", "ctypes.dlopen", "code
 
 LEAVES = ("os.", "subprocess.", "socket.", "shutil.", "urllib.", "ctypes.call", "pty.", "webbrowser.")
 HARMLESS = ("os.listdir", "os.scandir")
-LIBRARIES = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(Path(__file__).parents[3] / "src"))
+LIBRARIES = (
+    str(Path(np.__file__).parents[1]),
+    sys.prefix,
+    sys.base_prefix,
+    "/proc/",
+    "/sys/",
+    str(Path(__file__).parents[3] / "src"),
+)
 
 
 class Watch:
