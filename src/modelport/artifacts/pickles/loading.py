@@ -77,7 +77,7 @@ def _refusal(path: Path, refused: Refused) -> UntrustedPickle:
     save = _SAFE_FORMATS.get(module, "as ONNX (skl2onnx) or with skops.io.dump")
     return UntrustedPickle(
         f"{path} was not loaded, because loading it could run code: {refused.name[:200]} {reason}. "
-        f"Save the model {save}, which hold no code; or, {_TRUST}",
+        f"Save the model {save}: such a file holds no code; or, {_TRUST}",
         refused.name,
     )
 

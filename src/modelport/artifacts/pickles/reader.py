@@ -27,7 +27,11 @@ def read_pickle(path: Path) -> Any:
     """
     with open_stream(path) as stream:
         found = _Reader(stream).load()
-    return found.cls if isinstance(found, Permit) else found
+    if isinstance(found, Permit):
+        if found.cls is None:
+            raise Refused(found.name, "is all that it holds")
+        return found.cls
+    return found
 
 
 _InPython: Any = pickle._Unpickler

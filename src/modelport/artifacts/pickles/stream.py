@@ -107,7 +107,7 @@ def _lz4(file: BinaryIO) -> Any:
     try:
         from lz4.frame import LZ4FrameFile
     except ModuleNotFoundError:
-        raise ArtifactError("this file is packed with LZ4: run  pip install lz4") from None
+        raise ArtifactError(f"{file.name} is packed with LZ4: run  pip install lz4") from None
     return LZ4FrameFile(file)
 
 
