@@ -318,10 +318,18 @@ def test_pickles_are_allowed_for_local_files_only() -> None:
         modelport.app("https://example.com/m.pkl", allow_pickle=True)
 
 
-def test_a_part_of_another_version_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"csklearn.linear_model._logistic\nNoSuchRegression\n.", "sklearn.linear_model._logistic.NoSuchRegression"),
+        (b"csklearn.ensemble.forest\nRandomForestClassifier\n.", "sklearn.ensemble.forest"),
+        (b"csklearn.grid_search\nGridSearchCV\n.", "sklearn.grid_search"),
+    ],
+)
+def test_a_part_of_another_version_is_named(content: bytes, missing: str, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    path.write_bytes(b"csklearn.linear_model._logistic\nNoSuchRegression\n.")
+    path.write_bytes(content)
     with pytest.raises(
-        ArtifactError, match=r"NoSuchRegression, which the installed version of sklearn does not have: install the"
+        ArtifactError, match=f"needs {missing}, which the installed version of sklearn does not have: install the"
     ):
         load_artifact(path, resolve({}))

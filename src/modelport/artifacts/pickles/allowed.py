@@ -22,9 +22,10 @@ _SKLEARN = words(
     "_loss base calibration cluster compose covariance cross_decomposition decomposition discriminant_analysis dummy ensemble "
     "feature_extraction feature_selection frozen gaussian_process impute isotonic kernel_approximation kernel_ridge "
     "linear_model manifold metrics mixture model_selection multiclass multioutput naive_bayes neighbors neural_network "
-    "pipeline preprocessing random_projection semi_supervised svm tree"
+    "pipeline preprocessing random_projection semi_supervised svm tree "
+    "cross_validation grid_search hmm lda learning_curve qda"
 )
-"""The parts of scikit-learn that hold estimators. Data sets, which download, and tests are none."""
+"""The parts of scikit-learn that hold estimators, those of old releases last. Data sets, which download, and tests are none."""
 
 _SKLEARN_HELPERS = frozenset({"sklearn.utils._bunch", "sklearn.utils._metadata_requests"})
 _SKLEARN_FUNCTIONS = re.compile(
@@ -132,6 +133,8 @@ def _find_sklearn(module: str, name: str) -> Any:
     parts = module.split(".")
     if module == "sklearn.utils.validation" and name in _SKLEARN_CHECKS:
         return _present(import_library(module), name)
+    if (module, name) == ("sklearn.utils", "Bunch"):
+        return _class_permit(import_library("sklearn.utils"), name)
     if module not in _SKLEARN_HELPERS and (len(parts) < 2 or parts[1] not in _SKLEARN or "tests" in parts):
         return None
     if name.startswith("__pyx_unpickle_"):

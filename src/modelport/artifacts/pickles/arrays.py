@@ -157,6 +157,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "_ufunc_reconstruct": _ufunc,
     "__bit_generator_ctor": _bit_generator,
     "__randomstate_ctor": _random_state,
+    "__RandomState_ctor": _random_state,
     "__generator_ctor": _generator,
     "__pyx_unpickle_SeedSequence": _seed_sequence,
     "SeedSequence": _seed_sequence,

@@ -32,10 +32,7 @@ def load_pickle(path: Path, allow_pickle: bool) -> Any:
     except Refused as refused:
         raise _refusal(path, refused) from None
     except Gone as gone:
-        raise ArtifactError(
-            f"{path} needs {gone.name}, which the installed version of {gone.library} does not have: "
-            "install the version that saved it, or train again"
-        ) from None
+        raise _gone(path, gone) from None
     except UnpacksTooFar:
         raise ArtifactError(
             f"{path} unpacks to more than {MOST_RATIO} times its size and {FREE_BYTES // 2**20} MiB, as archive bombs do; "
@@ -56,7 +53,16 @@ def _load_anything(path: Path) -> Any:
 def _missing_module(path: Path, name: str) -> ArtifactError:
     if name in _BOOSTER_EXTRAS:
         return MissingExtra(str(path), name)
+    if "." in name:
+        return _gone(path, Gone(name, name.partition(".")[0]))
     return ArtifactError(f"{path} needs the module {name!r}: install the package it was trained with")
+
+
+def _gone(path: Path, gone: Gone) -> ArtifactError:
+    return ArtifactError(
+        f"{path} needs {gone.name}, which the installed version of {gone.library} does not have: "
+        "install the version that saved it, or train again"
+    )
 
 
 def _damaged(path: Path, error: Exception) -> ArtifactError:
