@@ -204,8 +204,16 @@ def _endless(_: str) -> Raw:
     return built(Raw(pipeline), {"steps": [("a", itself)]})
 
 
+def _short_array(_: str) -> Raw:
+    """A thousand objects of which none came."""
+    objects = built(call(named("numpy", "dtype"), "O8", False, True), (3, "|", None, None, None, -1, -1, 63))
+    empty = call(named("numpy.core.multiarray", "_reconstruct"), named("numpy", "ndarray"), (0,), b"b")
+    return built(empty, (1, (1000,), objects, False, []))
+
+
 WEIGHTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "a lying type": (_lying_dtype, "says something wrong of memory"),
+    "an array of memory": (_short_array, "more or fewer elements than came"),
     "a key of many parts": (_laughs, "is nested too deeply"),
     "a deep key": (_deep, "is nested too deeply"),
     "a large array": (lambda c: _joblib_array((2**44,)), "cannot be unpickled"),

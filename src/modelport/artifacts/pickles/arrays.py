@@ -82,6 +82,22 @@ def _described(dtype: np.dtype[Any], base: Any, names: Any, fields: Any, size: i
     return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
 
 
+def check_array_state(array: Any, state: Any) -> None:
+    """Raise Refused where an array would have more elements than came: NumPy reads the rest from memory that is not its own."""
+    kind = type(array).__name__
+    try:
+        shape, dtype, _, data = state[1:5] if len(state) != 4 else state
+        count = math.prod(shape)
+        listed = isinstance(data, list)
+        least = min(shape, default=0)
+    except (TypeError, ValueError):
+        raise Refused(f"numpy.{kind}", "has a state that no array has") from None
+    if not isinstance(dtype, np.dtype) or listed != dtype.hasobject or least < 0:
+        raise Refused(f"numpy.{kind}", "has a state that no array has")
+    if len(data) != (count if listed else count * dtype.itemsize):
+        raise Refused(f"numpy.{kind}", "says that it has more or fewer elements than came")
+
+
 # -- arrays ----------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from modelport.artifacts.pickles.allowed import resolve
-from modelport.artifacts.pickles.arrays import JoblibArray, check_dtype_state
+from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
@@ -200,6 +200,8 @@ def _check_state(thing: Any, state: Any) -> None:
         return None
     if isinstance(thing, np.dtype):
         return check_dtype_state(thing, state)
+    if isinstance(thing, np.ndarray):
+        return check_array_state(thing, state)
     parts = state if isinstance(state, tuple) else (state,)
     for part in parts:
         if isinstance(part, Permit):
