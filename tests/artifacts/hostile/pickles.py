@@ -218,6 +218,10 @@ WEIGHTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "a deep key": (_deep, "is nested too deeply"),
     "a large array": (lambda c: _joblib_array((2**44,)), "cannot be unpickled"),
     "a large text": (lambda c: Raw(pickle.BINUNICODE8 + (2**44).to_bytes(8, "little")), "cannot be unpickled"),
+    "a large array of bytes": (
+        lambda c: Raw(pickle.BYTEARRAY8 + (2**36).to_bytes(8, "little")),
+        "cannot be unpickled",
+    ),
     "a large frame": (lambda c: Raw(pickle.FRAME + (2**44).to_bytes(8, "little")), "cannot be unpickled"),
     "a list of a range": (
         lambda c: call(named("builtins", "list"), call(named("builtins", "range"), 2**44)),

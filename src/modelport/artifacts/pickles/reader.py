@@ -123,6 +123,11 @@ class _Reader(_InPython):  # type: ignore[misc]
     def _load_nested(self) -> Any:
         return type(self)(self._stream).load()
 
+    def load_bytearray8(self) -> None:
+        """Bytes that can be changed. Python sets the memory aside before it looks whether there are as many."""
+        size = int.from_bytes(self.read(8), "little")
+        self.append(bytearray(self.read(size)))
+
     # -- containers ----------------------------------------------------------------------------------------------
 
     def load_setitem(self) -> None:
@@ -184,6 +189,7 @@ class _Reader(_InPython):  # type: ignore[misc]
             pickle.NEWOBJ[0]: load_newobj,
             pickle.NEWOBJ_EX[0]: load_newobj_ex,
             pickle.BUILD[0]: load_build,
+            pickle.BYTEARRAY8[0]: load_bytearray8,
             pickle.SETITEM[0]: load_setitem,
             pickle.SETITEMS[0]: load_setitems,
             pickle.DICT[0]: load_dict,
