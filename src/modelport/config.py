@@ -129,7 +129,7 @@ def _one_of(*words: str) -> Parse:
 
 
 def option(default: Any, parse: Parse, help_text: str, metavar: str) -> Any:
-    """A field of an option group, with how it is read and how it is shown."""
+    """A field of an option group, with how it is read and how it is shown. One without a metavar is a flag alone."""
     return field(default=default, metadata={"parse": parse, "help": help_text, "metavar": metavar})
 
 
@@ -140,6 +140,9 @@ class ServeOptions:
     host: str = option("127.0.0.1", _text, "Address to listen on; 0.0.0.0 for every interface.", "ADDRESS")
     port: int = option(8000, _int(0, 65535), "Port to listen on; 0 takes a free one.", "PORT")
     workers: int | None = option(None, _workers, "HTTP worker processes; auto takes one per core.", "N|auto")
+    allow_pickle: bool = option(
+        False, _switch, "Let a pickled model file run its code. Only for local files that you trust.", ""
+    )
     name: str | None = option(None, _name, "Name of the model in paths and headers; default: the file's stem.", "NAME")
     data: Path | None = option(None, _path, "Training sample (CSV or Parquet), for a better signature.", "FILE")
     target: str | None = option(None, _text, "Column of the data that is the label.", "COLUMN")
@@ -178,6 +181,8 @@ class ServeOptions:
 
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
+NOT_IN_FILE = frozenset({"allow_pickle"})
+"""What a file may not say, because it may have come in one folder with the model."""
 
 
 def resolve(
@@ -211,18 +216,16 @@ def to_plain(options: ServeOptions) -> dict[str, Any]:
 
 def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     _refuse_unknown(values, source)
+    _refuse_misplaced(values, source)
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
 
 
-def model_name(artifact: Path, options: ServeOptions) -> str:
-    """What a saved model is called: as the user says, or as its file. Raises ConfigError where the file's name cannot be one."""
-    name = options.name or artifact.stem
-    if not is_name(name):
+def refuse_remote(target: str, options: ServeOptions) -> None:
+    """Raise ConfigError where a pickle that may run code would not be a file on this machine."""
+    if options.allow_pickle and "://" in target:
         raise ConfigError(
-            f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
-            f"choose one, for example  --name {suggest_name(name)}"
+            f"--allow-pickle is for local files only, and {target:.80} is none: fetch it, look at it, serve it"
         )
-    return name
 
 
 def is_python(target: str) -> bool:
@@ -257,6 +260,14 @@ def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
             near = get_close_matches(name, OPTION_NAMES, 1)
             hint = f"; did you mean {_spell(near[0], source)}?" if near else f"; known are {', '.join(OPTION_NAMES)}"
             raise ConfigError(f"{_place(source)}{_spell(name, source)} is not an option{hint}")
+
+
+def _refuse_misplaced(values: Mapping[str, Any], source: str) -> None:
+    for name in NOT_IN_FILE & values.keys() if source == FILE_NAME else ():
+        raise ConfigError(
+            f"{source}: {name} may not be said in a file, which may have come with the model; "
+            f"say {_spell(name, 'option')} or {_spell(name, 'environment')}=on"
+        )
 
 
 def _place(source: str) -> str:

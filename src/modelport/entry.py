@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from modelport.config import resolve
+from modelport.config import refuse_remote, resolve
 from modelport.errors import SetupError
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """The service as an ASGI application, for Uvicorn, Hypercorn, Granian or Gunicorn.
 
-    Options are those of `modelport serve` that concern the model (`name`, `data`, `target`, `features`, `max_body`). Loading starts
+    Options are those of `modelport serve` that concern the model (`name`, `data`, `target`, `features`, `allow_pickle`,
+    `max_body`). Loading starts
     with the first event that the server sends, and never blocks it: `/readyz` is 503 until the model is there.
 
         # service.py, run with:  uvicorn service:application
@@ -32,7 +33,9 @@ def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """
     from modelport.assembly import build_application
 
-    application, start = build_application(Path(artifact), resolve(options))
+    resolved = resolve(options)
+    refuse_remote(os.fspath(artifact), resolved)
+    application, start = build_application(Path(artifact), resolved)
     for slot in application.slots:
         slot.on_change.append(_log_failure)
     asgi = application.asgi()
@@ -138,6 +141,8 @@ def _serve_beside(target: str, options: dict[str, Any], host: str, port: int) ->
 
 
 def _flag(key: str, value: Any) -> list[str]:
+    if key == "allow_pickle":  # a flag alone
+        return [f"--{key.replace('_', '-')}"] if resolve({key: value}).allow_pickle else []
     text = ",".join(value) if isinstance(value, (list, tuple)) else str(value)
     return [] if value is None else [f"--{key.replace('_', '-')}", text]
 

@@ -4,7 +4,8 @@ ModelportError
 ├── SetupError                 the person who starts the service can mend it: one line, exit code 2
 │   ├── ConfigError            an option is unknown, ill-typed or out of range
 │   ├── ArtifactError          a file is missing, unreadable or cannot be served
-│   │   └── MissingExtra       the library that reads this artifact is not installed
+│   │   ├── MissingExtra       the library that reads this artifact is not installed
+│   │   └── UntrustedPickle    a pickle names or does something that is not on the allow-list
 │   └── SignatureError         the inputs of the model cannot be told without help
 └── CallError                  one call failed; the service goes on
     ├── InvalidInput           the caller's data does not fit the signature: a list of problems
@@ -60,6 +61,14 @@ class MissingExtra(ArtifactError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional extra: run  pip install 'modelport[{extra}]'")
         self.extra = extra
+
+
+class UntrustedPickle(ArtifactError):
+    """A pickle names or does something that is not on the allow-list; nothing of it was imported or run."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class SignatureError(SetupError):

@@ -85,7 +85,7 @@ def test_types_categories_and_gaps_of_unknown_code_come_from_the_data(kind: str,
             "garden": [True, False, True, False] * 5,
         }
     )
-    with serving(save(Shop(), tmp_path), data=write(sample, tmp_path, kind)) as service:
+    with serving(save(Shop(), tmp_path), data=write(sample, tmp_path, kind), allow_pickle=True) as service:
         assert [f["type"] for f in service.signature["inputs"]] == ["string", "int", "bool"]
         assert [f["nullable"] for f in service.signature["inputs"]] == [True, False, False]
         assert service.field("city")["categories"] == ["Lima", "Osaka"]

@@ -383,14 +383,14 @@ def test_a_named_model_takes_no_flat_list(tmp_path: Path) -> None:
 
 
 def test_a_model_works_with_one_job_as_requests_are_the_parallelism(tmp_path: Path) -> None:
-    with serving(save(Jobs(), tmp_path)) as service:
+    with serving(save(Jobs(), tmp_path), allow_pickle=True) as service:
         assert service.predict([1.5]) == {"prediction": 1}
 
 
 def test_a_record_that_fails_in_the_model_fails_alone(tmp_path: Path) -> None:
     model = make_pipeline(FunctionTransformer(_log_or_fail), LogisticRegression())
     model.fit(np.abs(TABLE.to_numpy()), GENRE)
-    with serving(save(model, tmp_path)) as service:
+    with serving(save(model, tmp_path), allow_pickle=True) as service:
         response = service.post([[1, 1, 1, 1], [1, -1, 1, 1], [2, 2, 2, 2]])
         assert response.headers["modelport-errors"] == "1"
         assert [("error" in answer) for answer in response.json()] == [False, True, False]

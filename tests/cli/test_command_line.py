@@ -118,14 +118,15 @@ class TestFiles:
 
     def test_a_pickle_that_runs_code_which_raises(self, cli: Cli, command: str) -> None:
         (cli.folder / "evil.pkl").write_bytes(b"cbuiltins\nexec\n(S'1/0'\ntR.")
-        assert "ZeroDivisionError" in cli.refuses(command, "evil.pkl")
+        assert "builtins.exec" in cli.refuses(command, "evil.pkl")
+        assert "ZeroDivisionError" in cli.refuses(command, "evil.pkl", "--allow-pickle")
 
     def test_a_pickle_that_exits(self, cli: Cli, command: str) -> None:
         (cli.folder / "exit.pkl").write_bytes(b"cbuiltins\nexec\n(S'raise SystemExit(0)'\ntR.")
         if command == "inspect":
-            assert "its code calls exit()" in cli.refuses(command, "exit.pkl")
+            assert "its code calls exit()" in cli.refuses(command, "exit.pkl", "--allow-pickle")
         else:  # code that fails unforeseen is shown with where it failed
-            done = cli(command, "exit.pkl", "--port", 0)
+            done = cli(command, "exit.pkl", "--allow-pickle", "--port", 0)
             assert (done.code, done.out) == (2, "")
             assert done.err.splitlines()[-1].startswith("modelport: loading failed: SystemExit")
 

@@ -15,8 +15,9 @@ PLAUSIBLE = [name for name in OPTION_NAMES if len(name) > 3]
 
 
 def misspell(name: str) -> str:
-    """The name with two letters swapped, as fingers do it."""
-    return name[:1] + name[2] + name[1] + name[3:]
+    """The name with its first two letters that differ swapped, as fingers do it."""
+    at = next(i for i in range(1, len(name)) if name[i] != name[i + 1])
+    return name[:at] + name[at + 1] + name[at] + name[at + 2 :]
 
 
 @pytest.mark.parametrize("name", PLAUSIBLE)

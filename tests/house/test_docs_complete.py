@@ -15,7 +15,7 @@ from modelport import errors
 from modelport.artifacts.override import FIELD_KEYS, TOP_KEYS
 from modelport.assembly import LOADERS
 from modelport.cli.main import commands
-from modelport.config import ENV_PREFIX, ServeOptions
+from modelport.config import ENV_PREFIX, NOT_IN_FILE, ServeOptions
 from modelport.kernel.signature import Kind
 from tests.house.source import PACKAGE, ROOT, package_files, tree
 
@@ -29,6 +29,7 @@ DEFAULTS = {
     "kill_grace": "500ms",
     "drain_delay": "1s",
     "standby": "on",
+    "allow_pickle": "off",
 }
 
 ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "._give_up": 3, "Failure": 0}
@@ -48,9 +49,9 @@ def test_each_option_has_its_row(option: Any) -> None:
     flag = "--" + option.name.replace("_", "-")
     default = DEFAULTS.get(option.name, option.default)
     shown = f"`{default}`" if default is not None and option.name != "name" else default or "none"
-    start = (
-        f"| `{flag} {option.metadata['metavar']}` | `{ENV_PREFIX}{option.name.upper()}` | `{option.name}` | {shown} |"
-    )
+    key = "–" if option.name in NOT_IN_FILE else f"`{option.name}`"
+    spelled = f"{flag} {option.metadata['metavar']}".rstrip()
+    start = f"| `{spelled}` | `{ENV_PREFIX}{option.name.upper()}` | {key} | {shown} |"
     cells = start.replace("N|auto", "N\\|auto").replace("text|json", "text\\|json").replace("on|off", "on\\|off")
     assert cells in page("configuration.md")
 

@@ -110,7 +110,7 @@ def test_a_saved_model_is_asked_once_more_when_its_process_dies(tmp_path: Path) 
         joblib.dump(model, tmp_path / "model.joblib")
     finally:
         sys.path.remove(str(tmp_path))
-    with serve(tmp_path / "model.joblib") as served:
+    with serve(tmp_path / "model.joblib", "--allow-pickle") as served:
         until(lambda: len(served.children("holder")) == 2, 20)
         assert served.predict({"x0": 2.0}).status == 200
         time.sleep(1.5)  # the standby loads scikit-learn

@@ -115,7 +115,7 @@ def test_a_pickle_of_the_users_own_slow_code_loads_from_the_current_folder_and_s
     (tmp_path / "slow_estimator.py").write_text(ESTIMATOR)
     subprocess.run([sys.executable, "-c", PICKLE], cwd=tmp_path, check=True, timeout=60)
     artifact = Path("slow.joblib")
-    with Server.start(artifact, "--workers", 1, folder=tmp_path, ready=False) as server:
+    with Server.start(artifact, "--allow-pickle", "--workers", 1, folder=tmp_path, ready=False) as server:
         wait_until(lambda: server.readiness()[0] == 503, "it listens while it loads")
         for _ in range(5):
             assert server.ask("GET", "/livez").status == 200

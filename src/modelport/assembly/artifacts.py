@@ -23,6 +23,7 @@ from modelport.kernel.signature import example_value
 LOADERS = {
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
     "sklearn": "modelport.artifacts.loaders.sklearn:SklearnLoader",
+    "skops": "modelport.artifacts.loaders.skops:SkopsLoader",
     "xgboost": "modelport.artifacts.loaders.xgboost:XgboostLoader",
     "lightgbm": "modelport.artifacts.loaders.lightgbm:LightgbmLoader",
     "catboost": "modelport.artifacts.loaders.catboost:CatboostLoader",
@@ -78,7 +79,8 @@ def _loaders() -> Iterator[Loader]:
 
 def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, ...]]:
     """Read a model with everything the user said about it, and what should be told about that."""
-    hints = Hints(options.features or (), options.target, read_sample(options.data) if options.data else {})
+    columns = read_sample(options.data) if options.data else {}
+    hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
     hints = read_override(path, hints)
     _check_target(hints)
     model = find_loader(path).load(path, hints)

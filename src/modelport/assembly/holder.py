@@ -177,7 +177,10 @@ def main(arguments: list[str]) -> int:
     config, model, board_fd, index, slot, channel_fd = arguments
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    sys.path.append(os.getcwd())
+    if options.allow_pickle or is_python(
+        parsed["target"]
+    ):  # nothing beside a model is imported unless its user says so
+        sys.path.append(os.getcwd())
     configure_logging(options.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

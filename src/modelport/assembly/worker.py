@@ -194,7 +194,8 @@ def main(arguments: list[str]) -> int:
     config, folder, listener, board_fd, listen, slot, channel_fd = arguments
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    sys.path.append(os.getcwd())  # a pickle may need the user's own modules
+    if options.allow_pickle:  # a pickle may need the user's own modules
+        sys.path.append(os.getcwd())
     configure_logging(options.log_format)
     board = SharedBoard.open(int(board_fd))
     board.claim(int(slot), "worker")

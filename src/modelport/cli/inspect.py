@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions
+from modelport.config import ServeOptions, refuse_remote
 from modelport.errors import ArtifactError
 
 Described = dict[str, Any]
@@ -16,6 +18,9 @@ def run_inspect(artifact: Path, options: ServeOptions, as_json: bool) -> int:
     """Load the model in this process and print what is known of it."""
     from modelport.assembly import inspect_artifact
 
+    refuse_remote(str(artifact), options)
+    if options.allow_pickle:  # a pickle may need the user's own modules
+        sys.path.append(os.getcwd())
     try:
         described = inspect_artifact(artifact, options)
     except SystemExit:  # it is code, after all

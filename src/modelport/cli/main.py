@@ -16,7 +16,7 @@ from modelport.errors import SetupError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MODEL_OPTIONS = ("name", "data", "target", "features")
+MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,7 +51,8 @@ def _flags(*names: str) -> Callable[[Command], Command]:
     def decorate(function: Command) -> Command:
         for f in reversed([f for f in fields(ServeOptions) if not names or f.name in names]):
             flag = "--" + f.name.replace("_", "-")
-            function = click.option(flag, f.name, metavar=f.metadata["metavar"], help=_help(f))(function)
+            shape = {"metavar": f.metadata["metavar"]} if f.metadata["metavar"] else {"is_flag": True, "default": None}
+            function = click.option(flag, f.name, help=_help(f), **shape)(function)
         return function
 
     return decorate
@@ -59,7 +60,7 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 
 def _help(f: Any) -> str:
     default = {"workers": "auto", "max_body": "16MiB"}.get(f.name, f.default)
-    shown = f"  [default: {default}]" if default is not None else ""
+    shown = f"  [default: {default}]" if default is not None and f.metadata["metavar"] else ""
     return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{f.name.upper()}]"
 
 
@@ -76,7 +77,7 @@ def serve(source: str, **given: Any) -> int:
     """Serve a saved model, or the models of a Python file, as a validated, documented, fast API.
 
     SOURCE is app.py (or app.py:service, package.module:service) where the models are written in Python, or the file the
-    model was saved to: .joblib, .pkl, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
+    model was saved to: .joblib, .pkl, .skops, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
     torch.export .pt, .pt2.
 
     Every option is also an environment variable and a key of modelport.toml in the current folder.

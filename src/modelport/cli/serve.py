@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, is_python, model_name, to_plain
+from modelport.config import ServeOptions, is_python, refuse_remote, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -25,6 +25,7 @@ GRACE_SECONDS = 30.0
 
 def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
+    refuse_remote(target, options)
     catalog = is_python(target)
     if catalog and options.executor not in ("auto", "process"):
         raise ConfigError(

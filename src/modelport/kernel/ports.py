@@ -18,14 +18,14 @@ class Hints:
 
     `classes` are names for the classes of a model that knows them by number, in that order.
     `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
-    beside the model, by field name.
+    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded.
     """
 
     features: tuple[str, ...] = ()
     target: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    classes: tuple[Any, ...] = ()
+    allow_pickle: bool = False
 
 
 class Model(Protocol):

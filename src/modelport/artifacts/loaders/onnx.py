@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modelport.artifacts.loaders.onnx_external import refuse_outside
 from modelport.artifacts.loaders.onnx_graph import GraphFacts, read_graph
 from modelport.artifacts.loaders.onnx_tree import compile_tree
 from modelport.artifacts.loaders.tabular import (
@@ -52,6 +53,7 @@ class OnnxLoader:
             import onnxruntime
         except ModuleNotFoundError:
             raise MissingExtra("an ONNX model", self.extra) from None
+        refuse_outside(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a batch of rows gains nothing from more
         options.log_severity_level = 4  # what goes wrong in a call is raised, too

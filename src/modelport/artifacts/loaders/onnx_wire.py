@@ -38,7 +38,7 @@ class Node:
         if data is None:
             return None
         lists = _floats(data) or _ints(data, _INTS) or [_decode(v) for v in _submessages(data, _STRINGS)]
-        numbers = [v for number, v in _fields(data) if number == _I and isinstance(v, int)]
+        numbers = [v for number, v in fields_of(data) if number == _I and isinstance(v, int)]
         return lists or (numbers[0] if numbers else _text(data, _S) or None)
 
     def attribute_bytes(self, name: str) -> int:
@@ -90,7 +90,7 @@ def _decode(value: memoryview) -> str:
 
 def _floats(data: memoryview) -> list[float]:
     """Repeated float: packed in newer writers, one field each in older ones."""
-    parts = [v for number, v in _fields(data) if number == _FLOATS]
+    parts = [v for number, v in fields_of(data) if number == _FLOATS]
     raw = b"".join(bytes(v) if isinstance(v, memoryview) else v.to_bytes(4, "little") for v in parts)
     return list(struct.unpack(f"<{len(raw) // 4}f", raw))
 
@@ -98,7 +98,7 @@ def _floats(data: memoryview) -> list[float]:
 def _ints(data: memoryview, wanted: int) -> list[int]:
     """Repeated int64: packed in newer writers, one varint per field in older ones."""
     values: list[int] = []
-    for number, value in _fields(data):
+    for number, value in fields_of(data):
         if number == wanted:
             values.extend([value] if isinstance(value, int) else _packed(value))
     return [v - 2**64 if v >= 2**63 else v for v in values]
@@ -117,29 +117,34 @@ def _inside(data: memoryview, outer: int, inner: int) -> Iterator[memoryview]:
 
 
 def _submessages(data: memoryview, wanted: int) -> Iterator[memoryview]:
-    for number, value in _fields(data):
+    for number, value in fields_of(data):
         if number == wanted and isinstance(value, memoryview):
             yield value
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, Value]]:
+def fields_of(data: memoryview) -> Iterator[tuple[int, Value]]:
+    """The fields of a message, by number. Raises ValueError or IndexError for what no reader of protocol buffers may accept."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
         number, wire = key >> 3, key & 7
         if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-        elif wire == 2:
+            number_value, at = _varint(data, at)
+            yield number, number_value
+            continue
+        if wire == 2:
             length, at = _varint(data, at)
-            yield number, data[at : at + length]
-            at += length
-        elif wire in (1, 5):
-            width = 8 if wire == 1 else 4
-            yield number, int.from_bytes(data[at : at + width], "little")
-            at += width
         else:
-            raise ValueError(f"wire type {wire}")
+            length = _WIDTHS.get(wire, len(data))
+        if at + length > len(data) or key >= _KEY_LIMIT:
+            raise ValueError(f"a field of {length} bytes, of wire type {wire}, with {len(data) - at} bytes left")
+        value = data[at : at + length]
+        yield number, value if wire == 2 else int.from_bytes(value, "little")
+        at += length
+
+
+_WIDTHS = {1: 8, 5: 4}
+_KEY_LIMIT = 2**32
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -151,3 +156,5 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")

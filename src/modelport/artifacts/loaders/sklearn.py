@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,13 @@ from modelport.artifacts.loaders.sklearn_parts import (
 )
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
-from modelport.errors import ArtifactError, MissingExtra
+from modelport.artifacts.pickles.loading import load_pickle
+from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
 
-HUGE = 1e300
-"""So far beyond 32 bits that no scaler brings it back."""
-
+MOST_PARTS = 10_000
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
 
@@ -47,53 +46,46 @@ class SklearnLoader:
         return path.suffix.lower() in SUFFIXES
 
     def load(self, path: Path, hints: Hints) -> Model:
-        """Unpickle it and look at the estimator inside."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            estimator = _unpickle(path)
-        _refuse_what_is_no_model(estimator, path)
-        booster = _booster_model(estimator, path, hints)
-        if booster is not None:
-            return booster
-        notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
-        return SklearnModel(estimator, path, hints, notes)
+        """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""
+        return load_estimator(path, hints, lambda: _unpickle(path, hints.allow_pickle))
 
 
-def _unpickle(path: Path) -> Any:
+def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
+    """The model of what `read` gives, with a note of the version that saved it.
+
+    Raises ArtifactError for what is no model, and for one of whose parts nothing can be made: files are damaged, or forged.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator = read()
+    notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
     try:
-        import joblib
+        return _examine(estimator, path, hints, notes)
+    except ModelportError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{path} holds a {type(estimator).__name__} that does not work here: {type(error).__name__}: {str(error)[:200]}; "
+            "install the versions that saved it, or train again"
+        ) from error
+
+
+def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
+    _refuse_endless(estimator, path)
+    _refuse_what_is_no_model(estimator, path)
+    booster = _booster_model(estimator, path, hints)
+    if booster is not None:
+        return booster
+    return SklearnModel(estimator, path, hints, notes)
+
+
+def _unpickle(path: Path, allow_pickle: bool) -> Any:
+    try:
+        import joblib  # noqa: F401
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtra("a scikit-learn model", SklearnLoader.extra) from None
-    try:
-        return joblib.load(path)
-    except ModuleNotFoundError as error:
-        raise _missing_module(path, str(error.name)) from None
-    except AttributeError as error:
-        name = re.search(r"attribute '([^']+)'", str(error))
-        what = (
-            f"{name[1]!r}, which was defined in the script or notebook that saved it"
-            if name
-            else "code that is not here"
-        )
-        raise ArtifactError(f"{path} refers to code that is not here: {what}. {_WHERE_CODE_GOES}") from None
-    except Exception as error:  # unpickling raises anything, down to the errors of five decompressors
-        raise ArtifactError(
-            f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200] or 'the file ends too early'}. "
-            "It is damaged, no pickle, or of a version that is not installed"
-        ) from None
-
-
-_WHERE_CODE_GOES = "Put the class or function into an importable module and save the model again from there"
-
-
-def _missing_module(path: Path, name: str) -> ArtifactError:
-    if name in _BOOSTER_EXTRAS:
-        return MissingExtra(str(path), name)
-    return ArtifactError(f"{path} needs the module {name!r}: install the package it was trained with")
-
-
-_BOOSTER_EXTRAS = ("xgboost", "lightgbm", "catboost")
+    return load_pickle(path, allow_pickle)
 
 
 def _version_note(warning: Any) -> str:
@@ -104,6 +96,14 @@ def _version_note(warning: Any) -> str:
 
 
 # -- what is no model ----------------------------------------------------------------------------------------------
+
+
+def _refuse_endless(thing: Any, path: Path) -> None:
+    """Everything after this walks through the parts of the model, and would walk for ever."""
+    with suppress(RecursionError):
+        if sum(1 for _ in islice(all_parts(thing), MOST_PARTS)) < MOST_PARTS:
+            return
+    raise ArtifactError(f"{path} holds a model that contains itself, or more than {MOST_PARTS:,} parts: it is forged")
 
 
 def _refuse_what_is_no_model(thing: Any, path: Path) -> None:

@@ -16,6 +16,8 @@ CHAINS = ("ClassifierChain", "RegressorChain")
 INNER = ("best_estimator_", "regressor_", "estimator_")
 """What search, target and threshold wrappers call the fitted model inside; frozen ones pass everything through."""
 
+DEEPEST = 50
+
 
 def stored(thing: Any, attribute: str) -> Any:
     """An attribute, or None: properties of pipelines and of half-migrated models raise anything."""
@@ -71,14 +73,18 @@ def last_step(model: Any) -> Any:
 
 
 def all_parts(model: Any) -> Iterator[Any]:
-    """Everything inside, itself first."""
-    yield model
-    children = [*steps_of(model), *inner_models(model)]
-    for attribute in ("transformers_", "transformer_list"):
-        entries = stored(model, attribute)
-        children += [entry[1] for entry in entries] if isinstance(entries, list) else []
-    for child in children:
-        yield from all_parts(child)
+    """Everything inside, itself first. Raises RecursionError for a forged model that contains itself."""
+    waiting = [(model, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise RecursionError(f"a model with more than {DEEPEST} others around it")
+        yield part
+        children = [*steps_of(part), *inner_models(part)]
+        for attribute in ("transformers_", "transformer_list"):
+            entries = stored(part, attribute)
+            children += [entry[1] for entry in entries] if isinstance(entries, list) else []
+        waiting += [(child, depth + 1) for child in reversed(children)]
 
 
 def is_vectorizer(step: Any) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modelport.artifacts.loaders.tabular import Array, is_sound, named_fields, settle_gaps, to_array
-from modelport.errors import ArtifactError, MissingExtra, ModelportError, SignatureError
+from modelport.errors import ArtifactError, MissingExtra, ModelportError, SignatureError, UntrustedPickle
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task, example_value
@@ -37,9 +41,9 @@ class TorchLoader:
         return path.suffix.lower() in SUFFIXES
 
     def load(self, path: Path, hints: Hints) -> Model:
-        """Read the program. Modules pickled whole are refused, as they want the class that made them.
+        """Read the program. Modules pickled whole are refused; pickles inside exported files go through PyTorch's allow-list.
 
-        That is no safeguard: PyTorch itself unpickles parts of exported files.
+        That protects the loading, not what comes after it: either file is a program, and is run to predict.
         """
         names = _archive_names(path)
         exported = _is_exported(names, path)
@@ -49,9 +53,11 @@ class TorchLoader:
             raise MissingExtra("a PyTorch model", self.extra) from None
         torch.set_num_threads(1)  # requests are the parallelism
         try:
-            program = _read_exported(path) if exported else _read_script(path, names)
+            program = _read_exported(path, hints.allow_pickle) if exported else _read_script(path, names)
         except ModelportError:
             raise
+        except pickle.UnpicklingError as error:
+            raise _refusal(path, error) from None
         except Exception as error:  # PyTorch raises whatever its parts raise
             raise ArtifactError(f"{path} cannot be read by PyTorch: {_first_line(error)}") from None
         return TorchModel(program, path, hints)
@@ -82,6 +88,35 @@ def _is_exported(names: Sequence[str], path: Path) -> bool:
     if "archive_format" in inside or "serialized_exported_program.json" in names:
         return True
     raise ArtifactError(f"{path} holds weights or a pickled module without its code. {_WHAT_TO_SAVE}")
+
+
+def _refusal(path: Path, error: Exception) -> ArtifactError:
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if found is None:
+        return ArtifactError(f"{path} cannot be read by PyTorch: {_first_line(error)}")
+    return UntrustedPickle(
+        f"{path} was not loaded, because loading it could run code: {found[1]} is not on PyTorch's list of what a file may hold. "
+        "Save the model as ONNX (torch.onnx.export); or, if you trust whoever made this file, add --allow-pickle",
+        found[1],
+    )
+
+
+@contextmanager
+def _only_weights(allow_pickle: bool) -> Iterator[None]:
+    """PyTorch's own reader of exported files unpickles anything, in some versions after having refused it; this it obeys."""
+    before = os.environ.get(_FORCE)
+    if not allow_pickle:
+        os.environ[_FORCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_FORCE, None)
+        else:
+            os.environ[_FORCE] = before
+
+
+_FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def _first_line(error: Exception) -> str:
@@ -149,12 +184,13 @@ def _script_field(name: str, value: Any) -> Field:
     )
 
 
-def _read_exported(path: Path) -> _Program:
+def _read_exported(path: Path, allow_pickle: bool) -> _Program:
     import torch
     from torch.export.graph_signature import InputKind, TensorArgument
     from torch.utils import _pytree as pytree
 
-    program = torch.export.load(str(path))
+    with _only_weights(allow_pickle):
+        program = torch.export.load(str(path))
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     arguments = [s.arg for s in program.graph_signature.input_specs if s.kind == InputKind.USER_INPUT]
     tensors = [a.name for a in arguments if isinstance(a, TensorArgument)]

@@ -1,0 +1,97 @@
+"""Loading a pickle, and saying what is wrong with one that was not loaded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from modelport.artifacts.pickles.permit import Gone, Refused
+from modelport.artifacts.pickles.reader import read_pickle
+from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, UnpacksTooFar
+from modelport.errors import ArtifactError, MissingExtra, UntrustedPickle
+
+_BOOSTER_EXTRAS = ("xgboost", "lightgbm", "catboost")
+_SAFE_FORMATS = {
+    "xgboost": "with save_model('model.ubj')",
+    "lightgbm": "with booster_.save_model('model.txt')",
+    "catboost": "with save_model('model.cbm')",
+}
+_TRUST = "if you trust whoever made this file, add --allow-pickle, and it is loaded and may run code"
+
+
+def load_pickle(path: Path, allow_pickle: bool) -> Any:
+    """The object in a pickle or joblib file: through the allow-list, or as joblib loads it where the user has said so.
+
+    Raises UntrustedPickle, MissingExtra or ArtifactError.
+    """
+    try:
+        return _load_anything(path) if allow_pickle else read_pickle(path)
+    except ArtifactError:
+        raise
+    except Refused as refused:
+        raise _refusal(path, refused) from None
+    except Gone as gone:
+        raise _gone(path, gone) from None
+    except UnpacksTooFar:
+        raise ArtifactError(
+            f"{path} unpacks to more than {MOST_RATIO} times its size and {FREE_BYTES // 2**20} MiB, as archive bombs do; "
+            f"save it without compression, or, {_TRUST}"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise _missing_module(path, str(error.name)) from None
+    except Exception as error:  # unpickling raises anything, down to the errors of five decompressors
+        raise _damaged(path, error) from None
+
+
+def _load_anything(path: Path) -> Any:
+    import joblib
+
+    return joblib.load(path)
+
+
+def _missing_module(path: Path, name: str) -> ArtifactError:
+    if name in _BOOSTER_EXTRAS:
+        return MissingExtra(str(path), name)
+    if "." in name:
+        return _gone(path, Gone(name, name.partition(".")[0]))
+    return ArtifactError(f"{path} needs the module {name!r}: install the package it was trained with")
+
+
+def _gone(path: Path, gone: Gone) -> ArtifactError:
+    return ArtifactError(
+        f"{path} needs {gone.name}, which the installed version of {gone.library} does not have: "
+        "install the version that saved it, or train again"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    name = re.search(r"attribute '([^']+)'", str(error)) if isinstance(error, AttributeError) else None
+    if name is not None:
+        return ArtifactError(_class_of_a_notebook(path, name[1]))
+    return ArtifactError(
+        f"{path} cannot be unpickled: {type(error).__name__}: {str(error)[:200] or 'the file ends too early'}. "
+        "It is damaged, no pickle, or of a version that is not installed"
+    )
+
+
+def _refusal(path: Path, refused: Refused) -> UntrustedPickle:
+    module, _, name = refused.name.partition(".")
+    if module == "__main__":
+        return UntrustedPickle(_class_of_a_notebook(path, name), refused.name)
+    reason = refused.reason or "is not on the list of what a model file may hold"
+    save = _SAFE_FORMATS.get(module, "as ONNX (skl2onnx) or with skops.io.dump")
+    return UntrustedPickle(
+        f"{path} was not loaded, because loading it could run code: {refused.name[:200]} {reason}. "
+        f"Save the model {save}: such a file holds no code; or, {_TRUST}",
+        refused.name,
+    )
+
+
+def _class_of_a_notebook(path: Path, name: str) -> str:
+    name = name.partition(".")[0]
+    return (
+        f"{path} refers to code that is not here: {name!r}, which was defined in the script or notebook that saved it. "
+        f"Put it into a file, model_code.py say, write there instead  from model_code import {name}  and save the model again; "
+        "then serve it with --allow-pickle from the folder of that file"
+    )

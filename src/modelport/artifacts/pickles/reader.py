@@ -1,0 +1,235 @@
+"""The unpickler: one reader for plain pickles and for joblib's, which checks each thing at the moment it would use it."""
+
+from __future__ import annotations
+
+import pickle
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import deque
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from modelport.artifacts.pickles.allowed import resolve
+from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
+from modelport.artifacts.pickles.permit import Permit, Refused, Unused
+from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
+from modelport.artifacts.pickles.stream import Stream, open_stream
+
+_VECTORIZERS = "sklearn.feature_extraction"
+
+
+def read_pickle(path: Path) -> Any:
+    """What a pickle or joblib file holds; of a class itself, that class.
+
+    Raises Refused where it names or does what is not allowed, ArtifactError where it is something else than a pickle, and
+    whatever unpickling raises where it is damaged.
+    """
+    with open_stream(path) as stream:
+        found = _Reader(stream).load()
+    if isinstance(found, Permit):
+        if found.cls is None:
+            raise Refused(found.name, "is all that it holds")
+        return found.cls
+    return found
+
+
+_InPython: Any = pickle._Unpickler
+
+
+class _Reader(_InPython):  # type: ignore[misc]
+    """Python's own unpickler in Python, with every opcode that can run code taken over.
+
+    Nothing is scanned beforehand, so no scan can be fooled: what is checked is what is about to happen.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_InPython.dispatch)
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self._stream = stream
+        self._found: dict[tuple[str, str], Any] = {}
+        self._values: set[int] = set()
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The allow-list's answer, under the name that the global has in Python 3."""
+        if self.proto < 3:
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        if (module, name) not in self._found:
+            found = self._found[module, name] = resolve(module, name)
+            self._values.add(id(found))
+        return self._found[module, name]
+
+    def get_extension(self, code: int) -> None:
+        """Numbers for globals, which another program has registered."""
+        raise Refused(f"copyreg extension {code}", "stands for a global that the file does not name")
+
+    def persistent_load(self, pid: Any) -> None:
+        """Names of things outside the file."""
+        raise Refused(f"persistent id {str(pid)[:40]!r}", "stands for something outside the file")
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def load_reduce(self) -> None:
+        """Call a function."""
+        arguments = self.stack.pop()
+        self.stack[-1] = self._call(self.stack[-1], arguments)
+
+    def load_newobj(self) -> None:
+        """Make an instance without its constructor."""
+        arguments = self.stack.pop()
+        self.stack[-1] = self._make(self.stack[-1], arguments)
+
+    def load_newobj_ex(self) -> None:
+        """The same with keywords, which nothing on the list needs."""
+        keywords = self.stack.pop()
+        if keywords:
+            raise Refused(_name_of(self.stack[-2]), "is made with keywords")
+        self.load_newobj()
+
+    def _instantiate(self, cls: Any, arguments: Any) -> None:
+        """INST and OBJ, from before Python 2.3."""
+        self.append(self._make(cls, tuple(arguments)))
+
+    def _make(self, cls: Any, arguments: Any) -> Any:
+        if isinstance(cls, Permit) and cls.cls is not None and arguments == ():
+            return cls.blank()
+        return self._call(cls, arguments)
+
+    def _call(self, function: Any, arguments: Any) -> Any:
+        if not isinstance(arguments, tuple):
+            raise pickle.UnpicklingError("arguments that are no tuple")
+        if isinstance(function, Permit):
+            return function.call(arguments)
+        make = PLAIN_MAKERS.get(function) if isinstance(function, type) else None
+        if make is None:
+            raise Refused(_name_of(function), "may be stored, not called")
+        return make(*arguments)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def load_build(self) -> None:
+        """Give an instance its state; an array that joblib has put beside the pickle is read now."""
+        state, thing = self.stack[-1], self.stack[-2]
+        if isinstance(thing, (Permit, type)) or id(thing) in self._values:
+            raise Refused(_name_of(thing), "would be changed for the whole process")
+        _check_state(thing, state)
+        super().load_build()
+        if isinstance(thing, JoblibArray):
+            self.stack[-1] = thing.read(self._stream, self._load_nested)
+
+    def _load_nested(self) -> Any:
+        return type(self)(self._stream).load()
+
+    def load_bytearray8(self) -> None:
+        """Bytes that can be changed. Python sets the memory aside before it looks whether there are as many."""
+        size = int.from_bytes(self.read(8), "little")
+        self.append(bytearray(self.read(size)))
+
+    # -- containers ----------------------------------------------------------------------------------------------
+
+    def load_setitem(self) -> None:
+        """One key of a dict."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set_items([key, value])
+
+    def load_setitems(self) -> None:
+        """Several."""
+        self._set_items(self.pop_mark())
+
+    def load_dict(self) -> None:
+        """A dict of what lies on the stack."""
+        items = self.pop_mark()
+        self.append({})
+        self._set_items(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, dict):
+            raise Refused(_name_of(target), "is filled like a dict")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            check_key(key)
+            target[key] = value
+
+    def load_append(self) -> None:
+        """One element of a list."""
+        self._extend([self.stack.pop()])
+
+    def load_appends(self) -> None:
+        """Several."""
+        self._extend(self.pop_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, (list, deque)):
+            raise Refused(_name_of(target), "is filled like a list")
+        target.extend(items)
+
+    def load_additems(self) -> None:
+        """Elements of a set."""
+        items = self.pop_mark()
+        if not isinstance(self.stack[-1], set):
+            raise Refused(_name_of(self.stack[-1]), "is filled like a set")
+        for item in items:
+            check_key(item)
+        self.stack[-1].update(items)
+
+    def load_frozenset(self) -> None:
+        """A frozenset of what lies on the stack."""
+        items = self.pop_mark()
+        for item in items:
+            check_key(item)
+        self.append(frozenset(items))
+
+    dispatch.update(
+        {
+            pickle.REDUCE[0]: load_reduce,
+            pickle.NEWOBJ[0]: load_newobj,
+            pickle.NEWOBJ_EX[0]: load_newobj_ex,
+            pickle.BUILD[0]: load_build,
+            pickle.BYTEARRAY8[0]: load_bytearray8,
+            pickle.SETITEM[0]: load_setitem,
+            pickle.SETITEMS[0]: load_setitems,
+            pickle.DICT[0]: load_dict,
+            pickle.APPEND[0]: load_append,
+            pickle.APPENDS[0]: load_appends,
+            pickle.ADDITEMS[0]: load_additems,
+            pickle.FROZENSET[0]: load_frozenset,
+        }
+    )
+
+
+def _check_state(thing: Any, state: Any) -> None:
+    if isinstance(thing, Unused):
+        return None
+    if isinstance(thing, np.dtype):
+        return check_dtype_state(thing, state)
+    if isinstance(thing, np.ndarray):
+        return check_array_state(thing, state)
+    parts = state if isinstance(state, tuple) else (state,)
+    for part in parts:
+        if isinstance(part, Permit):
+            raise Refused(part.name, f"is stored in a {type(thing).__name__} as if it were data")
+        if isinstance(part, dict):
+            _check_attributes(thing, part)
+    return None
+
+
+def _check_attributes(thing: Any, attributes: dict[Any, Any]) -> None:
+    for key, value in attributes.items():
+        if isinstance(value, Permit) and not isinstance(thing, JoblibArray):
+            raise Refused(value.name, f"is stored in a {type(thing).__name__} as if it were data")
+        if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
+            raise Refused(f"{type(thing).__name__}.{key}", "is no attribute that a pickle may set")
+    reads = attributes.get("input", "content")
+    if type(thing).__module__.startswith(_VECTORIZERS) and reads != "content":
+        raise Refused(f"{type(thing).__name__}(input={reads!r})", "opens files that callers name: train it on texts")
+
+
+def _name_of(thing: Any) -> str:
+    if isinstance(thing, Permit):
+        return thing.name
+    name = thing if isinstance(thing, type) or callable(thing) else type(thing)
+    return f"{getattr(name, '__module__', '')}.{getattr(name, '__qualname__', type(thing).__name__)}".lstrip(".")
