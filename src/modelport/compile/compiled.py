@@ -1,0 +1,87 @@
+"""A compiled model: what it is saved as, and how it is run. Needs NumPy and ONNX Runtime, and no training library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelport.compile.feed import Feed, answers
+from modelport.compile.parity import Report
+from modelport.errors import ArtifactError, MissingExtra
+from modelport.kernel.ports import Cost
+from modelport.kernel.signature import Signature
+from modelport.kernel.values import Record
+
+MODEL, FACTS = "model.onnx", "compiled.json"
+FORMAT = 1
+"""Of the folder. A folder of another format is compiled anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What lies beside the graph."""
+
+    format: int
+    signature: Signature
+    feed: Feed
+    outputs: tuple[str, ...]
+    report: Report
+
+
+class CompiledModel:
+    """Takes the records that the original takes and gives the answers that it gives."""
+
+    def __init__(self, graph: bytes, facts: Facts) -> None:
+        self._graph, self._facts = graph, facts
+        self._session = _open_session(graph)
+        self._feed, self._outputs = facts.feed.reader(), list(facts.outputs)
+        self.signature = facts.signature
+        self.report = facts.report
+        self.cost = Cost(bytes=len(graph), compiled=True, releases_gil=True)
+
+    def predict(self, records: Sequence[Record]) -> list[Any]:
+        """Answer every record, in order."""
+        return answers(self.signature, self._run(self._feed(records)))
+
+    def _run(self, matrix: np.ndarray[Any, Any]) -> dict[str, Any]:
+        return dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))
+
+    def with_report(self, report: Report) -> CompiledModel:
+        """The same model, once it is known how it compares."""
+        self._facts = replace(self._facts, report=report)
+        self.report = report
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write `model.onnx` and `compiled.json`; the second last, so that a folder that has it is whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MODEL).write_bytes(self._graph)
+        (folder / FACTS).write_bytes(msgspec.json.encode(self._facts))
+
+
+def open_compiled(folder: Path) -> CompiledModel:
+    """Read what `save` wrote. Raises ArtifactError where the folder is damaged or of another format."""
+    try:
+        text, graph = (folder / FACTS).read_bytes(), (folder / MODEL).read_bytes()
+        facts = msgspec.json.decode(text, type=Facts)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ArtifactError(f"{folder} holds no compiled model: {error}; compile it again") from None
+    if facts.format != FORMAT:
+        raise ArtifactError(f"{folder} is of format {facts.format}, this version reads {FORMAT}; compile it again")
+    return CompiledModel(graph, facts)
+
+
+def _open_session(graph: bytes) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise MissingExtra("a compiled model", "onnx") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # requests are the parallelism
+    options.log_severity_level = 4  # what goes wrong in a call is raised, too
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
