@@ -1,6 +1,6 @@
 """How each kind of estimator is written in ONNX: one module for each family, and the table that they fill."""
 
-from modelport.compile.converters import committees, compose, forests, linear, prepare
+from modelport.compile.converters import bayes, committees, compose, forests, kernels, linear, neighbors, prepare, project
 from modelport.compile.converters.registry import (
     CLASSIFIERS,
     REGRESSORS,
@@ -11,6 +11,6 @@ from modelport.compile.converters.registry import (
     transform,
 )
 
-FAMILIES = (committees, compose, forests, linear, prepare)
+FAMILIES = (bayes, committees, compose, forests, kernels, linear, neighbors, prepare, project)
 
 __all__ = ["CLASSIFIERS", "FAMILIES", "REGRESSORS", "TRANSFORMERS", "classify", "name_of", "predict", "transform"]
