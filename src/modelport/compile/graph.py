@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Tensor:
 
     graph: Graph
     name: str
+    __array_ufunc__: ClassVar[None] = None
+    """So that `array - tensor` is ours to answer and not NumPy's."""
 
     def __add__(self, other: Value) -> Tensor:
         return self.graph.op("Add", self, other)

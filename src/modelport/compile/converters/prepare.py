@@ -49,7 +49,7 @@ def normalized(estimator: Any, inputs: Columns) -> Columns:
         length = (x * x).total(keep=True).apply("Sqrt")
     else:
         length = x.apply("Abs").reduce("Sum" if estimator.norm == "l1" else "Max", 1, keep=True)
-    return inputs.kept(x / length.equals(0.0).where(1.0, length))
+    return inputs.kept(x / (length < 10 * np.finfo(np.float64).eps).where(1.0, length))
 
 
 @transformer("Binarizer")

@@ -97,8 +97,14 @@ def name_of(estimator: Any) -> str:
     return type(estimator).__name__
 
 
+BOOSTERS = {"xgboost": ("XGBClassifier", "XGBRegressor"), "lightgbm": ("LGBMClassifier", "LGBMRegressor")}
+"""Whose converters read a bare booster, as a classifier and as a regressor."""
+
+
 def _find(table: dict[str, Any], estimator: Any) -> Callable[[Any, Columns], Any]:
     name = name_of(estimator)
+    if name == "Booster":
+        name = BOOSTERS[type(estimator).__module__.partition(".")[0]][table is REGRESSORS]
     if type(estimator).__module__.partition(".")[0] not in LIBRARIES:
         raise NotConvertible(name, "is code of its own, of which we do not know what it does")
     if name not in table:
