@@ -64,7 +64,11 @@ def run_all(wanted: list[tuple[str, str]]) -> list[dict[str, Any]]:
         found += lines
         if len(lines) < len(rest):
             kind, name = rest[len(lines)]
-            why = f"took more than {LIMIT_S} s" if child.returncode == -signal.SIGALRM else f"ended its process with {child.returncode}"
+            why = (
+                f"took more than {LIMIT_S} s"
+                if child.returncode == -signal.SIGALRM
+                else f"ended its process with {child.returncode}"
+            )
             print(f"{name:32} {why}")
             found.append({"kind": kind, "name": name, "compiled": False, "reason": why})
     return found
@@ -96,7 +100,10 @@ def outcome(kind: str, name: str) -> dict[str, Any]:
     sample = [tuple(row) for row in rows.tolist()] if hasattr(rows, "tolist") else [(text,) for text in rows]
     started = time.monotonic()
     made = compile_model(Original(estimator, model.signature, model.predict), sample)
-    facts: dict[str, Any] = {"compiled": not isinstance(made, NotCompiled), "took_s": round(time.monotonic() - started, 2)}
+    facts: dict[str, Any] = {
+        "compiled": not isinstance(made, NotCompiled),
+        "took_s": round(time.monotonic() - started, 2),
+    }
     if isinstance(made, NotCompiled):
         facts["reason"] = made.reason
     if made.report is not None:
@@ -142,13 +149,16 @@ def page(found: list[dict[str, Any]], versions: dict[str, str]) -> str:
     """The page of the reference."""
     compiled = sum(r["compiled"] for r in found)
     parts = ", ".join(
-        f"{sum(r['compiled'] for r in found if r['kind'] == k)} of {sum(r['kind'] == k for r in found)} {k}s" for k in KINDS
+        f"{sum(r['compiled'] for r in found if r['kind'] == k)} of {sum(r['kind'] == k for r in found)} {k}s"
+        for k in KINDS
     )
     text = INTRODUCTION.format(
         version=versions["scikit-learn"], compiled=compiled, total=len(found), share=compiled / len(found), parts=parts
     )
     for kind in KINDS:
-        text += f"\n## {kind.capitalize()}s\n\n| estimator | compiled | rows that agree | or why not |\n|---|---|---|---|\n"
+        text += (
+            f"\n## {kind.capitalize()}s\n\n| estimator | compiled | rows that agree | or why not |\n|---|---|---|---|\n"
+        )
         text += "".join(line(r) for r in found if r["kind"] == kind)
     return text
 

@@ -56,7 +56,9 @@ def _inner(kind: str, name: str) -> dict[str, Any]:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if name in ("VotingClassifier", "StackingClassifier"):
-        return {"estimators": [("lr", LogisticRegression(max_iter=1000)), ("tree", DecisionTreeClassifier(random_state=0))]}
+        return {
+            "estimators": [("lr", LogisticRegression(max_iter=1000)), ("tree", DecisionTreeClassifier(random_state=0))]
+        }
     if name in ("VotingRegressor", "StackingRegressor"):
         return {"estimators": [("ridge", Ridge()), ("tree", DecisionTreeRegressor(random_state=0))]}
     if name in ("MultiOutputRegressor", "RegressorChain"):
@@ -67,9 +69,21 @@ def _inner(kind: str, name: str) -> dict[str, Any]:
         return {"transformer_list": [("standard", StandardScaler()), ("range", MinMaxScaler())]}
     if name == "SparseCoder":
         return {"dictionary": np.eye(4)}
-    wants = "ClassifierChain CalibratedClassifierCV FixedThresholdClassifier MultiOutputClassifier OneVsOneClassifier \
-        OneVsRestClassifier OutputCodeClassifier SelfTrainingClassifier TunedThresholdClassifierCV RFE RFECV SelectFromModel \
-        SequentialFeatureSelector".split()
+    wants = [
+        "ClassifierChain",
+        "CalibratedClassifierCV",
+        "FixedThresholdClassifier",
+        "MultiOutputClassifier",
+        "OneVsOneClassifier",
+        "OneVsRestClassifier",
+        "OutputCodeClassifier",
+        "SelfTrainingClassifier",
+        "TunedThresholdClassifierCV",
+        "RFE",
+        "RFECV",
+        "SelectFromModel",
+        "SequentialFeatureSelector",
+    ]
     return {"estimator": LogisticRegression(max_iter=1000)} if name in wants else {}
 
 

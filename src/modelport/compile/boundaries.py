@@ -44,9 +44,7 @@ def _pairs(searched: Expected) -> list[tuple[Record, Record]]:
     rows = [r for _, r in searched.rows]
     answers = [a["prediction"] for a in searched.answers]
     step = max(1, len(rows) // PAIRS)
-    return [
-        (rows[i], rows[i + 1]) for i in range(0, len(rows) - 1, step) if answers[i] != answers[i + 1]
-    ]
+    return [(rows[i], rows[i + 1]) for i in range(0, len(rows) - 1, step) if answers[i] != answers[i + 1]]
 
 
 class _Halving:

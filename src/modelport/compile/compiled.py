@@ -31,6 +31,7 @@ class Facts:
     feed: Feed
     outputs: tuple[str, ...]
     report: Report
+    float_labels: bool = False
 
 
 class CompiledModel:
@@ -46,7 +47,7 @@ class CompiledModel:
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Answer every record, in order."""
-        return answers(self.signature, self._run(self._feed(records)))
+        return answers(self.signature, self._run(self._feed(records)), self._facts.float_labels)
 
     def _run(self, matrix: np.ndarray[Any, Any]) -> dict[str, Any]:
         return dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))

@@ -63,7 +63,7 @@ def compile_model(
     """
     try:
         graph, facts = _convert(original)
-        compiled = CompiledModel(graph.finish(facts.tensors), facts.plain(original.signature))
+        compiled = CompiledModel(graph.finish(facts.tensors), facts.plain(original))
     except NotConvertible as error:
         return NotCompiled(str(error), error.part)
     except ModuleNotFoundError:
@@ -82,8 +82,20 @@ class _Converted:
     feed: Feed
     tensors: dict[str, Tensor]
 
-    def plain(self, signature: Signature) -> Facts:
-        return Facts(FORMAT, signature, self.feed, tuple(self.tensors), Report())
+    def plain(self, original: Original) -> Facts:
+        labels = _float_labels(original)
+        return Facts(FORMAT, original.signature, self.feed, tuple(self.tensors), Report(), labels)
+
+
+def _float_labels(original: Original) -> bool:
+    """Whether the original says 1.0 for its class 1."""
+    signature = original.signature
+    if signature.task is not Task.CLASSIFY or len(signature.outputs) < 2:
+        return False
+    answer = original.predict([tuple(signature.example().values())])[0]["prediction"]
+    return all(isinstance(label, float) for label in answer.values()) and not any(
+        isinstance(c, float) for o in signature.outputs for c in o.classes
+    )
 
 
 def _convert(original: Original) -> tuple[Graph, _Converted]:
@@ -156,10 +168,45 @@ def parts_of(model: Any, seen: set[int] | None = None) -> Iterator[Any]:
 
 # -- checking ------------------------------------------------------------------------------------------------------
 
-COMPARING = """Bagging AdaBoost Calibrated DecisionTree ExtraTree RandomForest GradientBoosting HistGradientBoosting Isolation
-Voting Pipeline ColumnTransformer OneHotEncoder OrdinalEncoder SimpleImputer StandardScaler MinMaxScaler MaxAbsScaler
-RobustScaler GridSearchCV RandomizedSearchCV XGB LGBM CatBoost Booster Dummy TreePredictor Loss LabelEncoder FunctionTransformer
-KBinsDiscretizer SelectKBest SelectFromModel Binarizer VarianceThreshold MultiOutput FrozenEstimator""".split()
+COMPARING = [
+    "Bagging",
+    "AdaBoost",
+    "Calibrated",
+    "DecisionTree",
+    "ExtraTree",
+    "RandomForest",
+    "GradientBoosting",
+    "HistGradientBoosting",
+    "Isolation",
+    "Voting",
+    "Pipeline",
+    "ColumnTransformer",
+    "OneHotEncoder",
+    "OrdinalEncoder",
+    "SimpleImputer",
+    "StandardScaler",
+    "MinMaxScaler",
+    "MaxAbsScaler",
+    "RobustScaler",
+    "GridSearchCV",
+    "RandomizedSearchCV",
+    "XGB",
+    "LGBM",
+    "CatBoost",
+    "Booster",
+    "Dummy",
+    "TreePredictor",
+    "Loss",
+    "LabelEncoder",
+    "FunctionTransformer",
+    "KBinsDiscretizer",
+    "SelectKBest",
+    "SelectFromModel",
+    "Binarizer",
+    "VarianceThreshold",
+    "MultiOutput",
+    "FrozenEstimator",
+]
 """Models made of these alone change their answers only where a number passes another: the last digit can be told."""
 
 

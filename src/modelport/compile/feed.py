@@ -43,8 +43,11 @@ class Feed:
         return mixed if coded else numbers
 
 
-def answers(signature: Signature, given: Mapping[str, Array]) -> list[Any]:
-    """One plain object per record, in the shape that the original's loader gives."""
+def answers(signature: Signature, given: Mapping[str, Array], float_labels: bool = False) -> list[Any]:
+    """One plain object per record, in the shape that the original's loader gives.
+
+    `float_labels`: the original says 1.0 for its class 1, as chains of classifiers do.
+    """
     outputs = signature.outputs
     if VALUES in given:
         return _values(outputs, given[VALUES])
@@ -52,6 +55,7 @@ def answers(signature: Signature, given: Mapping[str, Array]) -> list[Any]:
     if PROBABILITIES in given:
         return _one_table(outputs[0], labels, given[PROBABILITIES])
     chosen = [_chosen(o, labels[:, i]) for i, o in enumerate(outputs)]
+    chosen = [[float(label) for label in column] for column in chosen] if float_labels else chosen
     if len(outputs) == 1:
         return [{"prediction": label} for label in chosen[0]]
     names = [o.name for o in outputs]

@@ -36,7 +36,8 @@ class Mismatch:
 
     def __str__(self) -> str:
         record = _cut(repr(list(self.record)), 200)
-        return f"row {self.row} ({self.kind}) {record}: the original answers {_cut(self.expected, 160)}, the compiled form {_cut(self.got, 160)}"
+        wanted, got = _cut(self.expected, 160), _cut(self.got, 160)
+        return f"row {self.row} ({self.kind}) {record}: the original answers {wanted}, the compiled form {got}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,7 @@ class Ranges:
     high: Array
 
 
-def read_ranges(
-    fields: Sequence[Field], sample: Sequence[Record], splits: Mapping[int, Sequence[Array]]
-) -> Ranges:
+def read_ranges(fields: Sequence[Field], sample: Sequence[Record], splits: Mapping[int, Sequence[Array]]) -> Ranges:
     """From the signature, else the sample, else the thresholds of trees, else around zero."""
     low, high = np.full(len(fields), -3.0), np.full(len(fields), 3.0)
     for i, f in enumerate(fields):

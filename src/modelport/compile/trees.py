@@ -15,7 +15,7 @@ import numpy as np
 from modelport.compile.graph import Array, NotConvertible, Tensor
 
 LEQ, LESS, MEMBER = 0, 1, 6
-"""How a node decides, as opset 5 of ai.onnx.ml numbers it."""
+"""How a node decides: the value is at most the threshold, below it, or in a set; numbered as opset 5 of ai.onnx.ml does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,51 @@ def leaf_numbers(x: Tensor, trees: Sequence[Tree]) -> Tensor:
     """For each record and tree the number of the leaf, counted through all trees; a matrix of whole numbers."""
     if not trees:
         raise NotConvertible("an ensemble", "has no trees")
+    for tree in trees:
+        inner = (tree.left >= 0) & (tree.mode != MEMBER)
+        x.graph.note_splits(x, tree.feature[inner], tree.threshold[inner])
+    x, trees = _without_sets(x, trees)
     layout = _Layout()
     for tree in trees:
         layout.add(tree)
-        inner = (tree.left >= 0) & (tree.mode != MEMBER)
-        x.graph.note_splits(x, tree.feature[inner], tree.threshold[inner])
     scores: Tensor = x.graph.op("TreeEnsemble", x, domain="ai.onnx.ml", **layout.attributes())
     return scores.cast(np.int64)
+
+
+def _without_sets(x: Tensor, trees: Sequence[Tree]) -> tuple[Tensor, list[Tree]]:
+    """Splits by sets of categories as splits by number, on columns that are put before the others: 0 for a member, 1 for any
+    other value, NaN for a gap. ONNX Runtime refuses some trees with sets that it should run.
+    """
+    sets = dict.fromkeys((int(t.feature[n]), m) for t in trees for n, m in t.members.items())
+    if not sets:
+        return x, list(trees)
+    ordered = sorted(sets)
+    place = {key: i for i, key in enumerate(ordered)}
+    columns = [
+        _memberships(x.column(f), [m for g, m in ordered if g == f]) for f in dict.fromkeys(f for f, _ in ordered)
+    ]
+    return x.graph.concat([*columns, x]), [_by_number(t, place) for t in trees]
+
+
+def _memberships(x: Tensor, sets: Sequence[tuple[float, ...]]) -> Tensor:
+    """For one column: a column for each set."""
+    most = int(max((max(s) for s in sets if s), default=0))
+    table = np.ones((most + 3, len(sets)))
+    for k, members in enumerate(sets):
+        table[np.array(members, dtype=np.int64), k] = 0.0
+    table[most + 2] = np.nan
+    known = (x >= 0.0).where(
+        (x <= float(most)).where(x.equals(x.apply("Floor")).where(x, most + 1.0), most + 1.0), most + 1.0
+    )
+    return x.graph.constant(table).gather(x.is_nan().where(most + 2.0, known).cast(np.int64))
+
+
+def _by_number(tree: Tree, place: dict[tuple[int, tuple[float, ...]], int]) -> Tree:
+    feature, threshold, mode = tree.feature.astype(np.int64) + len(place), tree.threshold.copy(), tree.mode.copy()
+    for node, members in tree.members.items():
+        feature[node] = place[int(tree.feature[node]), members]
+        threshold[node], mode[node] = 0.5, LEQ
+    return Tree(feature, threshold, tree.left, tree.right, tree.gaps_left, mode, {})
 
 
 def tree_values(x: Tensor, trees: Sequence[Tree], values: Sequence[Array]) -> Tensor:
@@ -71,7 +109,6 @@ class _Layout:
         self._nodes: dict[str, list[Array]] = {}
         self._roots: list[int] = []
         self._targets: list[Array] = []
-        self._members: list[float] = []
         self._node_count = self._leaf_count = 0
 
     def add(self, tree: Tree) -> None:
@@ -102,9 +139,6 @@ class _Layout:
         }
         for name, column in columns.items():
             self._nodes.setdefault(name, []).append(np.asarray(column))
-        for node in inner:
-            if not lone and tree.mode[node] == MEMBER:
-                self._members += [*tree.members[int(node)], np.nan]
 
     def attributes(self) -> dict[str, Any]:
         """Of the operator `TreeEnsemble`."""
@@ -113,12 +147,8 @@ class _Layout:
         nodes = {name: np.concatenate(parts) for name, parts in self._nodes.items()}
         whole = {f"nodes_{k}": v.astype(np.int64).tolist() for k, v in nodes.items() if k not in ("splits", "modes")}
         weights = np.arange(self._leaf_count, dtype=np.float64)
-        members = {}
-        if self._members:
-            members["membership_values"] = numpy_helper.from_array(np.array(self._members), "members")
         return {
             **whole,
-            **members,
             "nodes_splits": numpy_helper.from_array(nodes["splits"].astype(np.float64), "splits"),
             "nodes_modes": numpy_helper.from_array(nodes["modes"].astype(np.uint8), "modes"),
             "tree_roots": self._roots,

@@ -12,7 +12,7 @@ import numpy as np
 from modelport.compile.columns import Columns
 from modelport.compile.converters.boosting import binary_answer
 from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
-from modelport.compile.graph import NotConvertible, Tensor
+from modelport.compile.graph import Array, NotConvertible, Tensor
 
 EXPONENTIAL = ("Poisson", "Tweedie")
 
@@ -81,14 +81,15 @@ def _looked_up(x: Tensor, trees: Any, features: Any, depth: int, width: int) -> 
     place = {f["feature_index"]: f["flat_feature_index"] for f in features}
     columns = np.zeros((len(trees), depth), dtype=np.int64)
     borders = np.full((len(trees), depth), np.inf)
-    tables, starts = [], []
+    tables: list[Array] = []
+    starts: list[int] = []
     for i, tree in enumerate(trees):
         for k, split in enumerate(tree["splits"] or ()):
             if split["split_type"] != "FloatFeature":
                 raise NotConvertible("CatBoost", f"its split of type {split['split_type']} has no converter")
             columns[i, k] = place[split["float_feature_index"]]
             borders[i, k] = np.float32(split["border"])
-        starts.append(sum(map(len, tables)))
+        starts.append(sum(len(t) for t in tables))
         tables.append(np.asarray(tree["leaf_values"], dtype=np.float64).reshape(-1, width))
     x.graph.note_splits(x, columns[np.isfinite(borders)], borders[np.isfinite(borders)])
     above = (x.columns(columns.ravel()) > borders.ravel()).as_float().reshape(-1, len(trees), depth)

@@ -179,7 +179,10 @@ def voted_tables(estimator: Any, inputs: Columns) -> Columns:
 @transformer("StackingClassifier", "StackingRegressor")
 def stacked_columns(estimator: Any, inputs: Columns) -> Columns:
     """What the members say, and the inputs where they are passed through."""
-    parts = [_stacked(estimator, m, how, inputs) for m, how in zip(estimator.estimators_, estimator.stack_method_, strict=True)]
+    parts = [
+        _stacked(estimator, m, how, inputs)
+        for m, how in zip(estimator.estimators_, estimator.stack_method_, strict=True)
+    ]
     return join([*parts, inputs] if estimator.passthrough else parts)
 
 

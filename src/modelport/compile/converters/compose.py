@@ -148,13 +148,19 @@ def back_transformed(estimator: Any, inputs: Columns) -> Tensor:
     step = estimator.transformer_
     name = name_of(step)
     if name == "StandardScaler":
-        raw = raw * np.asarray(step.scale_ if step.with_std else 1.0) + np.asarray(step.mean_ if step.with_mean else 0.0)
+        raw = raw * np.asarray(step.scale_ if step.with_std else 1.0) + np.asarray(
+            step.mean_ if step.with_mean else 0.0
+        )
     elif name == "MinMaxScaler":
         raw = (raw - np.asarray(step.min_)) / np.asarray(step.scale_)
     elif name == "FunctionTransformer" and step.inverse_func in (None, np.exp, np.square, np.sqrt):
         function = step.inverse_func
-        raw = raw if function is None else raw * raw if function is np.square else raw.apply(
-            "Exp" if function is np.exp else "Sqrt"
+        raw = (
+            raw
+            if function is None
+            else raw * raw
+            if function is np.square
+            else raw.apply("Exp" if function is np.exp else "Sqrt")
         )
     else:
         raise NotConvertible(name_of(estimator), f"the inverse of its {name} has no converter")

@@ -36,7 +36,9 @@ def exact_distances(x: Tensor, points: Array) -> Tensor:
     return (apart * apart).in_order(2, points.shape[1])
 
 
-def pairwise(part: str, x: Tensor, points: Array, kind: Any, gamma: float | None, degree: float, coef0: float) -> Tensor:
+def pairwise(
+    part: str, x: Tensor, points: Array, kind: Any, gamma: float | None, degree: float, coef0: float
+) -> Tensor:
     """A kernel by its name."""
     points = np.asarray(points.toarray() if hasattr(points, "toarray") else points, dtype=np.float64)
     scale = 1.0 / points.shape[1] if gamma is None else float(gamma)

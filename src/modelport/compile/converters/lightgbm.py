@@ -103,7 +103,10 @@ def _read_tree(tree: Mapping[str, str], fields: int) -> Tree:
     if inner == 0:
         lone = np.full(1, -1)
         return Tree(np.zeros(1), np.zeros(1), lone, lone, np.zeros(1), np.zeros(1, dtype=np.uint8), {})
-    listed = {k: np.array(tree[k].split(), dtype=np.int64) for k in ("split_feature", "decision_type", "left_child", "right_child")}
+    listed = {
+        k: np.array(tree[k].split(), dtype=np.int64)
+        for k in ("split_feature", "decision_type", "left_child", "right_child")
+    }
     kinds = listed["decision_type"]
     categorical = (kinds & 1) == 1
     copy = np.where(categorical, 3, (kinds >> 2) & 3)

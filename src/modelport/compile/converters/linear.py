@@ -22,10 +22,34 @@ from modelport.compile.converters.registry import (
 )
 from modelport.compile.graph import NotConvertible, Tensor
 
-PLAIN = """ARDRegression BayesianRidge ElasticNet ElasticNetCV HuberRegressor Lars LarsCV Lasso LassoCV LassoLars LassoLarsCV
-LassoLarsIC LinearRegression LinearSVR MultiTaskElasticNet MultiTaskElasticNetCV MultiTaskLasso MultiTaskLassoCV
-OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV PassiveAggressiveRegressor QuantileRegressor Ridge RidgeCV
-SGDRegressor TheilSenRegressor""".split()
+PLAIN = [
+    "ARDRegression",
+    "BayesianRidge",
+    "ElasticNet",
+    "ElasticNetCV",
+    "HuberRegressor",
+    "Lars",
+    "LarsCV",
+    "Lasso",
+    "LassoCV",
+    "LassoLars",
+    "LassoLarsCV",
+    "LassoLarsIC",
+    "LinearRegression",
+    "LinearSVR",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
+    "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV",
+    "PassiveAggressiveRegressor",
+    "QuantileRegressor",
+    "Ridge",
+    "RidgeCV",
+    "SGDRegressor",
+    "TheilSenRegressor",
+]
 
 
 @regressor(*PLAIN)
@@ -150,7 +174,9 @@ def discriminant_axes(estimator: Any, inputs: Columns) -> Columns:
     """The axes that tell the classes apart."""
     x = inputs.numbers(name_of(estimator))
     axes = np.asarray(estimator.scalings_)[:, : estimator._max_components]
-    scores = (x - np.asarray(estimator.xbar_)) @ np.asarray(estimator.scalings_) if estimator.solver == "svd" else (
-        x @ np.asarray(estimator.scalings_)
+    scores = (
+        (x - np.asarray(estimator.xbar_)) @ np.asarray(estimator.scalings_)
+        if estimator.solver == "svd"
+        else (x @ np.asarray(estimator.scalings_))
     )
     return inputs.now(scores.columns(np.arange(axes.shape[1])), axes.shape[1])

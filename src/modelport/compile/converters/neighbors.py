@@ -27,7 +27,9 @@ def _stored(estimator: Any) -> Array:
     points = estimator._fit_X
     points = np.asarray(points.toarray() if hasattr(points, "toarray") else points, dtype=np.float64)
     if points.size > MAX_CELLS:
-        raise NotConvertible(name_of(estimator), f"compares with {len(points):,} stored rows, which a search tree does faster")
+        raise NotConvertible(
+            name_of(estimator), f"compares with {len(points):,} stored rows, which a search tree does faster"
+        )
     return points
 
 

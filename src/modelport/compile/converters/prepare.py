@@ -63,15 +63,23 @@ def own_function(estimator: Any, inputs: Columns) -> Columns:
     """Some functions of NumPy; of code of the user's own nothing is known."""
     names = {"log1p": None, "log": "Log", "exp": "Exp", "sqrt": "Sqrt", "abs": "Abs", "absolute": "Abs", "tanh": "Tanh"}
     func = estimator.func
-    if func is None:
+    if func is None or _only_checks(func):
         return inputs
     name = getattr(func, "__name__", "")
     if not isinstance(func, np.ufunc) or name not in names or estimator.kw_args:
-        raise NotConvertible(name_of(estimator), f"runs a function ({name or func!r:.60}) of which we do not know what it does")
+        raise NotConvertible(
+            name_of(estimator), f"runs a function ({name or func!r:.60}) of which we do not know what it does"
+        )
     x = inputs.numbers(name_of(estimator))
     if name == "log1p":
         raise NotConvertible(name_of(estimator), "log1p loses digits near zero in ONNX")
     return inputs.kept(x.apply(str(names[name])))
+
+
+def _only_checks(func: Any) -> bool:
+    """What histogram gradient boosting puts before its trees."""
+    inner = getattr(func, "func", func)
+    return (inner.__module__, inner.__name__) == ("sklearn.utils.validation", "check_array")
 
 
 # -- powers and quantiles ------------------------------------------------------------------------------------------
@@ -92,10 +100,7 @@ def _box_cox(x: Tensor, power: float) -> Tensor:
 
 def _yeo_johnson(x: Tensor, power: float) -> Tensor:
     up = x.apply("Abs") + 1.0
-    if abs(power) < np.spacing(1.0):
-        above = up.apply("Log")
-    else:
-        above = (up**power - 1.0) / power
+    above = up.apply("Log") if abs(power) < np.spacing(1.0) else (up**power - 1.0) / power
     below = -(up ** (2.0 - power) - 1.0) / (2.0 - power) if abs(power - 2) > np.spacing(1.0) else -up.apply("Log")
     return (x >= 0.0).where(above, below)
 
@@ -271,4 +276,3 @@ def target_mean(estimator: Any, inputs: Columns) -> Columns:
             values = np.append(np.asarray(estimator.encodings_[i * classes + k]), means[k])
             found.append(g.constant(values).gather(index))
     return inputs.now(g.stack(found), len(found))
-

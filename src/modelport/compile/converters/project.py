@@ -51,7 +51,9 @@ def weighed(estimator: Any, inputs: Columns) -> Columns:
 @transformer("FastICA")
 def independent(estimator: Any, inputs: Columns) -> Columns:
     """Independent parts."""
-    return _projected(estimator, inputs, np.asarray(estimator.components_).T, estimator.mean_ if estimator.whiten else None)
+    return _projected(
+        estimator, inputs, np.asarray(estimator.components_).T, estimator.mean_ if estimator.whiten else None
+    )
 
 
 @transformer("FactorAnalysis")
@@ -123,12 +125,12 @@ def splines(estimator: Any, inputs: Columns) -> Columns:
         raise NotConvertible(name_of(estimator), f"extrapolation {estimator.extrapolation!r} has no converter")
     x = inputs.numbers(name_of(estimator))
     parts = [_spline(estimator, x.columns([i]), spline) for i, spline in enumerate(estimator.bsplines_)]
-    count = parts and sum(s.c.shape[1] for s in estimator.bsplines_)
+    count = sum(s.c.shape[1] for s in estimator.bsplines_)
     if not estimator.include_bias:
         kept = [np.arange(s.c.shape[1] - 1) for s in estimator.bsplines_]
         parts = [p.columns(k) for p, k in zip(parts, kept, strict=True)]
         count = sum(len(k) for k in kept)
-    return inputs.now(x.graph.concat(parts), int(count))
+    return inputs.now(x.graph.concat(parts), count)
 
 
 def _spline(estimator: Any, x: Tensor, spline: Any) -> Tensor:
@@ -245,7 +247,9 @@ def isotonic_column(estimator: Any, inputs: Columns) -> Columns:
 def isotonic(estimator: Any, inputs: Columns) -> Tensor:
     """Interpolation between thresholds; NaN outside where training said so."""
     if estimator.out_of_bounds == "raise":
-        raise NotConvertible(name_of(estimator), "refuses values outside its training range; out_of_bounds='clip' does not")
+        raise NotConvertible(
+            name_of(estimator), "refuses values outside its training range; out_of_bounds='clip' does not"
+        )
     x = inputs.numbers(name_of(estimator)).reshape(-1)
     at, values = np.asarray(estimator.X_thresholds_), np.asarray(estimator.y_thresholds_)
     found = interpolate(x, at, values)
@@ -298,4 +302,3 @@ def network_classes(estimator: Any, inputs: Columns) -> Classes:
         return [Classified((c > 0.5).cast(np.int64), two_sides(c)) for c in columns]
     positive = each.reshape(-1)
     return Classified((positive > 0.5).cast(np.int64), two_sides(positive))
-

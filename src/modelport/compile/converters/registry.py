@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,23 +33,26 @@ REGRESSORS: dict[str, Callable[[Any, Columns], Tensor]] = {}
 TRANSFORMERS: dict[str, Callable[[Any, Columns], Columns]] = {}
 
 
-def classifier(*names: str) -> Callable[[Any], Any]:
+F = TypeVar("F")
+
+
+def classifier(*names: str) -> Callable[[F], F]:
     """Register the converter of classifiers of these names."""
     return _register(CLASSIFIERS, names)
 
 
-def regressor(*names: str) -> Callable[[Any], Any]:
+def regressor(*names: str) -> Callable[[F], F]:
     """Register the converter of whatever answers with the values of `predict`."""
     return _register(REGRESSORS, names)
 
 
-def transformer(*names: str) -> Callable[[Any], Any]:
+def transformer(*names: str) -> Callable[[F], F]:
     """Register the converter of transformers of these names."""
     return _register(TRANSFORMERS, names)
 
 
-def _register(table: dict[str, Any], names: tuple[str, ...]) -> Callable[[Any], Any]:
-    def add(function: Any) -> Any:
+def _register(table: dict[str, Any], names: tuple[str, ...]) -> Callable[[F], F]:
+    def add(function: F) -> F:
         table.update(dict.fromkeys(names, function))
         return function
 
