@@ -129,7 +129,12 @@ def _loaded(estimator: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.joblib"
         joblib.dump(estimator, path)
-        return SklearnLoader().load(path, Hints())
+        return SklearnLoader().load(path, Hints(features=("x",)) if _is_nameless(estimator) else Hints())
+
+
+def _is_nameless(estimator: Any) -> bool:
+    """Isotonic regression alone stores neither names nor number of its inputs: users give `--features x`."""
+    return not hasattr(estimator, "n_features_in_")
 
 
 # -- what is written -----------------------------------------------------------------------------------------------

@@ -67,6 +67,14 @@ def _inner(kind: str, name: str) -> dict[str, Any]:
         return {"transformers": [("standard", StandardScaler(), [0, 1]), ("range", MinMaxScaler(), [2, 3])]}
     if name == "FeatureUnion":
         return {"transformer_list": [("standard", StandardScaler()), ("range", MinMaxScaler())]}
+    if name in ("GaussianRandomProjection", "SparseRandomProjection"):
+        return {"n_components": 3}
+    if name in ("CCA", "PLSCanonical", "PLSSVD"):
+        return {"n_components": 1}
+    if name == "MissingIndicator":
+        return {"features": "all"}
+    if name == "RadiusNeighborsClassifier":
+        return {"outlier_label": "most_frequent"}
     if name == "SparseCoder":
         return {"dictionary": np.eye(4)}
     wants = [

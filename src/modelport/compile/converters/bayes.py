@@ -17,7 +17,7 @@ from modelport.compile.converters.registry import (
     softmax,
     two_sides,
 )
-from modelport.compile.graph import NotConvertible, Tensor
+from modelport.compile.graph import Array, NotConvertible, Tensor
 
 
 def most_likely(scores: Tensor) -> Classified:
@@ -103,7 +103,8 @@ def mixture(estimator: Any, inputs: Columns) -> Tensor:
     centre = np.asarray(means)[:1]
     fixed = estimator._estimate_weighted_log_prob(centre)[0]
     own = [_squared_at(estimator, k, centre[0]) for k in range(len(means))]
-    return (x.graph.stack(scores) + (fixed + 0.5 * np.array(own))).argmax()
+    constant: Array = fixed + 0.5 * np.array(own)
+    return (x.graph.stack(scores) + constant).argmax()
 
 
 def _squared_at(estimator: Any, k: int, x: Any) -> float:

@@ -25,7 +25,8 @@ from modelport.compile.graph import Array, NotConvertible, Tensor
 def squared_distances(x: Tensor, points: Array) -> Tensor:
     """Records by points, as scikit-learn works it out: squares less twice the product, and not below zero."""
     points = np.asarray(points, dtype=np.float64)
-    apart = (x @ points.T) * -2.0 + (x * x).total(keep=True) + (points * points).sum(axis=1)
+    norms: Array = (points * points).sum(axis=1)
+    apart = (x @ points.T) * -2.0 + (x * x).total(keep=True) + norms
     return apart.clip(0.0, None)
 
 
@@ -252,11 +253,35 @@ def _is_stationary(kernel: Any) -> bool:
     return bool(kernel.is_stationary())
 
 
+NEAR_ZERO = (
+    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)
+FAR = (
+    (
+        *(2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1),
+        *(2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3),
+        1.23033935479799725e3,
+    ),
+    (
+        *(1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3),
+        *(3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
+    ),
+)
+"""Cody's rational approximations of the error function (1969), highest power first: numerators and denominators."""
+
+
 def error_function(x: Tensor) -> Tensor:
-    """By the rational approximation 7.1.26 of Abramowitz and Stegun, to 1.5e-7: ONNX Runtime has none in float64."""
-    size = x.apply("Abs")
-    t = 1.0 / (size * 0.3275911 + 1.0)
-    series = t * 0.0
-    for coefficient in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        series = (series + coefficient) * t
-    return x.apply("Sign") * (1.0 - series * (-(size * size)).apply("Exp"))
+    """In float64, which ONNX Runtime's own is not."""
+    size = x.apply("Abs").clip(None, 6.0)  # beyond, it is 1
+    square = size * size
+    inner = x * (_polynomial(NEAR_ZERO[0], square) / _polynomial(NEAR_ZERO[1], square))
+    rest = (-square).apply("Exp") * (_polynomial(FAR[0], size) / _polynomial(FAR[1], size))
+    return (size <= 0.46875).where(inner, x.apply("Sign") * (1.0 - rest))
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
+    total = x * coefficients[0] + coefficients[1]
+    for coefficient in coefficients[2:]:
+        total = total * x + coefficient
+    return total

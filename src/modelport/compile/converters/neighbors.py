@@ -163,7 +163,8 @@ def _by_centre(estimator: Any, inputs: Columns, centres: Array) -> Tensor:
     if centres.dtype == np.float32:
         x = x.rounded()
     centres = centres.astype(np.float64)
-    return (x @ (centres.T * -2.0) + (centres * centres).sum(axis=1)).argmin()
+    norms: Array = (centres * centres).sum(axis=1)
+    return (x @ (centres.T * -2.0) + norms).argmin()
 
 
 @regressor("Birch")
@@ -184,7 +185,8 @@ def _descend(node: Any, x: Tensor) -> Tensor:
     if node.left is None:
         return x.graph.repeat(np.asarray(float(node.label))).cast(np.int64)
     centres = np.vstack([node.left.center, node.right.center])
-    side = (x @ (centres.T * -2.0) + (centres * centres).sum(axis=1)).argmin()
+    norms: Array = (centres * centres).sum(axis=1)
+    side = (x @ (centres.T * -2.0) + norms).argmin()
     return side.equals(np.array(0)).where(_descend(node.left, x), _descend(node.right, x))
 
 

@@ -127,7 +127,7 @@ def interpolate(x: Tensor, at: Array, values: Array) -> Tensor:
     """`numpy.interp`: at equal points the last one counts; NaN stays NaN."""
     at, values = np.asarray(at, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if len(at) == 1:
-        return x * 0.0 + values[0]
+        return x * 0.0 + float(values[0])
     place = x.tall() >= at.reshape(1, -1)
     index = (place.cast(np.int64).total(1) - np.array(1)).cast(np.int64)
     last = len(at) - 1
