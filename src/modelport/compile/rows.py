@@ -29,7 +29,7 @@ class Budget:
     """How many rows of each kind."""
 
     sample: int = 3000
-    inside: int = 2000
+    inside: int = 3000
     scaled: int = 300
     thresholds: int = 2400
     gaps: int = 600

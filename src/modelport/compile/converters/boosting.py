@@ -10,6 +10,7 @@ import numpy as np
 from modelport.compile.columns import Columns, positions
 from modelport.compile.converters.registry import Classified, expit, softmax, two_sides
 from modelport.compile.graph import Tensor
+from modelport.compile.trees import MEMBER, Tree
 
 
 def coded_matrix(inputs: Columns, categories: Mapping[int, Sequence[Any]], part: str) -> Tensor:
@@ -34,6 +35,15 @@ def _codes(inputs: Columns, i: int, values: Sequence[Any]) -> Tensor:
     hits = x.tall().equals(np.array([float(v) for v in values]).reshape(1, -1)).as_float()
     place = (hits * np.arange(len(values), dtype=np.float64)).total()
     return (hits.total() > 0.0).where(place, np.nan)
+
+
+def note_trees(inputs: Columns, trees: Sequence[Tree], fields: Sequence[int] | None = None) -> None:
+    """Tell the thresholds of trees that see the inputs, or `fields` of them, in another form: rows are checked at each."""
+    for tree in trees:
+        inner = (tree.left >= 0) & (tree.mode != MEMBER)
+        seen = tree.feature[inner].astype(np.int64)
+        chosen = seen % inputs.width if fields is None else np.asarray(fields)[seen]
+        inputs.tensor.graph.note_splits(inputs.tensor, chosen, tree.threshold[inner])
 
 
 def binary_answer(positive: Tensor, threshold: float = 0.5) -> Classified:

@@ -65,19 +65,20 @@ def _raw(estimator: Any, inputs: Columns) -> Tensor:
     trees = model.get("oblivious_trees")
     if trees is None:
         raise NotConvertible(name, "its trees are not symmetric")
-    x = _without_gaps(inputs.numbers(name).rounded(), model["features_info"]["float_features"], inputs.width)
+    raw = inputs.numbers(name).rounded()
+    x = _without_gaps(raw, model["features_info"]["float_features"], inputs.width)
     scale, bias = model["scale_and_bias"]
     width = len(bias)
     depth = max((len(t["splits"] or ()) for t in trees), default=0)
     if depth == 0:
         total = x.graph.repeat(np.array([sum(t["leaf_values"][k] for t in trees) for k in range(width)]))
     else:
-        total = _looked_up(x, trees, model["features_info"]["float_features"], depth, width)
+        total = _looked_up(x, raw, trees, model["features_info"]["float_features"], depth, width)
     scores = total * float(scale) + np.asarray(bias, dtype=np.float64)
     return scores.reshape(-1) if width == 1 else scores
 
 
-def _looked_up(x: Tensor, trees: Any, features: Any, depth: int, width: int) -> Tensor:
+def _looked_up(x: Tensor, raw: Tensor, trees: Any, features: Any, depth: int, width: int) -> Tensor:
     place = {f["feature_index"]: f["flat_feature_index"] for f in features}
     columns = np.zeros((len(trees), depth), dtype=np.int64)
     borders = np.full((len(trees), depth), np.inf)
@@ -91,7 +92,7 @@ def _looked_up(x: Tensor, trees: Any, features: Any, depth: int, width: int) -> 
             borders[i, k] = np.float32(split["border"])
         starts.append(sum(len(t) for t in tables))
         tables.append(np.asarray(tree["leaf_values"], dtype=np.float64).reshape(-1, width))
-    x.graph.note_splits(x, columns[np.isfinite(borders)], borders[np.isfinite(borders)])
+    raw.graph.note_splits(raw, columns[np.isfinite(borders)], borders[np.isfinite(borders)])
     above = (x.columns(columns.ravel()) > borders.ravel()).as_float().reshape(-1, len(trees), depth)
     leaf = (above * 2.0 ** np.arange(depth)).total(2).cast(np.int64) + np.asarray(starts, dtype=np.int64)
     return x.graph.constant(np.concatenate(tables)).gather(leaf).in_order(1, len(trees))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelport.compile.columns import Columns, join
+from modelport.compile.converters.boosting import note_trees
 from modelport.compile.converters.registry import (
     Classes,
     Classified,
@@ -182,7 +183,9 @@ def _histogram_sum(estimator: Any, inputs: Columns) -> Tensor:
     predictors = [p for iteration in estimator._predictors for p in iteration]
     width = estimator.n_trees_per_iteration_
     values = [p.nodes["value"].reshape(-1, 1) for p in predictors]
-    each = tree_values(x, [_histogram_tree(p) for p in predictors], values).reshape(-1, len(predictors) // width, width)
+    trees = [_histogram_tree(p) for p in predictors]
+    note_trees(inputs, trees, _order(estimator, inputs))
+    each = tree_values(x, trees, values).reshape(-1, len(predictors) // width, width)
     first = x.graph.repeat(np.asarray(estimator._baseline_prediction).reshape(-1)).reshape(-1, 1, width)
     return x.graph.concat([first, each]).in_order(1, len(predictors) // width + 1)
 
@@ -199,6 +202,13 @@ def _preprocessed(estimator: Any, inputs: Columns) -> Columns:
         if len(_positions(chosen, inputs))
     ]
     return join(parts)
+
+
+def _order(estimator: Any, inputs: Columns) -> list[int]:
+    """Which input each column is that the trees see."""
+    if estimator._preprocessor is None:
+        return list(range(inputs.width))
+    return [i for _, _, chosen in estimator._preprocessor.transformers_ for i in _positions(chosen, inputs)]
 
 
 def _positions(chosen: Any, inputs: Columns) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelport.compile.columns import Columns
-from modelport.compile.converters.boosting import coded_matrix, logistic_answer, softmax_answer
+from modelport.compile.converters.boosting import coded_matrix, logistic_answer, note_trees, softmax_answer
 from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor
 from modelport.compile.graph import Array, NotConvertible, Tensor
 from modelport.compile.trees import LEQ, MEMBER, Tree, tree_values
@@ -81,6 +81,7 @@ class _Model:
         whole = (x.apply("Sign") * x.apply("Abs").apply("Floor")).clip(-1.0, 2.0**31)
         seen = g.concat([x.is_nan().where(0.0, x), _zero_is_gap(x), x, whole])
         trees = [_read_tree(t, self._fields) for t in self._trees]
+        note_trees(inputs, trees)
         each = tree_values(seen, trees, [_leaf_values(t).reshape(-1, 1) for t in self._trees])
         count = len(trees) // self.width
         total = each.reshape(-1, count, self.width).in_order(1, count)

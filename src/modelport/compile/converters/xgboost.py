@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelport.compile.columns import Columns
-from modelport.compile.converters.boosting import binary_answer, coded_matrix
+from modelport.compile.converters.boosting import binary_answer, coded_matrix, note_trees
 from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
 from modelport.compile.graph import NotConvertible, Tensor
 from modelport.compile.trees import LESS, MEMBER, Tree, tree_values
@@ -93,7 +93,9 @@ class _Model:
         leaves = [_leaf_values(t).reshape(-1, 1) for t in self._trees]
         if len(self._scales):
             leaves = [v * s for v, s in zip(leaves, self._scales, strict=False)]
-        each = tree_values(x, [_read_tree(t) for t in self._trees], leaves).reshape(-1, len(self._trees))
+        trees = [_read_tree(t) for t in self._trees]
+        note_trees(inputs, trees)
+        each = tree_values(x, trees, leaves).reshape(-1, len(self._trees))
         sums = []
         for output in range(self.width):
             own = [i for i, o in enumerate(self._outputs) if o == output]
