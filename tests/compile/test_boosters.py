@@ -50,7 +50,7 @@ def test_classifiers_agree_with_gaps(case: str, classes: int, tmp_path: Path) ->
 def test_regressors_agree_with_gaps(case: str, tmp_path: Path) -> None:
     inputs, values = diabetes()
     made = compiled(REGRESSORS[case].fit(with_gaps(inputs), values), tmp_path, with_gaps(inputs))
-    assert made.report.kinds["at a split threshold"] > 100
+    assert made.report.kinds["at a split threshold"] > 30
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from modelport.compile.compiled import CompiledModel
+from modelport.compile.compiler import compile_model
 from modelport.compile.rows import around
-from tests.compile.originals import compiled, diabetes, iris, original, people, to_records, with_gaps
+from tests.compile.originals import SMALL, compiled, diabetes, iris, original, people, to_records, with_gaps
 from tests.house.source import ROOT
 
 NAMES = np.array(["setosa", "versicolor", "virginica"])
@@ -39,7 +41,7 @@ def music() -> tuple[Any, Any]:
 
 def test_a_forest_gives_the_same_bits_at_every_exact_tie_of_the_music_data(tmp_path: Path) -> None:
     inputs, genres = music()
-    forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(inputs[::4], genres[::4])
+    forest = RandomForestClassifier(10, random_state=0).fit(inputs[::4], genres[::4])
     made = compiled(forest, tmp_path, inputs)
     assert made.report.kinds.get("tied votes", 0) > 0, "the check found no tie"
     table = forest.predict_proba(inputs)
@@ -50,10 +52,11 @@ def test_a_forest_gives_the_same_bits_at_every_exact_tie_of_the_music_data(tmp_p
 
 def test_two_trees_that_disagree_are_a_tie_and_the_first_class_wins(tmp_path: Path) -> None:
     inputs, labels = iris()
-    forest = RandomForestClassifier(2, random_state=3).fit(inputs[:100], labels[:100] > 0)
+    forest = RandomForestClassifier(2, random_state=3).fit(inputs, labels == 1)
     made = compiled(forest, tmp_path, inputs)
     tied = inputs[(forest.predict_proba(inputs) == 0.5).all(axis=1)]
-    assert len(tied) or made.report.kinds["tied votes"]
+    assert len(tied)
+    assert made.report.kinds["tied votes"] > 0
     assert all(a["prediction"] is False for a in made.predict(to_records(tied) or []))
 
 
@@ -106,12 +109,8 @@ def test_histogram_boosting_with_categories_gaps_and_unseen_values(kind: Any, tm
     sample = to_records(table)
     table["city"] = table["city"].astype("category")
     model = kind(categorical_features="from_dtype", max_iter=10, min_samples_leaf=3).fit(table, table["age"] // 25)
-    from modelport.compile.compiled import CompiledModel
-    from modelport.compile.compiler import compile_model
-    from tests.compile.originals import SMALL
-
     made = compile_model(original(model, tmp_path), sample, SMALL)
     assert isinstance(made, CompiledModel), made.reason
-    assert made.report.kinds["at a split threshold"] > 50
+    assert made.report.kinds["at a split threshold"] > 20
     assert made.report.kinds["missing values"] > 50
     assert made.report.kinds["categories"] > 5

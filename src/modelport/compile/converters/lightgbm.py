@@ -16,7 +16,7 @@ from modelport.compile.trees import LEQ, MEMBER, Tree, tree_values
 IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg", "custom")
 EXPONENTIAL = ("poisson", "gamma", "tweedie")
 ZERO = 1.0000000180025095e-35
-"""Nearer to zero than this is zero."""
+"""No further from zero than this is zero: such cells are left out before a tree sees them."""
 
 
 @classifier("LGBMClassifier")
@@ -77,19 +77,16 @@ class _Model:
     def raw(self, inputs: Columns) -> Tensor:
         """Records by outputs, added up tree by tree."""
         x = coded_matrix(inputs, self._categories, self._name)
+        x = (x.apply("Abs") <= ZERO).where(0.0, x)
         g = x.graph
         whole = (x.apply("Sign") * x.apply("Abs").apply("Floor")).clip(-1.0, 2.0**31)
-        seen = g.concat([x.is_nan().where(0.0, x), _zero_is_gap(x), x, whole])
+        seen = g.concat([x.is_nan().where(0.0, x), x.equals(0.0).where(np.nan, x), x, whole])
         trees = [_read_tree(t, self._fields) for t in self._trees]
         note_trees(inputs, trees)
         each = tree_values(seen, trees, [_leaf_values(t).reshape(-1, 1) for t in self._trees])
         count = len(trees) // self.width
         total = each.reshape(-1, count, self.width).in_order(1, count)
         return total / float(count) if self._average else total
-
-
-def _zero_is_gap(x: Tensor) -> Tensor:
-    return (x.apply("Abs") <= ZERO).where(np.nan, x)
 
 
 def _leaf_values(tree: Mapping[str, str]) -> Array:
