@@ -15,8 +15,8 @@ from modelport.compile.compiled import FORMAT, CompiledModel, Facts
 from modelport.compile.converters import classify, name_of, predict
 from modelport.compile.converters.registry import Classified
 from modelport.compile.feed import LABELS, PROBABILITIES, VALUES, Feed
-from modelport.compile.graph import Array, Graph, NotConvertible, Tensor
-from modelport.compile.parity import Expected, Mismatch, Predict, Report, ask, compare
+from modelport.compile.graph import Graph, NotConvertible, Tensor
+from modelport.compile.parity import Expected, Predict, Report, ask, compare
 from modelport.compile.rows import USUAL, Budget, RowMaker
 from modelport.kernel.signature import Kind, Signature, Task
 from modelport.kernel.values import Record
@@ -27,6 +27,10 @@ ORIGINAL_LIMIT_S = 20.0
 
 FEWEST_ROWS = 100
 """Parity on fewer rows than this proves nothing."""
+
+
+TOO_SLOW = 2.0
+"""A compiled form may take this times the original's time for one row, for what it saves in memory and at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,11 @@ def _checked(
         return _differs(original, report)
     if report.rows < FEWEST_ROWS:
         return NotCompiled(f"only {report.rows} rows could be checked: {report}", "", report)
+    if report.row_us_after > TOO_SLOW * report.row_us_before:
+        times = f"{report.row_us_before:.0f} µs before, {report.row_us_after:.0f} µs after"
+        return NotCompiled(
+            f"{name_of(original.estimator)}: compiled it would be slower, {times} for one row", "", report
+        )
     return compiled.with_report(report)
 
 
@@ -268,6 +277,3 @@ def _row_us(predict: Predict, records: Sequence[Record]) -> float:
         predict([record])
         times.append((time.perf_counter() - start) * 1e6)
     return float(np.median(times)) if times else 0.0
-
-
-__all__ = ["Array", "Mismatch", "NotCompiled", "Original", "compile_model", "parts_of"]

@@ -207,9 +207,10 @@ class RowMaker:
 
 def around(cut: float) -> list[float]:
     """A threshold, the next numbers on both sides of it in either precision, and the float64 where rounding to float32 turns."""
-    here = np.float32(cut)
-    low = here if float(here) <= cut else np.nextafter(here, np.float32(-np.inf))
-    high = np.nextafter(low, np.float32(np.inf))
+    with np.errstate(over="ignore"):  # next to the greatest float32 comes infinity
+        here = np.float32(cut)
+        low = here if float(here) <= cut else np.nextafter(here, np.float32(-np.inf))
+        high = np.nextafter(low, np.float32(np.inf))
     middle = (float(low) + float(high)) / 2
     return [
         *(cut, math.nextafter(cut, -math.inf), math.nextafter(cut, math.inf)),
