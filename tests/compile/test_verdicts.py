@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,17 @@ def test_a_damaged_folder_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"")
     with pytest.raises(ArtifactError, match="compile it again"):
         open_compiled(tmp_path)
+
+
+def test_what_was_checked_with_another_runtime_is_refused(tmp_path: Path) -> None:
+    """ONNX Runtime 1.23 runs the same graphs and gives other answers."""
+    inputs, labels = iris()
+    compiled(RandomForestClassifier(3, random_state=0).fit(inputs, labels), tmp_path, inputs).save(
+        tmp_path / "compiled"
+    )
+    facts = tmp_path / "compiled" / "compiled.json"
+    text = facts.read_text()
+    facts.write_text(text.replace(f'"runtime":"{version("onnxruntime")}"', '"runtime":"1.23.2"'))
+    assert facts.read_text() != text
+    with pytest.raises(ArtifactError, match=r"checked with ONNX Runtime 1\.23\.2"):
+        open_compiled(tmp_path / "compiled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What lies beside the graph."""
+    """What lies beside the graph. `runtime` is the version of ONNX Runtime with which it was checked."""
 
     format: int
     signature: Signature
@@ -32,6 +33,7 @@ class Facts:
     outputs: tuple[str, ...]
     report: Report
     float_labels: bool = False
+    runtime: str = ""
 
 
 class CompiledModel:
@@ -62,11 +64,13 @@ class CompiledModel:
         """Write `model.onnx` and `compiled.json`; the second last, so that a folder that has it is whole."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL).write_bytes(self._graph)
-        (folder / FACTS).write_bytes(msgspec.json.encode(self._facts))
+        facts = replace(self._facts, runtime=_runtime_version())
+        (folder / FACTS).write_bytes(msgspec.json.encode(facts))
 
 
 def open_compiled(folder: Path) -> CompiledModel:
-    """Read what `save` wrote. Raises ArtifactError where the folder is damaged or of another format."""
+    """Read what `save` wrote. Raises ArtifactError where the folder is damaged, or was written by another version of Modelport's
+    format or checked with another ONNX Runtime: then it is to be compiled again."""
     try:
         text, graph = (folder / FACTS).read_bytes(), (folder / MODEL).read_bytes()
         facts = msgspec.json.decode(text, type=Facts)
@@ -74,7 +78,22 @@ def open_compiled(folder: Path) -> CompiledModel:
         raise ArtifactError(f"{folder} holds no compiled model: {error}; compile it again") from None
     if facts.format != FORMAT:
         raise ArtifactError(f"{folder} is of format {facts.format}, this version reads {FORMAT}; compile it again")
+    if facts.runtime != _runtime_version():
+        raise ArtifactError(
+            f"{folder} was checked with ONNX Runtime {facts.runtime}, {_runtime_version()} is installed, whose answers may differ; "
+            "compile it again"
+        )
     return CompiledModel(graph, facts)
+
+
+def _runtime_version() -> str:
+    """Parity holds for the runtime that was asked: 1.21 to 1.23 accept the same graphs and round their thresholds."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return "none"
 
 
 def _open_session(graph: bytes) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 OPSET, ML_OPSET = 21, 5
-"""Opset 5 of ai.onnx.ml is the first whose trees compare in float64. ONNX Runtime reads both since 1.20."""
+"""Opset 5 of ai.onnx.ml is the first whose trees compare in float64. ONNX Runtime does it right since 1.24; from 1.21 on it
+accepts such trees, and rounds their thresholds."""
 
 IR_VERSION = 10
 
