@@ -14,7 +14,7 @@ from modelport.compile.compiler import Original, compile_model
 from modelport.compile.rows import Budget
 from modelport.kernel.ports import Hints
 
-SMALL = Budget(sample=400, inside=400, scaled=60, thresholds=420, gaps=120, categories=120, ties=120)
+SMALL = Budget(sample=400, inside=400, scaled=60, thresholds=420, gaps=120, categories=120, ties=120, searched=800)
 
 
 def original(estimator: Any, folder: Path, **hints: Any) -> Original:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelport.compile.parity import Expected, Predict, Row, ask
-from modelport.compile.rows import RowMaker
+from modelport.compile.rows import Budget, RowMaker
 from modelport.kernel.signature import NUMERIC, Field, Kind
 from modelport.kernel.values import Record
 
-SEARCHED = 4000
 PAIRS = 48
 FINE, COARSE = 70, 22
 """How often the way between two rows is halved: down to neighbouring numbers for models that only compare; to a few parts in a
@@ -18,14 +17,14 @@ million for those that add and multiply, where the last digit depends on the ord
 
 
 def boundary_rows(
-    predict: Predict, maker: RowMaker, fields: Sequence[Field], exact: bool, count: int, limit_s: float
+    predict: Predict, maker: RowMaker, fields: Sequence[Field], exact: bool, budget: Budget, limit_s: float
 ) -> list[Row]:
     """Ties, and rows on both sides of changes of the answer."""
-    searched = ask(predict, [("searched", r) for r in maker.inside(SEARCHED)], limit_s / 2)
+    searched = ask(predict, [("searched", r) for r in maker.inside(budget.searched)], limit_s / 2)
     ties: list[Row] = [("tied votes", r) for (_, r), a in zip(searched.rows, searched.answers, strict=True) if _tied(a)]
     halving = _Halving(predict, fields, FINE if exact else COARSE)
     edges = halving.between(_pairs(searched), limit_s / 2)
-    return [*ties[:count], *edges]
+    return [*ties[: budget.ties], *edges]
 
 
 def _tied(answer: Any) -> bool:

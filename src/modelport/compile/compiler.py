@@ -236,7 +236,7 @@ def _checked(
         maker,
         original.signature.inputs,
         _only_compares(original.estimator),
-        budget.ties,
+        budget,
         limit_s * 0.3,
     )
     expected = ask(original.predict, edges, limit_s * 0.1, expected)

@@ -26,7 +26,7 @@ UNSEEN_NUMBERS = (-1, 977, 12345)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many rows of each kind."""
+    """How many rows of each kind; `searched` are drawn to find ties and boundaries, and not compared themselves."""
 
     sample: int = 3000
     inside: int = 3000
@@ -35,6 +35,7 @@ class Budget:
     gaps: int = 600
     categories: int = 600
     ties: int = 600
+    searched: int = 4000
 
 
 @dataclass(slots=True)
