@@ -177,3 +177,13 @@ def test_what_was_checked_with_another_runtime_is_refused(tmp_path: Path) -> Non
     assert facts.read_text() != text
     with pytest.raises(ArtifactError, match=r"checked with ONNX Runtime 1\.23\.2"):
         open_compiled(tmp_path / "compiled")
+
+
+def test_a_record_that_overflows_inside_is_refused_as_the_original_does(tmp_path: Path) -> None:
+    inputs, labels = iris()
+    model = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0)).fit(inputs * 1e-3, labels)
+    made = compiled(model, tmp_path)
+    assert made.report.excluded > 0
+    assert made.report.refused_alike == made.report.excluded
+    with pytest.raises(ValueError, match="too large for float32"):
+        made.predict([(1.0, 1.0, 1.0, 1.0), (3e38, 1.0, 1.0, 1.0)])

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from modelport.compile.feed import Feed, answers
+from modelport.compile.feed import REFUSED, Feed, answers
 from modelport.compile.parity import Report
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.ports import Cost
@@ -48,11 +48,14 @@ class CompiledModel:
         self.cost = Cost(bytes=len(graph), compiled=True, releases_gil=True)
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
-        """Answer every record, in order."""
+        """Answer every record, in order. Raises ValueError where the original raises on one of them."""
         return answers(self.signature, self._run(self._feed(records)), self._facts.float_labels)
 
     def _run(self, matrix: np.ndarray[Any, Any]) -> dict[str, Any]:
-        return dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))
+        given = dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))
+        if REFUSED in given and given.pop(REFUSED).any():
+            raise ValueError("a step of the model makes numbers of this record that are too large for float32")
+        return given
 
     def with_report(self, report: Report) -> CompiledModel:
         """The same model, once it is known how it compares."""

@@ -14,7 +14,7 @@ from modelport.compile.columns import Columns, is_gap
 from modelport.compile.compiled import FORMAT, CompiledModel, Facts
 from modelport.compile.converters import classify, name_of, predict
 from modelport.compile.converters.registry import Classified
-from modelport.compile.feed import LABELS, PROBABILITIES, VALUES, Feed
+from modelport.compile.feed import LABELS, PROBABILITIES, REFUSED, VALUES, Feed
 from modelport.compile.graph import Graph, NotConvertible, Tensor
 from modelport.compile.parity import Expected, Predict, Report, ask, compare
 from modelport.compile.rows import USUAL, Budget, RowMaker
@@ -119,6 +119,9 @@ def _convert(original: Original) -> tuple[Graph, _Converted]:
         tensors = _class_outputs(original, made if isinstance(made, list) else [made])
     else:
         tensors = {VALUES: predict(original.estimator, columns)}
+    refused = graph.refused()
+    if refused is not None:
+        tensors[REFUSED] = refused
     return graph, _Converted(Feed(len(fields), tables), tensors)
 
 

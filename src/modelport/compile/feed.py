@@ -13,6 +13,8 @@ from modelport.kernel.signature import Kind, Output, Signature
 from modelport.kernel.values import Record
 
 Array = np.ndarray[Any, Any]
+REFUSED = "refused"
+"""An output where there is something to refuse: by record, whether the original raises."""
 LABELS, PROBABILITIES, VALUES = "labels", "probabilities", "values"
 """The outputs of a compiled graph: positions of classes by output, tables of probabilities (with a number appended where there
 are several outputs), or the values themselves."""

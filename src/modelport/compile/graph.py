@@ -174,6 +174,22 @@ class Graph:
         self._count = 0
         self._fields: dict[str, Array] = {"records": np.arange(width)}
         self.splits: dict[int, list[Array]] = {}
+        self._refused: list[Tensor] = []
+
+    def for_trees(self, x: Tensor) -> Tensor:
+        """Rounded to float32, as scikit-learn's trees see it. What an earlier step made too large for that is refused, as there;
+        fields as they were sent always fit."""
+        if x.name not in self._fields:
+            infinite = x.cast(np.float32).apply("IsInf").as_float()
+            self._refused.append(infinite.reduce("Max", 1) > 0.0)
+        return x.rounded()
+
+    def refused(self) -> Tensor | None:
+        """By record, whether the original refuses it; None where it refuses none."""
+        found = self._refused[0] if self._refused else None
+        for more in self._refused[1:]:
+            found = self.op("Or", found, more) if found is not None else more
+        return found
 
     def note_splits(self, x: Tensor, feature: Array, threshold: Array) -> None:
         """Keep the thresholds of trees that see fields of the records as they were sent: rows are checked on both sides of each."""

@@ -42,7 +42,8 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared. `excluded` counts rows that the original itself refuses; `kinds` are the rows by kind.
+    """What was compared. `excluded` counts rows that the original itself refuses, `refused_alike` those of them that the
+    compiled form refuses, too; `kinds` are the rows by kind.
 
     The worst differences are those of rows that agree. `row_us_before` and `row_us_after` are microseconds for one record.
     """
@@ -50,6 +51,7 @@ class Report:
     rows: int = 0
     agreed: int = 0
     excluded: int = 0
+    refused_alike: int = 0
     why_excluded: str = ""
     cut_short: bool = False
     kinds: Mapping[str, int] = field(default_factory=dict)
@@ -143,6 +145,7 @@ def compare(expected: Expected, predict: Predict, usual: Sequence[str] = ()) -> 
         rows=len(expected.rows),
         agreed=agreed - (alone is not None),
         excluded=len(expected.refused),
+        refused_alike=sum(isinstance(_answers(predict, [record])[0], str) for (_, record), _ in expected.refused),
         why_excluded=expected.refused[0][1] if expected.refused else "",
         cut_short=expected.cut_short,
         kinds=dict(Counter(kind for kind, _ in expected.rows)),

@@ -86,7 +86,7 @@ def adaptive_classes(estimator: Any, inputs: Columns) -> Classified:
             gain[place[np.argmax(m.tree_.value[:, 0, :], axis=1)]]
             for m, gain, place in zip(members, gains, places, strict=True)
         ]
-        each = tree_values(inputs.numbers(name_of(estimator)).rounded(), trees, values)
+        each = tree_values(inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator))), trees, values)
     else:
         g = inputs.tensor.graph
         votes = [

@@ -39,7 +39,7 @@ def tables_of(estimators: Sequence[Any], x: Tensor, features: Sequence[Sequence[
     """What trees of one output answer: records by trees by values. They see their inputs in float32."""
     chosen = features if features is not None else [None] * len(estimators)
     trees = [read_tree(e, f) for e, f in zip(estimators, chosen, strict=True)]
-    return tree_values(x.rounded(), trees, [e.tree_.value[:, 0, :] for e in estimators])
+    return tree_values(x.graph.for_trees(x), trees, [e.tree_.value[:, 0, :] for e in estimators])
 
 
 def _proportions(estimator: Any, output: int) -> Array:
@@ -58,7 +58,7 @@ def _proportions(estimator: Any, output: int) -> Array:
 def averaged_classes(estimator: Any, inputs: Columns) -> Classes:
     """The mean of the trees' probabilities, added up in the trees' order, and the first of the greatest."""
     members = [estimator] if name_of(estimator) in TREES else estimator.estimators_
-    x = inputs.numbers(name_of(estimator)).rounded()
+    x = inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator)))
     leaves = leaf_numbers(x, [read_tree(m) for m in members])
     outputs = []
     for output in range(estimator.n_outputs_):
@@ -73,7 +73,7 @@ def averaged_classes(estimator: Any, inputs: Columns) -> Classes:
 def averaged_values(estimator: Any, inputs: Columns) -> Tensor:
     """The mean of the trees."""
     members = [estimator] if name_of(estimator) in TREES else estimator.estimators_
-    x = inputs.numbers(name_of(estimator)).rounded()
+    x = inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator)))
     values = [m.tree_.value[:, :, 0] for m in members]
     mean = tree_values(x, [read_tree(m) for m in members], values).in_order(1, len(members)) / float(len(members))
     return mean.reshape(-1) if estimator.n_outputs_ == 1 else mean
@@ -82,7 +82,7 @@ def averaged_values(estimator: Any, inputs: Columns) -> Tensor:
 @transformer("RandomTreesEmbedding")
 def embedded(estimator: Any, inputs: Columns) -> Columns:
     """Which leaf of each tree, one-hot."""
-    x = inputs.numbers(name_of(estimator)).rounded()
+    x = inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator)))
     trees = [read_tree(m) for m in estimator.estimators_]
     leaves = leaf_numbers(x, trees)
     starts = np.cumsum([0, *(len(t.leaves) for t in trees)])
@@ -98,7 +98,7 @@ def isolated(estimator: Any, inputs: Columns) -> Tensor:
     """-1 where the paths are short: the score is 2 to the power of minus their mean length over the expected one."""
     from sklearn.ensemble._iforest import _average_path_length
 
-    x = inputs.numbers(name_of(estimator)).rounded()
+    x = inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator)))
     members = estimator.estimators_
     subsets = estimator.estimators_features_
     lengths = [
@@ -129,7 +129,7 @@ def boosted_values(estimator: Any, inputs: Columns) -> Tensor:
 
 def _raw_sum(estimator: Any, inputs: Columns) -> Tensor:
     """Beginning with the initial model, each stage adds its tree's value times the learning rate."""
-    x = inputs.numbers(name_of(estimator)).rounded()
+    x = inputs.tensor.graph.for_trees(inputs.numbers(name_of(estimator)))
     stages, width = estimator.estimators_.shape
     members = list(estimator.estimators_.ravel())
     values = [m.tree_.value[:, :, 0] * estimator.learning_rate for m in members]
