@@ -171,7 +171,7 @@ def page(found: list[dict[str, Any]], versions: dict[str, str]) -> str:
 def line(r: dict[str, Any]) -> str:
     """One row of a table."""
     rows = f"{r['agreed']:,} of {r['rows']:,}" if "rows" in r else ""
-    reason = "" if r["compiled"] else r["reason"].replace("|", "\\|").replace("<", "&lt;")[:240]
+    reason = "" if r["compiled"] else " ".join(r["reason"].split()).replace("|", "\\|").replace("<", "&lt;")[:240]
     return f"| {r['name']} | {'yes' if r['compiled'] else 'no'} | {rows} | {reason} |\n"
 
 
