@@ -1,0 +1,112 @@
+"""A compiled model: what it is saved as, and how it is run. Needs NumPy and ONNX Runtime, and no training library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelport.compile.feed import REFUSED, Feed, answers
+from modelport.compile.parity import Report
+from modelport.errors import ArtifactError, MissingExtra
+from modelport.kernel.ports import Cost
+from modelport.kernel.signature import Signature
+from modelport.kernel.values import Record
+
+MODEL, FACTS = "model.onnx", "compiled.json"
+FORMAT = 1
+"""Of the folder. A folder of another format is compiled anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What lies beside the graph. `runtime` is the version of ONNX Runtime with which it was checked."""
+
+    format: int
+    signature: Signature
+    feed: Feed
+    outputs: tuple[str, ...]
+    report: Report
+    float_labels: bool = False
+    runtime: str = ""
+
+
+class CompiledModel:
+    """Takes the records that the original takes and gives the answers that it gives."""
+
+    def __init__(self, graph: bytes, facts: Facts) -> None:
+        self._graph, self._facts = graph, facts
+        self._session = _open_session(graph)
+        self._feed, self._outputs = facts.feed.reader(), list(facts.outputs)
+        self.signature = facts.signature
+        self.report = facts.report
+        self.cost = Cost(bytes=len(graph), compiled=True, releases_gil=True)
+
+    def predict(self, records: Sequence[Record]) -> list[Any]:
+        """Answer every record, in order. Raises ValueError where the original raises on one of them."""
+        return answers(self.signature, self._run(self._feed(records)), self._facts.float_labels)
+
+    def _run(self, matrix: np.ndarray[Any, Any]) -> dict[str, Any]:
+        given = dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))
+        if REFUSED in given and given.pop(REFUSED).any():
+            raise ValueError("a step of the model makes numbers of this record that are too large for float32")
+        return given
+
+    def with_report(self, report: Report) -> CompiledModel:
+        """The same model, once it is known how it compares."""
+        self._facts = replace(self._facts, report=report)
+        self.report = report
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write `model.onnx` and `compiled.json`; the second last, so that a folder that has it is whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MODEL).write_bytes(self._graph)
+        facts = replace(self._facts, runtime=_runtime_version())
+        (folder / FACTS).write_bytes(msgspec.json.encode(facts))
+
+
+def open_compiled(folder: Path) -> CompiledModel:
+    """Read what `save` wrote. Raises ArtifactError where the folder is damaged, or was written by another version of Modelport's
+    format or checked with another ONNX Runtime: then it is to be compiled again."""
+    try:
+        text, graph = (folder / FACTS).read_bytes(), (folder / MODEL).read_bytes()
+        facts = msgspec.json.decode(text, type=Facts)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ArtifactError(f"{folder} holds no compiled model: {error}; compile it again") from None
+    if facts.format != FORMAT:
+        raise ArtifactError(f"{folder} is of format {facts.format}, this version reads {FORMAT}; compile it again")
+    if facts.runtime != _runtime_version():
+        raise ArtifactError(
+            f"{folder} was checked with ONNX Runtime {facts.runtime}, {_runtime_version()} is installed, whose answers may differ; "
+            "compile it again"
+        )
+    return CompiledModel(graph, facts)
+
+
+def _runtime_version() -> str:
+    """Parity holds for the runtime that was asked: 1.21 to 1.23 accept the same graphs and round their thresholds."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return "none"
+
+
+def _open_session(graph: bytes) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise MissingExtra("a compiled model", "onnx") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # requests are the parallelism
+    options.log_severity_level = 4  # what goes wrong in a call is raised, too
+    # beyond basic, scales are fused into float64 products as float32, which moves probabilities by 1e-8
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
