@@ -91,8 +91,9 @@ class OnnxModel:
         walkable = table and not any(f.nullable for f in fields)  # null cannot be compared
         self._tree = compile_tree(path, len(fields), self._answer_table) if walkable else None
 
-    def _answer_table(self, rows: np.ndarray[Any, Any]) -> list[Any]:
-        return self._answer(self._session.run(self._output_names, {self._session.get_inputs()[0].name: rows}))
+    def _answer_table(self, rows: Sequence[Record]) -> list[Any]:
+        table = np.array(rows, dtype=np.float32)
+        return self._answer(self._session.run(self._output_names, {self._session.get_inputs()[0].name: table}))
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """One run for all records, or one per record where the model has a fixed batch size."""
