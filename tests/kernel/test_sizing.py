@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport.kernel.cost import CostModel
-from modelport.kernel.sizing import EXPLORE_EVERY, BatchSizer
+from modelport.kernel.sizing import EXPLORE_EVERY, EXPLORE_ROWS, BatchSizer
 
 CLIENTS = 32
 
@@ -54,9 +54,22 @@ def test_a_batch_leaves_half_of_the_target_to_the_wait_for_the_one_before() -> N
     assert sorted(found[50:])[len(found[50:]) // 2] == pytest.approx(9, abs=1)
 
 
-def test_one_batch_in_many_is_cut_at_full_size_to_find_out_what_has_changed() -> None:
+def test_one_batch_in_many_has_a_few_rows_to_find_out_what_has_changed() -> None:
     found = sizes(lambda rows: 0.01 * rows, 0, 3 * EXPLORE_EVERY)
-    assert found[EXPLORE_EVERY:].count(CLIENTS) >= 2
+    assert found[EXPLORE_EVERY - 10 :].count(EXPLORE_ROWS) >= 2
+    assert max(found[20:]) == EXPLORE_ROWS  # nobody waits for a full batch that does not pay
+
+
+def test_a_model_that_begins_to_gain_by_batches_gets_them() -> None:
+    changed = 600
+    seen = []
+
+    def cost_of(rows: int) -> float:
+        seen.append(rows)
+        return 0.01 * rows if len(seen) < changed else 0.01 + 0.0001 * rows
+
+    found = sizes(cost_of, 0, changed + 4 * EXPLORE_EVERY)
+    assert found[-20:] == [CLIENTS] * 20
 
 
 def test_a_model_that_takes_one_record_at_a_time_is_given_no_more() -> None:

@@ -12,8 +12,8 @@ WORTH = 1.1
 ENOUGH = 5
 """Batches to see before anything is concluded: 1, 2, 4, 8 and 16 rows under load. The first one is often slow."""
 
-EXPLORE_EVERY = 256
-"""One batch in so many is cut at full size, so that a model that has changed its ways is found out."""
+EXPLORE_EVERY, EXPLORE_ROWS = 256, 8
+"""One batch in so many has so many rows all the same, so that a model that has changed its ways is found out."""
 
 
 @dataclass(slots=True)
@@ -32,15 +32,11 @@ class BatchSizer:
         self.batches += 1
         if self.max_rows == 1:
             return 1
-        most = min(
-            self.max_rows, 2 * cost.most_rows or 1
-        )  # twice what was tried: a size that does not pay costs little
-        if self.batches % EXPLORE_EVERY == 0:
-            return most
-        if cost.observations >= ENOUGH and not cost.tells_apart:  # always the same size so far: try another
-            return 1 if cost.mean_rows > 1 else most
+        most = min(self.max_rows, 2 * cost.most_rows or 1)  # by doubling: a size that does not pay has cost little
+        if cost.observations >= ENOUGH and not cost.tells_apart:  # always the same size of late: try another
+            return 1 if cost.mean_rows > 1 else min(most, EXPLORE_ROWS)
         if not self.pays(cost):
-            return 1
+            return min(most, EXPLORE_ROWS) if self.batches % EXPLORE_EVERY == 0 else 1
         return most if self.target_s is None else cost.rows_within(self._batch_s(cost, self.target_s), most)
 
     def _batch_s(self, cost: CostModel, target_s: float) -> float:
