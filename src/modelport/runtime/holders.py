@@ -85,8 +85,10 @@ class HolderGroup:
         return self.start(next(slot for slot in self.slots if slot not in used))
 
     def on_ready(self, child: Child, description: dict[str, Any]) -> None:
-        """A holder has loaded: it serves at once if nobody does."""
+        """A holder has loaded: it serves at once if nobody does. One that was asked to leave meanwhile does not."""
         child.ready, child.description = True, description
+        if child is not self.standby:
+            return
         self.failures = 0
         if self.active is None:
             self._promote()
