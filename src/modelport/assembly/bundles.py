@@ -1,0 +1,238 @@
+"""Building bundles, opening them, and verifying that they are what they were."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import modelport
+from modelport.artifacts.bundle import (
+    COMPILED,
+    FORMAT,
+    GOLDEN,
+    MEASURED,
+    ORIGINAL,
+    PROFILE,
+    Bundle,
+    GoldenCase,
+    Manifest,
+    check_files,
+    list_files,
+    read_bundle,
+    write_manifest,
+)
+from modelport.artifacts.override import override_path
+from modelport.artifacts.sample import profile_sample, read_records
+from modelport.assembly.artifacts import load_artifact
+from modelport.compilation.cache import runtime_version
+from modelport.config import ServeOptions
+from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
+from modelport.kernel.ports import Model
+from modelport.kernel.signature import Kind, example_value
+from modelport.kernel.values import Record
+
+GOLDEN_CASES = 100
+SAMPLE_ROWS = 20_000
+LIBRARIES = (
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "pandas",
+    "joblib",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "onnxruntime",
+    "torch",
+)
+"""Whose versions a bundle records, where they are installed."""
+
+
+# -- building ------------------------------------------------------------------------------------------------------
+
+
+def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = False) -> Bundle:
+    """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
+    if out.exists() and not force:
+        raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
+    if not source.is_file():
+        raise ArtifactError(
+            f"the model file {source} does not exist" if not source.exists() else f"{source} is no file"
+        )
+    model, notes = load_artifact(source, options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        _fill(draft, source, out.stem, model, notes, options)
+        draft.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_bundle(out)
+
+
+def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
+    (draft / ORIGINAL).mkdir()
+    shutil.copyfile(source, draft / ORIGINAL / source.name)
+    override = override_path(source)
+    if override is not None:
+        shutil.copyfile(override, draft / ORIGINAL / override.name)
+    sample = read_records(options.data, model.signature.inputs, SAMPLE_ROWS) if options.data else []
+    why, measured = _compile(model, sample, draft / COMPILED, options)
+    _write(draft / GOLDEN, list(golden_cases(model, sample)))
+    _write(draft / PROFILE, profile_sample(options.data) if options.data else {})
+    _write(draft / MEASURED, measured)
+    compiled = not why
+    manifest = Manifest(
+        format=FORMAT,
+        name=options.name or stem,
+        built_by=f"modelport {modelport.__version__}",
+        original=f"{ORIGINAL}/{source.name}",
+        signature=model.signature,
+        files=list_files(draft),
+        compiled=compiled,
+        not_compiled_because=why,
+        runtime=runtime_version() if compiled else "",
+        target=options.target,
+        features=options.features or (),
+        notes=tuple(notes),
+        environment=environment(),
+    )
+    write_manifest(draft, manifest)
+
+
+def _compile(model: Model, sample: Sequence[Record], folder: Path, options: ServeOptions) -> tuple[str, dict[str, Any]]:
+    """Why there is no compiled form, empty where there is one; and what was measured."""
+    why = _reason_not_to(model, options)
+    if not why:
+        from modelport.compilation.compiler import NotCompiled, Original, compile_model
+
+        made = compile_model(Original(model.estimator, model.signature, model.predict), sample)  # type: ignore[attr-defined]
+        if not isinstance(made, NotCompiled):
+            made.without_report().save(folder)
+            return "", report_facts(made.report)
+        why = made.reason
+    if options.require_compiled:
+        raise NotCompiledError(f"--require-compiled: {why}")
+    return why, {}
+
+
+def _reason_not_to(model: Model, options: ServeOptions) -> str:
+    if options.no_compile:
+        return "as configured (--no-compile)"
+    if not hasattr(model, "estimator"):
+        return "compiled already" if model.cost.compiled else "models of this kind are not compiled"
+    return "" if runtime_version() else "ONNX Runtime is not installed: pip install 'modelport[compile]'"
+
+
+def report_facts(report: Any) -> dict[str, Any]:
+    """What is told of a comparison."""
+    return {
+        "parity": {"rows": report.rows, "equal": report.agreed, "left_out": report.excluded},
+        "record_microseconds": {"original": report.row_us_before, "compiled": report.row_us_after},
+    }
+
+
+def golden_cases(model: Model, sample: Sequence[Record]) -> Iterator[GoldenCase]:
+    """Records with the original's answers: the example, rows of the data and made ones; what it refuses is left out."""
+    wanted = GOLDEN_CASES * 4 // 5 if sample else 0
+    spread = [sample[i * len(sample) // wanted] for i in range(min(wanted, len(sample)))]
+    example = tuple(example_value(f) for f in model.signature.inputs)
+    for record in dict.fromkeys([example, *spread, *_made_records(model, sample)[: GOLDEN_CASES - len(spread)]]):
+        try:
+            (answer,) = model.predict([record])
+        except Exception:  # whatever the model's library raises
+            continue
+        yield GoldenCase(record, answer)
+
+
+def _made_records(model: Model, sample: Sequence[Record]) -> list[Record]:
+    """Of every kind that compilation checks: at scales, with gaps, with categories that nobody has seen."""
+    from modelport.compilation.rows import Budget, RowMaker
+
+    if any(f.kind is Kind.TENSOR for f in model.signature.inputs):
+        return []
+    return [record for _, record in RowMaker(model.signature, sample, {}, Budget()).rows()]
+
+
+def environment() -> dict[str, str]:
+    """Python and the libraries that decide what a model answers."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=1) + b"\n")
+
+
+# -- opening -------------------------------------------------------------------------------------------------------
+
+
+def open_bundle(bundle: Bundle, options: ServeOptions, compiled: bool) -> Model:
+    """The compiled form or the original, after its files were checked and its golden cases replayed. Raises ArtifactError."""
+    if compiled:
+        from modelport.compilation.compiled import open_compiled
+
+        model: Model = open_compiled(bundle.compiled)
+    else:
+        model, _ = load_artifact(bundle.original, bundled_options(bundle, options))
+    replay(bundle, model)
+    return model
+
+
+def bundled_options(bundle: Bundle, options: ServeOptions) -> ServeOptions:
+    """What was said when the bundle was built, where nothing else is said now."""
+    manifest = bundle.manifest
+    return replace(options, features=options.features or manifest.features or None, target=options.target)
+
+
+def replay(bundle: Bundle, model: Model) -> int:
+    """Ask the golden cases; how many. Raises ArtifactError with the first that is answered otherwise."""
+    from modelport.compilation.parity import Expected, compare
+
+    cases = bundle.golden()
+    expected = Expected([("golden case", c.record) for c in cases], [c.answer for c in cases])
+    report = compare(expected, lambda records: [_plain(answer) for answer in model.predict(records)], ("golden case",))
+    if report.mismatch is not None:
+        raise ArtifactError(
+            f"{bundle.path}: a golden case is answered otherwise than when it was built: {report.mismatch}"
+        )
+    return len(cases)
+
+
+def _plain(answer: Any) -> Any:
+    """As JSON gives it back."""
+    return msgspec.json.decode(msgspec.json.encode(answer))
+
+
+def verify_bundle(path: Path, options: ServeOptions) -> list[str]:
+    """Check everything that can be checked here; what was found, line by line. Raises ArtifactError at the first fault."""
+    bundle = read_bundle(path)
+    check_files(bundle)
+    found = [f"{len(bundle.manifest.files)} files are what they were", f"version {bundle.version[:12]}"]
+    if bundle.manifest.compiled:
+        found.append(
+            f"{replay(bundle, open_bundle(bundle, options, compiled=True))} golden cases answered by the compiled form"
+        )
+    try:
+        original = open_bundle(bundle, options, compiled=False)
+    except MissingExtra as error:
+        found.append(f"the original was not asked: {error}")
+    else:
+        found.append(f"{replay(bundle, original)} golden cases answered by the original")
+    return found

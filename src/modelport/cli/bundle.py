@@ -1,0 +1,46 @@
+"""`modelport build` and `modelport verify`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from modelport.cli.banner import form_lines
+from modelport.config import ServeOptions, refuse_remote
+
+
+def run_build(source: Path, out: Path, options: ServeOptions, force: bool) -> int:
+    """Write a bundle and say what is in it."""
+    from modelport.assembly import build_bundle
+
+    refuse_remote(str(source), options)
+    if options.allow_pickle:  # a pickle may need the user's own modules
+        sys.path.append(os.getcwd())
+    bundle = build_bundle(source, out, options, force)
+    manifest = bundle.manifest
+    size = sum(file.size for file in manifest.files.values())
+    form = (
+        {"form": "compiled", **bundle.measured()}
+        if manifest.compiled
+        else {"form": "original", "why": manifest.not_compiled_because}
+    )
+    print(f"{out}: version {bundle.version[:12]}, {size / 1e6:,.1f} MB in {len(manifest.files) + 2} files")
+    for line in form_lines(form):
+        print(line)
+    print(f"golden   {len(bundle.golden())} cases, replayed at every start")
+    for note in manifest.notes:
+        print(f"note     {note}")
+    print(f"\nmodelport serve {out}")
+    return 0
+
+
+def run_verify(path: Path, options: ServeOptions) -> int:
+    """Check a bundle and say what was found."""
+    from modelport.assembly import verify_bundle
+
+    if options.allow_pickle:
+        sys.path.append(os.getcwd())
+    for line in verify_bundle(path, options):
+        print(line)
+    return 0
