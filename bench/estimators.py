@@ -86,7 +86,7 @@ def run_here(wanted: list[tuple[str, ...]]) -> int:
 
 def outcome(kind: str, name: str) -> dict[str, Any]:
     """What became of one estimator."""
-    from modelport.compile.compiler import NotCompiled, Original, compile_model
+    from modelport.compilation.compiler import NotCompiled, Original, compile_model
     from modelport.errors import ModelportError
 
     try:

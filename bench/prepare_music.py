@@ -1,6 +1,7 @@
 """Prepare what the contestants are given: rows to ask for with the right answers, and the model as tutorials fit it.
 
-    python -m bench.prepare_music --rows 512    # writes build/bench/pool.json and build/bench/genre.joblib
+    python -m bench.prepare_music --rows 512                   # writes build/bench/pool.json and build/bench/genre.joblib
+    python -m bench.prepare_music --rows 512 --model forest    # build/bench/forest.json and build/bench/forest.joblib
 
 Runs in the contestants' environment, which has scikit-learn; the benchmark's driver needs the standard library only.
 """
@@ -15,7 +16,6 @@ from typing import Any
 import joblib
 import pandas as pd
 
-MODEL = Path("build/genre.joblib")
 DATA = Path("examples/music/music.csv")
 OUT = Path("build/bench")
 
@@ -24,12 +24,14 @@ def main() -> None:
     """Write both files."""
     parser = argparse.ArgumentParser(description="Write the pool of rows with the saved model's answers to them.")
     parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument("--model", default="genre", choices=["genre", "forest"])
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    model = joblib.load(MODEL)
+    model = joblib.load(f"build/{options.model}.joblib")
     records = distinct_rows(list(model.feature_names_in_), options.rows)
-    (OUT / "pool.json").write_text(json.dumps(answered(model, records)))
-    save_without_names(model, OUT / "genre.joblib")
+    pool = "pool" if options.model == "genre" else options.model
+    (OUT / f"{pool}.json").write_text(json.dumps(answered(model, records)))
+    save_without_names(model, OUT / f"{options.model}.joblib")
 
 
 def distinct_rows(features: list[str], count: int) -> pd.DataFrame:
@@ -48,7 +50,7 @@ def answered(model: Any, records: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def save_without_names(model: Any, path: Path) -> None:
-    """Save the same tree as if it had been fitted on arrays, which is what tutorials do.
+    """Save the same model as if it had been fitted on arrays, which is what tutorials do.
 
     Fitted on a DataFrame and asked with a list, scikit-learn prints a warning for every single call; the tutorials'
     servers would be measured writing logs.

@@ -77,9 +77,12 @@ class Service:
 
 @contextmanager
 def serving(artifact: str | PathLike[str], **options: Any) -> Iterator[Service]:
-    """Serve a model for the length of a block, ready from its first line on."""
+    """Serve a model for the length of a block, ready from its first line on.
+
+    As its loader gives it, unless said otherwise: what is compiled has tests of its own.
+    """
     with asyncio.Runner() as runner:
-        service = Service(runner, modelport.app(artifact, **options))
+        service = Service(runner, modelport.app(artifact, **{"no_compile": True} | options))
         try:
             service.wait()
             yield service

@@ -4,6 +4,7 @@ Tutorials pass either a list of numbers or a new DataFrame to ``predict``. The l
 with a model fitted on arrays, as theirs are (``bench/prepare_music.py``).
 """
 
+import os
 from typing import Any
 
 import joblib
@@ -23,7 +24,7 @@ class Track(BaseModel):
 
 
 app = FastAPI()
-model = joblib.load("build/bench/genre.joblib")
+model = joblib.load(os.environ.get("BENCH_MODEL", "build/bench/genre.joblib"))
 
 
 @app.post("/predict")

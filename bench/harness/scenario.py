@@ -26,16 +26,31 @@ from bench.lineup import OURS, PEERS
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("bench/results")
-PAGE = Path("docs/performance-engine.md")
 WORK = Path("build/bench")
 CONSTRAINTS = Path("constraints.txt")
 REQUIREMENTS = Path("bench/requirements.txt")
 READY_LIMIT_S = 120.0
 
-PREFACE = """\
+PAGES = {
+    "engine": (
+        Path("docs/performance-engine.md"),
+        """\
+# Performance: the engine
+
 What happens to callers when a model blocks, dies, is flooded or replaced. Each section is one command; every server runs
 on the same machine in the same run, FastAPI on Uvicorn as its documentation starts it. Gates are ours alone: the control
-is measured, not judged."""
+is measured, not judged.""",
+    ),
+    "compile": (
+        Path("docs/performance-compile.md"),
+        """\
+# Performance: compiled models
+
+What [compilation](how-to/compile.md) gains. Each section is one command; both servers run on the same machine in the same run.
+Gates are ours alone: the control is measured, not judged.""",
+    ),
+}
+"""Pages of results, by the first word of a scenario's name."""
 
 
 class Sheet:
@@ -139,20 +154,20 @@ def publish(sheet: Sheet, options: argparse.Namespace) -> int:
     path.write_text(json.dumps(sheet.content(options), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"wrote {path}")
     if not partial:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(), encoding="utf-8")
-        say(f"wrote {PAGE}")
+        kind = sheet.name.partition("_")[0]
+        PAGES[kind][0].write_text(page(kind), encoding="utf-8")
+        say(f"wrote {PAGES[kind][0]}")
     missed = [verdict for verdict in sheet.verdicts if verdict.missed]
     for verdict in missed:
         print(miss_sentence(verdict), file=sys.stderr)
     return 1 if missed else 0
 
 
-def page() -> str:
-    """The page of all scenarios that have a published result."""
-    files = sorted(path for path in RESULTS.glob("engine_*.json") if ".partial" not in path.name)
+def page(kind: str) -> str:
+    """The page of all scenarios of a kind that have a published result."""
+    files = sorted(path for path in RESULTS.glob(f"{kind}_*.json") if ".partial" not in path.name)
     sections = [_section(json.loads(path.read_text(encoding="utf-8"))) for path in files]
-    return "\n\n".join(["# Performance: the engine", PREFACE, *sections]) + "\n"
+    return "\n\n".join([PAGES[kind][1], *sections]) + "\n"
 
 
 def _section(content: dict[str, Any]) -> str:

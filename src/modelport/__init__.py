@@ -17,15 +17,29 @@ _LAZY = {
     "serve": "modelport.entry",
     "Service": "modelport.service",
     "Handle": "modelport.entry",
+    "compile": "modelport.entry",
+    "load_compiled": "modelport.entry",
     "ModelportError": "modelport.errors",
+    "NotCompiledError": "modelport.errors",
     "SetupError": "modelport.errors",
 }
 
-__all__ = ["Handle", "ModelportError", "Service", "SetupError", "__version__", "app", "serve"]
+__all__ = [
+    "Handle",
+    "ModelportError",
+    "NotCompiledError",
+    "Service",
+    "SetupError",
+    "__version__",
+    "app",
+    "compile",
+    "load_compiled",
+    "serve",
+]
 
 if TYPE_CHECKING:
-    from modelport.entry import Handle, app, serve
-    from modelport.errors import ModelportError, SetupError
+    from modelport.entry import Handle, app, compile, load_compiled, serve
+    from modelport.errors import ModelportError, NotCompiledError, SetupError
     from modelport.service import Service
 
 

@@ -147,6 +147,15 @@ class ServeOptions:
     data: Path | None = option(None, _path, "Training sample (CSV or Parquet), for a better signature.", "FILE")
     target: str | None = option(None, _text, "Column of the data that is the label.", "COLUMN")
     features: tuple[str, ...] | None = option(None, _names, "Names of the inputs, in training order.", "A,B,…")
+    no_compile: bool = option(
+        False, _switch, "Serve the model by the library it was trained with, not as compiled code.", ""
+    )
+    require_compiled: bool = option(
+        False, _switch, "Refuse to start unless the compiled form is there and proven equal.", ""
+    )
+    cache_dir: Path | None = option(
+        None, _path, "Where compiled models are kept; default: modelport in the user's cache folder.", "FOLDER"
+    )
     max_body: int = option(16 * 2**20, _size, "Largest request body.", "SIZE")
     tls_cert: Path | None = option(
         None, _path, "Certificate chain (PEM); serves HTTPS together with --tls-key.", "FILE"
@@ -181,6 +190,8 @@ class ServeOptions:
 
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
+FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metavar"])
+"""Options that take no value on the command line."""
 NOT_IN_FILE = frozenset({"allow_pickle"})
 """What a file may not say, because it may have come in one folder with the model."""
 
@@ -218,6 +229,17 @@ def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     _refuse_unknown(values, source)
     _refuse_misplaced(values, source)
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
+
+
+def model_name(artifact: Path, options: ServeOptions) -> str:
+    """What a saved model is called: as the user says, or as its file. Raises ConfigError where the file's name cannot be one."""
+    name = options.name or artifact.stem
+    if not is_name(name):
+        raise ConfigError(
+            f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
+            f"choose one, for example  --name {suggest_name(name)}"
+        )
+    return name
 
 
 def refuse_remote(target: str, options: ServeOptions) -> None:
@@ -289,6 +311,8 @@ def _parse(name: str, value: Any, source: str) -> Any:
 def _check_together(options: ServeOptions) -> None:
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ConfigError("--tls-cert and --tls-key belong together: give both or neither")
+    if options.no_compile and options.require_compiled:
+        raise ConfigError("--no-compile and --require-compiled say the opposite of each other: give one of them")
     for path in (options.tls_cert, options.tls_key):
         if path is not None and not path.is_file():
             raise ConfigError(f"the file {path} does not exist")

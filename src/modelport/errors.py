@@ -6,6 +6,7 @@ ModelportError
 │   ├── ArtifactError          a file is missing, unreadable or cannot be served
 │   │   ├── MissingExtra       the library that reads this artifact is not installed
 │   │   └── UntrustedPickle    a pickle names or does something that is not on the allow-list
+│   ├── NotCompiledError       a model has no compiled form that is proven equal
 │   └── SignatureError         the inputs of the model cannot be told without help
 └── CallError                  one call failed; the service goes on
     ├── InvalidInput           the caller's data does not fit the signature: a list of problems
@@ -69,6 +70,10 @@ class UntrustedPickle(ArtifactError):
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class NotCompiledError(SetupError):
+    """A model has no compiled form that is proven equal; the message names the part or the row that is the reason."""
 
 
 class SignatureError(SetupError):

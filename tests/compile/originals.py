@@ -9,9 +9,9 @@ import joblib
 import numpy as np
 
 from modelport.artifacts.loaders.sklearn import SklearnLoader
-from modelport.compile.compiled import CompiledModel
-from modelport.compile.compiler import Original, compile_model
-from modelport.compile.rows import Budget
+from modelport.compilation.compiled import CompiledModel
+from modelport.compilation.compiler import Original, compile_model
+from modelport.compilation.rows import Budget
 from modelport.kernel.ports import Hints
 
 SMALL = Budget(sample=400, inside=400, scaled=60, thresholds=420, gaps=120, categories=120, ties=120, searched=800)

@@ -22,9 +22,9 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from modelport.compile.compiled import CompiledModel
-from modelport.compile.compiler import compile_model
-from modelport.compile.rows import around
+from modelport.compilation.compiled import CompiledModel
+from modelport.compilation.compiler import compile_model
+from modelport.compilation.rows import around
 from tests.compile.originals import SMALL, compiled, diabetes, iris, original, people, to_records, with_gaps
 from tests.house.source import ROOT
 

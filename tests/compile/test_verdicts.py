@@ -16,10 +16,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from modelport.compile.compiled import open_compiled
-from modelport.compile.compiler import NotCompiled, Original, compile_model
-from modelport.compile.converters import registry
-from modelport.compile.parity import Expected, ask, compare
+from modelport.compilation.compiled import open_compiled
+from modelport.compilation.compiler import NotCompiled, Original, compile_model
+from modelport.compilation.converters import registry
+from modelport.compilation.parity import Expected, ask, compare
 from modelport.errors import ArtifactError
 from modelport.kernel.values import Record
 from tests.compile.originals import SMALL, compiled, diabetes, iris, original, to_records
@@ -150,7 +150,7 @@ def test_what_was_saved_answers_the_same_without_any_training_library(tmp_path: 
     assert again.signature == made.signature
     assert again.report == made.report
     script = (
-        "import sys; from pathlib import Path; from modelport.compile.compiled import open_compiled;"
+        "import sys; from pathlib import Path; from modelport.compilation.compiled import open_compiled;"
         f"open_compiled(Path({str(tmp_path / 'compiled')!r})).predict([(1.0, 2.0, 3.0, 4.0)]);"
         "print([m for m in ('sklearn', 'scipy', 'pandas', 'onnx', 'joblib') if m in sys.modules])"
     )

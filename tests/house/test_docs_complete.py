@@ -30,6 +30,8 @@ DEFAULTS = {
     "drain_delay": "1s",
     "standby": "on",
     "allow_pickle": "off",
+    "no_compile": "off",
+    "require_compiled": "off",
 }
 
 ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "._give_up": 3, "Failure": 0}

@@ -7,7 +7,7 @@ import importlib
 
 from tests.house.source import PACKAGE, ROOT, Import, imports, layer_of, layer_of_module, package_files, tree
 
-DOORS = frozenset({"codecs", "artifacts", "executors", "compile", "native", "guard", "observe", "mount"})
+DOORS = frozenset({"codecs", "artifacts", "executors", "compilation", "native", "guard", "observe", "mount"})
 INNER = frozenset({"errors", "kernel"})
 DECLARED = frozenset({"config", "service"})
 ABOVE = INNER | DECLARED | {"runtime", "assembly", "modelport"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -122,9 +123,10 @@ def test_an_async_model_that_exits_fails_only_that_call(served: Served) -> None:
 
 
 def test_a_wrong_number_of_answers_names_both_numbers(served: Served) -> None:
-    answer = served.predict([1, 2, 3], "miscount")
-    assert "2" in answer.body.decode()
-    assert "3 records" in answer.body.decode()
+    for error in (each["error"]["message"] for each in served.predict([1, 2, 3], "miscount").json):
+        given, asked = map(int, re.findall(r"\d+", error))
+        assert error == f"The model gave {given} answers for {asked} records"
+        assert given == asked - 1
     assert served.predict(1, "miscount").status == 500
 
 

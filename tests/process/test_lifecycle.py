@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -129,6 +130,20 @@ def test_a_pickle_of_the_users_own_slow_code_loads_from_the_current_folder_and_s
                 assert server.readiness()[0] == 200
             (tmp_path / "predict").touch()
             assert connection.read().json() == {"prediction": 7.0}
+
+
+@on_linux
+def test_a_shells_limit_of_open_files_is_raised_to_what_the_system_allows(serve_fake: Start) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with serve_fake("track", "--workers", 1) as server:
+            (worker,) = server.workers()
+            limits = Path(f"/proc/{worker}/limits").read_text()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    (line,) = [line.split() for line in limits.splitlines() if line.startswith("Max open files")]
+    assert line[3] == line[4]
 
 
 def test_two_workers_share_the_port(serve_fake: Start) -> None:

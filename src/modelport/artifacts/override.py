@@ -34,13 +34,19 @@ TOP_KEYS = ("features", "target", "classes", "fields")
 FIELD_KEYS = ("type", "nullable", "range", "categories", "closed", "example", "description", "shape", "dtype")
 
 
+def override_path(artifact: Path) -> Path | None:
+    """The file beside the artifact, if there is one."""
+    path = artifact.with_suffix(".toml")
+    return path if path.is_file() and path.name != "modelport.toml" else None  # that one holds options
+
+
 def read_override(artifact: Path, hints: Hints) -> Hints:
     """The hints with what the TOML file beside the artifact adds; what was said on the command line wins over it.
 
     Raises SignatureError naming the wrong key.
     """
-    path = artifact.with_suffix(".toml")
-    if not path.is_file() or path.name == "modelport.toml":  # that one holds options
+    path = override_path(artifact)
+    if path is None:
         return hints
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,16 @@
 """The only package that imports concrete doors and wires them: the application, and the mains of worker and holder."""
 
 from modelport.assembly.application import build_application
-from modelport.assembly.artifacts import LOADERS, find_loader, inspect_artifact, load_artifact
+from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
+from modelport.assembly.bundles import build_bundle, verify_bundle
+from modelport.assembly.inspection import inspect_artifact
 
-__all__ = ["LOADERS", "build_application", "find_loader", "inspect_artifact", "load_artifact"]
+__all__ = [
+    "LOADERS",
+    "build_application",
+    "build_bundle",
+    "find_loader",
+    "inspect_artifact",
+    "load_artifact",
+    "verify_bundle",
+]

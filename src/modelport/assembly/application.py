@@ -11,20 +11,23 @@ from typing import Any
 from urllib.parse import quote
 
 import modelport
-from modelport.artifacts.digest import VERSION_LENGTH, digest_path
-from modelport.assembly.artifacts import find_loader, load_artifact
+from modelport.artifacts.bundle import is_bundle
+from modelport.assembly.artifacts import find_loader
+from modelport.assembly.forms import compile_beside, open_form
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, model_name
+from modelport.errors import ArtifactError
 from modelport.executors.inline import InlineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
 from modelport.fronts.predict import LocalLane, PredictRoute
 from modelport.fronts.service_pages import THREADED, model_page, service_pages
 from modelport.kernel.batcher import Batcher
-from modelport.kernel.placement import Placement, place
-from modelport.kernel.ports import Cost, Executor, Model
+from modelport.kernel.placement import place
+from modelport.kernel.ports import Executor, Model
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.metrics import metrics_text, status_document
+from modelport.runtime.forms import COMPILE_SECONDS, ORIGINAL, Form
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
@@ -95,7 +98,8 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
 
     Raises SetupError for what can be told without loading it.
     """
-    find_loader(artifact)
+    if not is_bundle(artifact):
+        find_loader(artifact)
     name = model_name(artifact, options)
     board = SharedBoard.create(1, 1)
     board.claim(0, "worker")
@@ -104,29 +108,38 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     return application, partial(load_locally, application, slot, artifact)
 
 
-def planned_placement(artifact: Path, options: ServeOptions) -> Placement:
-    """Where an artifact will run, from its loader and its size: known before it is loaded."""
-    loader = find_loader(artifact)
-    size = artifact.stat().st_size if artifact.is_file() else sum(p.stat().st_size for p in artifact.rglob("*"))
-    return place(Cost(size, loader.compiled, False), options.executor)
-
-
-def load_locally(application: Application, slot: Slot, artifact: Path) -> None:
-    """Load into this process: inline or in a thread. Needs a running loop."""
-    loop = asyncio.get_running_loop()
+def load_locally(application: Application, slot: Slot, artifact: Path, form: Form | None = None) -> None:
+    """Load into this process: inline or in a thread. Needs a running loop. Without a `form` it is found out here."""
+    loop, options = asyncio.get_running_loop(), application.options
 
     def load() -> tuple[Model, Loaded]:
-        model, notes = load_artifact(artifact, application.options)
-        placement = place(model.cost, application.options.executor)
-        version = digest_path(artifact)[:VERSION_LENGTH]
+        opened = open_form(form or _find_form(slot, artifact, options), artifact, options)
+        model = opened.model
+        placement = place(model.cost, options.executor)
         executor = "inline" if placement.executor == "inline" else "thread"
-        return model, Loaded(version, executor, placement.reason, model.signature, notes=notes)
+        about = Loaded(
+            opened.version, executor, placement.reason, model.signature, notes=opened.notes, form=opened.form
+        )
+        return model, about
 
     def publish(loaded: tuple[Model, Loaded]) -> None:
         model, about = loaded
         slot.become_ready(about, local_lane(application, slot, model, loop))
 
     start_loading(slot, load, publish, loop)
+
+
+def _find_form(slot: Slot, artifact: Path, options: ServeOptions) -> Form:
+    """Where no supervisor decides for all processes: look, and compile if need be."""
+
+    def begin() -> None:
+        slot.activity = "compiling"
+
+    look = compile_beside(artifact, options, None if options.require_compiled else COMPILE_SECONDS, begin)
+    slot.activity = "loading"
+    if options.require_compiled and look.form == ORIGINAL and look.why:
+        raise ArtifactError(f"--require-compiled: {look.why}")
+    return look.plain()
 
 
 def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio.AbstractEventLoop) -> LocalLane:

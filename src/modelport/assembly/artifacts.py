@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.artifacts.override import read_override
 from modelport.artifacts.sample import read_sample
-from modelport.codecs.json import encode
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SignatureError
-from modelport.fronts.describe import describe_signature
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
-from modelport.kernel.placement import place
 from modelport.kernel.ports import Hints, Loader, Model
-from modelport.kernel.signature import example_value
 
 LOADERS = {
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
@@ -122,19 +115,3 @@ def _data_notes(model: Model, hints: Hints) -> Iterator[str]:
         yield f"columns of the data that the model does not know, ignored: {_listed(ignored)}"
     if missing := missing_columns(model.signature, hints):
         yield f"inputs of the model that the data has no column for: {_listed(missing)}"
-
-
-def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
-    """Everything known of an artifact as plain data, with the reason for each guess. Raises SetupError like `load_artifact`."""
-    model, notes = load_artifact(path, options)
-    placement = place(model.cost, options.executor)
-    described = describe_signature(model.signature)
-    for entry, f in zip(described["inputs"], model.signature.inputs, strict=True):
-        entry |= {"example": example_value(f), "reasons": list(f.reasons)}
-    head = {
-        "artifact": str(path),
-        "version": digest_path(path)[:VERSION_LENGTH],
-        "executor": f"{placement.executor} ({placement.reason})",
-    }
-    plain: dict[str, Any] = json.loads(encode({**head, **described, "notes": list(notes)}))
-    return plain

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from modelport.artifacts.digest import VERSION_LENGTH, digest_path
-from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.json import compile_decoder, encode
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError
+from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler, SlowWarning, as_plain_call, batched_run, single_run, timed
 from modelport.service import ModelSpec, Service
 
@@ -25,9 +25,10 @@ MAX_BATCH_ROWS = 1024
 log = logging.getLogger("modelport.model")
 
 
-def load_saved(artifact: Path, options: ServeOptions) -> Handler:
-    """Load an artifact as a handler."""
-    model, notes = load_artifact(artifact, options)
+def load_saved(artifact: Path, options: ServeOptions, form: Form | None) -> Handler:
+    """Load an artifact, in the form that was decided on, as a handler."""
+    opened = open_form(form, artifact, options)
+    model = opened.model
     read = compile_decoder(model.signature)
 
     def decode(body: bytes) -> tuple[list[Any], bool]:
@@ -38,8 +39,9 @@ def load_saved(artifact: Path, options: ServeOptions) -> Handler:
         return [encode(answer) for answer in model.predict(records)]
 
     description = {
-        "version": digest_path(artifact)[:VERSION_LENGTH],
-        "notes": list(notes),
+        "version": opened.version,
+        "notes": list(opened.notes),
+        "form": opened.form,
         "signature": pack_signature(model.signature),
     }
     return Handler(decode, run, MAX_BATCH_ROWS, 1, description)

@@ -29,6 +29,7 @@ from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
+from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, digests_of, mark_started
 from modelport.runtime.scheduler import Scheduler
@@ -37,14 +38,17 @@ from modelport.service import Service
 
 BEAT_SECONDS = 1.0
 UNBOUNDED = 2**60  # the workers bound the queue, where a model cannot stall the refusal
+Config = tuple[str, ServeOptions, Form | None]
+"""What to load, with which options, and in which form."""
+
 log = logging.getLogger("modelport.holder")
 
 
 class HolderMain:
     """Loads in a thread, serves on the main thread's loop."""
 
-    def __init__(self, target: str, options: ServeOptions, board: SharedBoard, slot: int, channel: Channel) -> None:
-        self.target = target
+    def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel) -> None:
+        self.target, options, self.form = config
         self.options = options
         self.board = board
         self.slot = slot
@@ -82,7 +86,7 @@ class HolderMain:
     def _load(self, model: str | None) -> None:
         self.model = model or self.model
         if not is_python(self.target):
-            return self._publish(load_saved(Path(self.target), self.options))
+            return self._publish(load_saved(Path(self.target), self.options, self.form))
         self.service = self.service or import_service(self.target)
         if model is None:
             check_service(self.service)
@@ -187,7 +191,7 @@ def main(arguments: list[str]) -> int:
     async def serve() -> None:
         board = SharedBoard.open(int(board_fd))
         board.claim(int(slot), "holder")
-        holder = HolderMain(parsed["target"], options, board, int(slot), Channel(int(channel_fd)))
+        holder = HolderMain((parsed["target"], options, parsed["form"]), board, int(slot), Channel(int(channel_fd)))
         await holder.run(model or None, int(index))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

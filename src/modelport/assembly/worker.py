@@ -9,12 +9,14 @@ import os
 import shutil
 import socket
 import sys
+import threading
 from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from modelport.assembly.application import Application, load_locally, planned_placement
+from modelport.assembly.application import Application, load_locally
+from modelport.assembly.forms import look_up
 from modelport.assembly.packing import unpack_signature
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, from_plain, is_python
@@ -25,6 +27,7 @@ from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
+from modelport.runtime.forms import Form
 from modelport.runtime.lane import HolderLane, Waiting
 from modelport.runtime.lifecycle import Loaded, Slot, State
 from modelport.runtime.shared import SharedBoard
@@ -45,6 +48,7 @@ class Worker:
         self.board = board
         self.channel = channel
         self.reason = "written in Python: whatever its code does, probes and other models answer"
+        self.form: Form | None = None
         self.phase = "loading"  # until the supervisor has seen every worker ready
         self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.phase)
         self.server = self._make_server()
@@ -59,25 +63,31 @@ class Worker:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
         self.channel.listen(self._on_message, self._on_orphaned)
         self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
-        try:
-            if not is_python(self.target):
-                self._begin_saved(Path(self.target))
-        except SetupError as error:
-            self.channel.tell(event="failed", error=str(error))
+        if not is_python(self.target):
+            self._add(self.application.title, 0, only=True)
         if not now:
             await self._may_listen.wait()
         self._beat()
         if not self.server.should_exit:
             await self.server.serve(sockets=[listener])
 
-    def _begin_saved(self, artifact: Path) -> None:
-        slot = self._add(self.application.title, 0, only=True)
-        placement = planned_placement(artifact, self.options)
-        self.reason = placement.reason
-        if placement.executor == "process":
-            self.channel.tell(event="need", model=slot.name)
+    def _look(self) -> None:
+        """Tell the supervisor what is known of the artifact; digests take their time, so in a thread."""
+        try:
+            look = look_up(Path(self.target), self.options)
+        except SetupError as error:
+            self.channel.tell(event="failed", error=str(error))
         else:
-            load_locally(self.application, slot, artifact)
+            self.channel.tell(event="form", model=self.application.slots[0].name, **look.plain())
+
+    def _form_decided(self, form: Form) -> None:
+        """The supervisor has decided, for all of us and once."""
+        if self.form is not None:
+            return
+        slot = self.application.slots[0]
+        self.form, self.reason, slot.activity = form, form["reason"], "loading"
+        if form["executor"] != "process":
+            load_locally(self.application, slot, Path(self.target), form)
 
     def _add(self, name: str, index: int, only: bool) -> Slot:
         slot = self.application.add(name, index, only)
@@ -91,6 +101,12 @@ class Worker:
         if order == "serve":
             self.phase = "ready"
             self._may_listen.set()
+        elif order == "look":
+            threading.Thread(target=self._look, name="modelport-look", daemon=True).start()
+        elif order == "compiling":
+            self.application.slots[0].activity = "compiling"
+        elif order == "form":
+            self._form_decided(message)
         elif order == "models":
             for name, index in message["models"].items():
                 self._add(name, index, only=len(message["models"]) == 1)
@@ -170,6 +186,7 @@ def _loaded(message: Message, reason: str) -> Loaded:
         example=message.get("example"),
         notes=tuple(message.get("notes", ())),
         threads=message["threads"],
+        form=message.get("form", {}),
     )
 
 
@@ -185,6 +202,7 @@ def _describe(slot: Slot) -> dict[str, Any]:
         "reason": slot.loaded.reason,
         "notes": list(slot.loaded.notes),
         "threads": slot.loaded.threads,
+        "form": dict(slot.loaded.form),
         **described,
     }
 

@@ -52,8 +52,28 @@ def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> l
         f"    predict  POST {url}{path}" + (f"   POST {url}{own}" if alone else ""),
         *shape,
         f"    runs     {model['placement']}{_threads(model)} ({model['reason']})",
+        *(f"    {line}" for line in form_lines(model.get("form", {}))),
         *(f"    note     {note}" for note in model["notes"]),
         *([] if example is None else ["", "    try", f"      {_try(example, url, path)}"]),
+    ]
+
+
+def form_lines(form: dict[str, Any]) -> list[str]:
+    """Whether compiled code serves, how it was proven and what it gains, or why it does not."""
+    if "form" not in form:
+        return []
+    if form["form"] == "original":
+        return [f"original {form['why']}"]
+    if "parity" not in form:
+        return ["compiled"]
+    parity, record, memory = form["parity"], form["record_microseconds"], form.get("memory_bytes", {})
+    left_out = f", {parity['left_out']:,} that the original refuses left out" if parity["left_out"] else ""
+    gains = [f"one record {record['original']:,.0f} → {record['compiled']:,.0f} µs"]
+    if memory.get("original") and memory.get("compiled"):
+        gains.append(f"memory {memory['original'] / 1e6:,.0f} → {memory['compiled'] / 1e6:,.0f} MB")
+    return [
+        f"compiled parity {parity['equal']:,} of {parity['rows']:,} rows{left_out}",
+        f"         {', '.join(gains)}",
     ]
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from modelport.cli.banner import form_lines
 from modelport.config import ServeOptions, refuse_remote
 from modelport.errors import ArtifactError
 
@@ -39,6 +40,8 @@ def _print_tables(described: Described) -> None:
     console = Console()
     for key in ("artifact", "version", "task", "executor"):
         console.print(f"[bold]{key:10}[/bold]{described[key]}", highlight=False)
+    for line in form_lines(described):
+        console.print(line, highlight=False)
     columns = ("input", "type", "values", "example", "why")
     table = Table(*columns, title="Inputs, in the model's order", title_justify="left")
     for f in described["inputs"]:

@@ -16,7 +16,7 @@ from modelport.errors import SetupError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle")
+MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle", "no_compile", "require_compiled", "cache_dir")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -96,3 +96,27 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     from modelport.cli.inspect import run_inspect
 
     return run_inspect(artifact, resolve(given), as_json)
+
+
+@commands.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="The folder to write; default: the file's stem with .bundle."
+)
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@_flags(*(name for name in MODEL_OPTIONS if name != "cache_dir"))
+def build(source: Path, out: Path | None, force: bool, **given: Any) -> int:
+    """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
+    from modelport.cli.bundle import run_build
+
+    return run_build(source, out or source.with_suffix(".bundle"), resolve(given), force)
+
+
+@commands.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@_flags("allow_pickle")
+def verify(bundle: Path, **given: Any) -> int:
+    """Check that a bundle is what it was: every file by its digest, every golden case by its answer."""
+    from modelport.cli.bundle import run_verify
+
+    return run_verify(bundle, resolve(given))

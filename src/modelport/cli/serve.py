@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, is_python, refuse_remote, to_plain
+from modelport.config import ServeOptions, is_python, model_name, refuse_remote, to_plain
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
+from modelport.runtime.limits import raise_descriptor_limit
 from modelport.runtime.listeners import open_listener
 from modelport.runtime.shared import SharedBoard
 from modelport.runtime.supervise import HOLDER_SLOTS, Plan, Supervisor
@@ -36,10 +37,14 @@ def run_service(target: str, options: ServeOptions) -> int:
     if not catalog:
         model_name(Path(target), options)
     _check_certificate(options)
+    raise_descriptor_limit()
     listener = _listen(options)
     count = options.workers or usable_cores()
     board = SharedBoard.create(count * 2 + 1 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
-    config = json.dumps({"target": target, "options": to_plain(options)})
+
+    def config(form: dict[str, Any] | None = None) -> str:
+        return json.dumps({"target": target, "options": to_plain(options), "form": form})
+
     url = _url(options, listener)
     workers_reason = "as configured" if options.workers else "one per usable core"
 
@@ -49,13 +54,15 @@ def run_service(target: str, options: ServeOptions) -> int:
         print_banner(event["models"], url, target, (count, workers_reason))
 
     plan = Plan(
-        worker=lambda folder: child_command("modelport.assembly.worker", config, folder),
-        holder=lambda model: child_command("modelport.assembly.holder", config, model or ""),
+        worker=lambda folder: child_command("modelport.assembly.worker", config(), folder),
+        holder=lambda model, form: child_command("modelport.assembly.holder", config(form), model or ""),
+        compiler=child_command("modelport.assembly.compiler", config()),
         workers=count,
         catalog=catalog,
         max_models=MAX_MODELS,
         cores=usable_cores(),
         standby=options.standby,
+        require_compiled=options.require_compiled,
         grace_s=GRACE_SECONDS + options.drain_delay,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))

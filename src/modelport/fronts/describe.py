@@ -11,7 +11,7 @@ from modelport.runtime.lifecycle import Loaded, Slot
 
 def describe_slot(slot: Slot) -> dict[str, Any]:
     """A slot in any state."""
-    described: dict[str, Any] = {"name": slot.name, "state": slot.state}
+    described: dict[str, Any] = {"name": slot.name, "state": slot.doing}
     if slot.error:
         described["error"] = "the model failed to load; the server's log says why"
     if slot.loaded is None:
@@ -22,6 +22,7 @@ def describe_slot(slot: Slot) -> dict[str, Any]:
         "version": loaded.version,
         **describe_loaded(loaded),
         "executor": loaded.executor,
+        **loaded.form,
         "predict": f"/models/{quote(slot.name)}/predict",
     }
 

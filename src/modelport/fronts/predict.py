@@ -252,7 +252,7 @@ class PredictRoute:
             message = f"Model {self.slot.name!r} failed to load"
             hint = "the server's log says why"
         else:
-            message = f"Model {self.slot.name!r} is still {self.slot.state} ({self.slot.elapsed():.1f} s so far)"
+            message = f"Model {self.slot.name!r} is still {self.slot.doing} ({self.slot.elapsed():.1f} s so far)"
             hint = ""
         self.recorder.request(NOT_READY, monotonic() - exchange.arrived)
         exchange.respond(503, error_body(NotReady(message), hint), [*self.headers, (b"retry-after", b"1")])

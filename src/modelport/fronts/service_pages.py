@@ -68,7 +68,7 @@ def _readyz(slots: Sequence[Slot], phase: Callable[[], str], scope: Scope) -> Re
     if not slots:
         return Response(503, b'{"state":"loading"}', [JSON_TYPE, (b"retry-after", b"1")])
     first = next((s for s in waiting if s.state is State.FAILED), waiting[0] if waiting else slots[0])
-    state = first.state if waiting else State.LOADING  # another worker's copy
+    state = first.doing if waiting else State.LOADING  # another worker's copy
     body = {"state": state, "model": first.name, "elapsed": round(first.elapsed(), 1)}
     return Response(503, encode(body), [JSON_TYPE, (b"retry-after", b"1")])
 

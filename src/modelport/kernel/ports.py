@@ -25,6 +25,7 @@ class Hints:
     target: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    classes: tuple[Any, ...] = ()
     allow_pickle: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -35,6 +35,7 @@ class Loaded:
     answer_schema: dict[str, Any] | None = None
     example: Any = None
     notes: tuple[str, ...] = ()
+    form: Mapping[str, Any] = field(default_factory=dict)  # compiled or original, and what there is to say of it
     threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
 
 
@@ -46,6 +47,7 @@ class Slot:
     index: int = 0
     state: State = State.LOADING
     error: str = ""
+    activity: str = "loading"  # while it loads: what is going on
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     loaded: Loaded | None = None
@@ -67,6 +69,11 @@ class Slot:
     def _tell(self) -> None:
         for listener in self.on_change:
             listener(self)
+
+    @property
+    def doing(self) -> str:
+        """Its state, and while it is not ready yet, what is going on."""
+        return self.activity if self.state is State.LOADING else str(self.state)
 
     def elapsed(self) -> float:
         """Seconds spent loading, until now or in all."""

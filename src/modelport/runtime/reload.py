@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelport.runtime.children import Child, StartFailed
+from modelport.runtime.forms import FormDecision
 from modelport.runtime.holders import HolderGroup
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Reload:
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     kept_workers: bool = False
+    decision: FormDecision | None = None  # about what served before
     next_step: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
@@ -35,7 +37,10 @@ class Reload:
             self.children = [supervisor.spawn_catalog()]
             self.next_step = self._replace_workers  # if it cannot be read, there is nothing else to do
         else:
-            self.replace_holders(list(supervisor.groups))
+            assert supervisor.compilers is not None
+            self.decision = supervisor.compilers.decision
+            supervisor.compilers.decide_anew()
+            self._spawn_workers()  # they look which form there is now
 
     @property
     def over(self) -> bool:
@@ -70,6 +75,8 @@ class Reload:
             self.removed.append(group.model)
         elif child.role == "worker":
             self.kept_workers = True
+            if self.supervisor.compilers is not None and self.decision is not None:
+                self.supervisor.compilers.decision = self.decision
         elif group is None:
             self.next_step = None  # it was to say which models there are
         return True
@@ -103,9 +110,25 @@ class Reload:
         else:
             self.added.append(name)
 
+    def form_decided(self, executor: str) -> None:
+        """Of a saved model: a holder is replaced, begun, or no longer needed."""
+        supervisor = self.supervisor
+        if executor != "process":
+            self.removed = list(supervisor.groups)
+        elif supervisor.groups:
+            self.children += [group.replace() for group in supervisor.groups.values()]
+        else:
+            group = supervisor.add_group(supervisor.served[0])
+            group.begin()
+            self.children += group.children()
+
     def _replace_workers(self) -> None:
         supervisor = self.supervisor
         supervisor.served = [name for name in supervisor.groups if name not in self.removed]
+        self._spawn_workers()
+
+    def _spawn_workers(self) -> None:
+        supervisor = self.supervisor
         for old in list(supervisor.workers):
             self.children.append(supervisor.spawn_worker(supervisor.paired_slot(old.slot), "ready"))
         self.next_step = self._dismiss_removed

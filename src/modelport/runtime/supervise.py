@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason, spawn
+from modelport.runtime.compilers import Compilers
+from modelport.runtime.forms import Form
 from modelport.runtime.holders import Board, Death, HolderGroup
 from modelport.runtime.listeners import unix_listener
 from modelport.runtime.reload import Reload
@@ -35,8 +37,9 @@ class Plan:
 
     worker: Callable[[str], list[str]]
     """From the folder of the holders' sockets to the command of an HTTP worker."""
-    holder: Callable[[str | None], list[str]]
-    """From a model's name, or None for a process that first reads which models there are, to its command."""
+    holder: Callable[[str | None, Form | None], list[str]]
+    """From a model's name, or None for a process that first reads which models there are, and its form, to its command."""
+    compiler: list[str]
     workers: int
     catalog: bool
     """Whether the models are declared in Python, so that a holder must say which they are."""
@@ -44,6 +47,7 @@ class Plan:
     cores: int = 1
     """What the models' processes share for their numeric libraries."""
     standby: bool = True
+    require_compiled: bool = False
     grace_s: float = 30.0
 
 
@@ -60,6 +64,7 @@ class Supervisor:
     workers: list[Child] = field(default_factory=list)
     groups: dict[str, HolderGroup] = field(default_factory=dict)
     catalog: Child | None = None
+    compilers: Compilers | None = None
     models: list[str] = field(default_factory=list)
     """Every model there has been, in the order of its place on the board: its figures are never another's."""
     served: list[str] = field(default_factory=list)
@@ -84,7 +89,9 @@ class Supervisor:
         self.folder = tempfile.mkdtemp(prefix="modelport-")
         wake, previous = self._catch_signals()
         try:
-            if self.plan.catalog:
+            if not self.plan.catalog:
+                self.compilers = Compilers(self)
+            else:
                 self.catalog = self._spawn_holder(
                     None, self._holder_slots(0)[-1]
                 )  # it may come to hold the first model
@@ -106,7 +113,7 @@ class Supervisor:
             self.restarts.clear()
             self.listener.close()  # the workers have theirs; who comes when they are gone is refused, not left waiting
             self.deadline = time.monotonic() + self.plan.grace_s
-            for child in self.workers:
+            for child in [*self.workers, *(self.compilers.children if self.compilers else ())]:
                 child.retire()
             self._stop_holders_when_alone()
 
@@ -148,18 +155,24 @@ class Supervisor:
         command = [*self.plan.worker(self.folder), str(self.listener.fileno()), str(self.board_fd), listen]
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
-        self._selector.register(child.channel, selectors.EVENT_READ, child)
-        if self.plan.catalog and self.served:
+        self.listen_to(child)
+        if self.compilers is not None:
+            child.tell(self.compilers.order())
+        elif self.served:
             self._tell_models(child)
         for group in self.groups.values():
             self._tell_model(child, group)
         return child
 
+    def listen_to(self, child: Child) -> None:
+        """Read what it says."""
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+
     def _tell_models(self, worker: Child) -> None:
         worker.tell({"do": "models", "models": {name: self.models.index(name) for name in self.served}})
 
     def _tell_model(self, worker: Child, group: HolderGroup) -> None:
-        if group.description is not None:
+        if group.description is not None and (self.compilers is None or self.compilers.holder_serves):
             worker.tell({"do": "model", "name": group.model, "index": group.index, **group.description})
 
     def _tell_workers(self, group: HolderGroup) -> None:
@@ -168,9 +181,10 @@ class Supervisor:
 
     def _spawn_holder(self, model: str | None, slot: int) -> Child:
         index = self.models.index(model) if model is not None else -1
-        command = [*self.plan.holder(model), str(self.board_fd), str(index)]
+        form = self.compilers.form if self.compilers else None
+        command = [*self.plan.holder(model, form), str(self.board_fd), str(index)]
         child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
-        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        self.listen_to(child)
         return child
 
     def threads_per_model(self) -> int:
@@ -188,7 +202,8 @@ class Supervisor:
 
     def _holders(self) -> list[Child]:
         children = [child for group in self.groups.values() for child in group.children()]
-        return children + ([self.catalog] if self.catalog else [])
+        compilers = self.compilers.children if self.compilers else []
+        return [*children, *compilers, *([self.catalog] if self.catalog else [])]
 
     def add_group(self, model: str) -> HolderGroup:
         """A model that is to be held. Raises StartFailed where the board has no room for it."""
@@ -237,6 +252,8 @@ class Supervisor:
         if now - self._looked_at > ASLEEP_SECONDS:
             self._awake_since = now
         self._looked_at = now
+        if self.compilers is not None:
+            self.compilers.decision.watch(now)
         for group in self.groups.values():
             group.watch(now, self._awake_since)
         for worker in self.workers:
@@ -268,7 +285,11 @@ class Supervisor:
     def _handle(self, child: Child, event: Event) -> None:
         kind = event.pop("event")
         if child.role == "worker":
-            {"ready": self._worker_ready, "failed": self._start_failed, "need": self._worker_needs}[kind](child, event)
+            {"ready": self._worker_ready, "failed": self._start_failed, "form": self._worker_looked}[kind](child, event)
+        elif child.role == "compiler":
+            {"begun": self._compiler_begun, "compiled": self._compiler_said, "failed": self._start_failed}[kind](
+                child, event
+            )
         else:
             {"ready": self._holder_ready, "failed": self._start_failed, "catalog": self._catalog_read}[kind](
                 child, event
@@ -283,12 +304,6 @@ class Supervisor:
         self._not_reloaded(child)
 
     # -- workers -------------------------------------------------------------------------------------------------
-
-    def _worker_needs(self, child: Child, event: Event) -> None:
-        """The worker found that this model belongs into a holder."""
-        if event["model"] not in self.groups:
-            self.served = [event["model"]]
-            self.add_group(event["model"]).begin()
 
     def _worker_ready(self, child: Child, event: Event) -> None:
         child.ready = True
@@ -308,6 +323,30 @@ class Supervisor:
         answered = self.workers or all(group.active for group in self.groups.values())
         for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
             self.spawn_worker(slot, "ready" if answered else "now")
+
+    def _worker_looked(self, child: Child, event: Event) -> None:
+        assert self.compilers is not None
+        self.served = [event.pop("model")]
+        self.compilers.looked(child, event)
+
+    def _compiler_begun(self, child: Child, event: Event) -> None:
+        assert self.compilers is not None
+        self.compilers.begin(child)
+
+    def _compiler_said(self, child: Child, event: Event) -> None:
+        assert self.compilers is not None
+        self.compilers.said(child, event)
+
+    def form_decided(self, form: Form) -> None:
+        """Which form of the saved model serves: tell the workers, and have it held if they do not run it themselves."""
+        for worker in self.workers:
+            worker.tell({"do": "form", **form})
+        for group in self.groups.values():
+            self._tell_workers(group)
+        if self.reload is not None:
+            self.reload.form_decided(form["executor"])
+        elif form["executor"] == "process":
+            self.add_group(self.served[0]).begin()
 
     # -- holders -------------------------------------------------------------------------------------------------
 
@@ -384,6 +423,10 @@ class Supervisor:
             group = self.group_of(child)
             if child is self.catalog:
                 self.catalog = None
+            if self.compilers is not None and child in self.compilers.children:
+                self._close(child)
+                self.compilers.ended(child)
+                continue
             if group is not None:
                 self._tell_death(group.model, group.on_death(child, time.monotonic()))
             if child in self.workers:
@@ -427,5 +470,6 @@ class Supervisor:
             self._close(child)
         self.workers.clear()
         self.groups.clear()
+        self.compilers = None
         self.catalog = None
         self.restarts.clear()

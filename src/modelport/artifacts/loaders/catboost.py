@@ -37,6 +37,7 @@ class CatboostLoader:
 
     extra = "catboost"
     compiled = False
+    compilable = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its magic number, and by its suffix, so that a damaged file is called that."""
@@ -66,6 +67,7 @@ class CatboostModel:
         fields, positional, self._mixed = _read_inputs(model, training, hints)
         task, outputs, self._answer = _read_outputs(model, loss, metadata)
         self._model = model
+        self.estimator: Any = model  # what compilation reads
         self._kind = "Probability" if loss in _CLASSES else _PREDICTIONS.get(loss, "RawFormulaVal")
         self.signature = Signature(task, fields, outputs, positional)
         self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=True)

@@ -34,6 +34,7 @@ class LightgbmLoader:
 
     extra = "lightgbm"
     compiled = False
+    compilable = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By content: `.txt` says nothing."""
@@ -67,6 +68,7 @@ class LightgbmModel:
         fields, positional, self._codes = _read_inputs(header, booster.pandas_categorical or [], path, hints)
         task, outputs, self._answer = _read_outputs(header, classes, hints)
         self._booster = booster
+        self.estimator: Any = booster  # what compilation reads
         self.signature = Signature(task, fields, outputs, positional)
         self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=True)
 

@@ -31,6 +31,9 @@ from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
 
+HUGE = 1e300
+"""So far beyond 32 bits that no scaler brings it back."""
+
 MOST_PARTS = 10_000
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
@@ -40,6 +43,7 @@ class SklearnLoader:
 
     extra = "sklearn"
     compiled = False
+    compilable = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix; compressed joblib files start with any of five magic numbers."""
@@ -75,6 +79,7 @@ def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -
     _refuse_what_is_no_model(estimator, path)
     booster = _booster_model(estimator, path, hints)
     if booster is not None:
+        booster.estimator = estimator  # the wrapper knows more than the booster inside
         return booster
     return SklearnModel(estimator, path, hints, notes)
 
@@ -146,7 +151,7 @@ def _refuse_unfitted(estimator: Any, path: Path) -> None:
         return
 
 
-def _booster_model(estimator: Any, path: Path, hints: Hints) -> Model | None:
+def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | LightgbmModel | CatboostModel | None:
     """The wrappers of the boosting libraries know less of themselves than the boosters inside, which have loaders of their own."""
     match type(estimator).__module__, type(estimator).__name__:
         case "xgboost.sklearn", _:
@@ -178,6 +183,7 @@ class SklearnModel:
             inputs = read_inputs(estimator, hints, DOUBLE_LIMIT)
         fields = settle_gaps(inputs.fields, lambda record: is_sound(self._try(estimator, record)))
         task, outputs, self._answer = read_outputs(estimator, probe)
+        self.estimator: Any = estimator  # what compilation reads
         self.signature = Signature(task, fields, outputs, inputs.positional, notes)
         self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=False)
 

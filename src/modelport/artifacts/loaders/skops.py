@@ -22,6 +22,7 @@ class SkopsLoader:
 
     extra = "skops"
     compiled = False
+    compilable = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix: other formats are archives, too."""

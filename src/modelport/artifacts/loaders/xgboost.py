@@ -39,6 +39,7 @@ class XgboostLoader:
 
     extra = "xgboost"
     compiled = False
+    compilable = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By content: other programs write `.json`, too, and older ones named these files `.bst` and `.model`."""
@@ -74,6 +75,7 @@ class XgboostModel:
         task, outputs, self._answer = _read_outputs(booster, config, hints)
         fields, positional, self._codes = _read_inputs(booster, hints)
         self._booster, self._missing = booster, missing
+        self.estimator: Any = booster  # what compilation reads
         self._linear = config["gradient_booster"]["name"] == "gblinear"
         self._rounds = _rounds(booster, self._linear)
         self.signature = Signature(task, fields, outputs, positional)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.columns import Columns
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost")
 

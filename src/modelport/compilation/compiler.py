@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.boundaries import boundary_rows
-from modelport.compile.columns import Columns, is_gap
-from modelport.compile.compiled import FORMAT, CompiledModel, Facts
-from modelport.compile.converters import classify, name_of, predict
-from modelport.compile.converters.registry import Classified
-from modelport.compile.feed import LABELS, PROBABILITIES, REFUSED, VALUES, Feed
-from modelport.compile.graph import Graph, NotConvertible, Tensor
-from modelport.compile.parity import Expected, Predict, Report, ask, compare
-from modelport.compile.rows import USUAL, Budget, RowMaker
+from modelport.compilation.boundaries import boundary_rows
+from modelport.compilation.cache import FORMAT
+from modelport.compilation.columns import Columns, is_gap
+from modelport.compilation.compiled import CompiledModel, Facts, Nodes
+from modelport.compilation.converters import classify, name_of, predict
+from modelport.compilation.converters.forests import TREES
+from modelport.compilation.converters.registry import Classified
+from modelport.compilation.feed import LABELS, PROBABILITIES, REFUSED, VALUES, Feed
+from modelport.compilation.graph import Graph, NotConvertible, Tensor
+from modelport.compilation.parity import Expected, Predict, Report, ask, compare
+from modelport.compilation.rows import USUAL, Budget, RowMaker
 from modelport.kernel.signature import Kind, Signature, Task
 from modelport.kernel.values import Record
 
@@ -88,7 +90,16 @@ class _Converted:
 
     def plain(self, original: Original) -> Facts:
         labels = _float_labels(original)
-        return Facts(FORMAT, original.signature, self.feed, tuple(self.tensors), Report(), labels)
+        tree = lone_tree(original.estimator)
+        return Facts(FORMAT, original.signature, self.feed, tuple(self.tensors), Report(), labels, tree=tree)
+
+
+def lone_tree(estimator: Any) -> Nodes | None:
+    """The nodes of a model that is one decision tree and nothing else."""
+    if name_of(estimator) not in TREES:
+        return None
+    t = estimator.tree_
+    return Nodes(*(tuple(a.tolist()) for a in (t.feature, t.threshold, t.children_left, t.children_right)))
 
 
 def _float_labels(original: Original) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.prepare import interpolate
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.prepare import interpolate
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -19,7 +19,7 @@ from modelport.compile.converters.registry import (
     transformer,
     two_sides,
 )
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 # -- decompositions ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 UNSEEN, NULL, FIRST = 0, 1, 2
 """Codes of text: whatever is not in the table, a gap, and the first value of the table."""

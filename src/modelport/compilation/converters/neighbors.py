@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.kernels import exact_distances, squared_distances
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.kernels import exact_distances, squared_distances
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -17,7 +17,7 @@ from modelport.compile.converters.registry import (
     softmax,
     transformer,
 )
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 MAX_CELLS = 2_000_000
 """Stored records times fields: a record is compared with all of them, so beyond this a search tree is faster."""

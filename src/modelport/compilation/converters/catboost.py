@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.boosting import binary_answer
-from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.boosting import binary_answer
+from modelport.compilation.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 EXPONENTIAL = ("Poisson", "Tweedie")
 

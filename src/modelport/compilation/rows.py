@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.graph import Array
-from modelport.compile.parity import Row
+from modelport.compilation.graph import Array
+from modelport.compilation.parity import Row
 from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind, Signature
 from modelport.kernel.values import Record
 

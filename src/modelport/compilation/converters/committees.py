@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns, join
-from modelport.compile.converters.forests import TREES, read_tree, tables_of
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns, join
+from modelport.compilation.converters.forests import TREES, read_tree, tables_of
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -24,8 +24,8 @@ from modelport.compile.converters.registry import (
     transformer,
     two_sides,
 )
-from modelport.compile.graph import NotConvertible, Tensor
-from modelport.compile.trees import tree_values
+from modelport.compilation.graph import NotConvertible, Tensor
+from modelport.compilation.trees import tree_values
 
 # -- bagging and boosting ------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 LEQ, LESS, MEMBER = 0, 1, 6
 """How a node decides: the value is at most the threshold, below it, or in a set; numbered as opset 5 of ai.onnx.ml does."""

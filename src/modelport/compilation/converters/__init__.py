@@ -1,6 +1,6 @@
 """How each kind of estimator is written in ONNX: one module for each family, and the table that they fill."""
 
-from modelport.compile.converters import (
+from modelport.compilation.converters import (
     bayes,
     catboost,
     committees,
@@ -14,7 +14,7 @@ from modelport.compile.converters import (
     project,
     xgboost,
 )
-from modelport.compile.converters.registry import (
+from modelport.compilation.converters.registry import (
     CLASSIFIERS,
     REGRESSORS,
     TRANSFORMERS,

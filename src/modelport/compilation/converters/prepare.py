@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import FIRST, NULL, Columns, is_gap, join, positions
-from modelport.compile.converters.registry import name_of, transformer
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.columns import FIRST, NULL, Columns, is_gap, join, positions
+from modelport.compilation.converters.registry import name_of, transformer
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 
 @transformer("StandardScaler")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.committees import pair_votes
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.committees import pair_votes
+from modelport.compilation.converters.registry import (
     Classified,
     classifier,
     classify_one,
@@ -19,7 +19,7 @@ from modelport.compile.converters.registry import (
     transformer,
     two_sides,
 )
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 
 def squared_distances(x: Tensor, points: Array) -> Tensor:

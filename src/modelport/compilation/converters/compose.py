@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns, join
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns, join
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -19,7 +19,7 @@ from modelport.compile.converters.registry import (
     transform,
     transformer,
 )
-from modelport.compile.graph import NotConvertible, Tensor
+from modelport.compilation.graph import NotConvertible, Tensor
 
 INSIDE = ("best_estimator_", "estimator_", "estimator")
 """What holds the fitted model of a search, a selection or a freezing."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.boosting import binary_answer, coded_matrix, note_trees
-from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
-from modelport.compile.graph import NotConvertible, Tensor
-from modelport.compile.trees import LESS, MEMBER, Tree, tree_values
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.boosting import binary_answer, coded_matrix, note_trees
+from modelport.compilation.converters.registry import Classified, classifier, expit, name_of, regressor, softmax
+from modelport.compilation.graph import NotConvertible, Tensor
+from modelport.compilation.trees import LESS, MEMBER, Tree, tree_values
 
 LOGISTIC = ("binary:logistic", "reg:logistic")
 EXPONENTIAL = ("count:poisson", "reg:gamma", "reg:tweedie")

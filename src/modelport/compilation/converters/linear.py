@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     affine,
@@ -20,7 +20,7 @@ from modelport.compile.converters.registry import (
     transformer,
     two_sides,
 )
-from modelport.compile.graph import NotConvertible, Tensor
+from modelport.compilation.graph import NotConvertible, Tensor
 
 PLAIN = [
     "ARDRegression",

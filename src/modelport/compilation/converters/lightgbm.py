@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.boosting import coded_matrix, logistic_answer, note_trees, softmax_answer
-from modelport.compile.converters.registry import Classified, classifier, expit, name_of, regressor
-from modelport.compile.graph import Array, NotConvertible, Tensor
-from modelport.compile.trees import LEQ, MEMBER, Tree, tree_values
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.boosting import coded_matrix, logistic_answer, note_trees, softmax_answer
+from modelport.compilation.converters.registry import Classified, classifier, expit, name_of, regressor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
+from modelport.compilation.trees import LEQ, MEMBER, Tree, tree_values
 
 IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg", "custom")
 EXPONENTIAL = ("poisson", "gamma", "tweedie")

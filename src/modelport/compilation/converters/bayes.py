@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -17,7 +17,7 @@ from modelport.compile.converters.registry import (
     softmax,
     two_sides,
 )
-from modelport.compile.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import Array, NotConvertible, Tensor
 
 
 def most_likely(scores: Tensor) -> Classified:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelport.compile.parity import Expected, Predict, Row, ask
-from modelport.compile.rows import Budget, RowMaker
+from modelport.compilation.parity import Expected, Predict, Row, ask
+from modelport.compilation.rows import Budget, RowMaker
 from modelport.kernel.signature import NUMERIC, Field, Kind
 from modelport.kernel.values import Record
 

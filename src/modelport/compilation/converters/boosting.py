@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns, positions
-from modelport.compile.converters.registry import Classified, expit, softmax, two_sides
-from modelport.compile.graph import Tensor
-from modelport.compile.trees import MEMBER, Tree
+from modelport.compilation.columns import Columns, positions
+from modelport.compilation.converters.registry import Classified, expit, softmax, two_sides
+from modelport.compilation.graph import Tensor
+from modelport.compilation.trees import MEMBER, Tree
 
 
 def coded_matrix(inputs: Columns, categories: Mapping[int, Sequence[Any]], part: str) -> Tensor:

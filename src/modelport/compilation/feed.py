@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import FIRST, NULL, UNSEEN
+from modelport.compilation.columns import FIRST, NULL, UNSEEN
 from modelport.kernel.signature import Kind, Output, Signature
 from modelport.kernel.values import Record
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelport.compile.columns import Columns, join
-from modelport.compile.converters.boosting import note_trees
-from modelport.compile.converters.registry import (
+from modelport.compilation.columns import Columns, join
+from modelport.compilation.converters.boosting import note_trees
+from modelport.compilation.converters.registry import (
     Classes,
     Classified,
     classifier,
@@ -21,8 +21,8 @@ from modelport.compile.converters.registry import (
     transformer,
     two_sides,
 )
-from modelport.compile.graph import Array, NotConvertible, Tensor
-from modelport.compile.trees import MEMBER, Tree, leaf_numbers, plain_tree, tree_values
+from modelport.compilation.graph import Array, NotConvertible, Tensor
+from modelport.compilation.trees import MEMBER, Tree, leaf_numbers, plain_tree, tree_values
 
 TREES = ("DecisionTreeClassifier", "ExtraTreeClassifier", "DecisionTreeRegressor", "ExtraTreeRegressor")
 

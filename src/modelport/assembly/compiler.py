@@ -1,0 +1,157 @@
+"""`python -m modelport.assembly.compiler CONFIG SLOT CHANNEL`: compiles one artifact, apart from what serves; keeps the result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from modelport.artifacts.sample import read_records
+from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.forms import Look, cache_key, compiled_look, look_up
+from modelport.compilation.cache import Cache, Refused, write_about
+from modelport.config import ServeOptions, from_plain
+from modelport.errors import MissingExtra, ModelportError
+from modelport.kernel.isolate import cause_of
+from modelport.kernel.ports import Model
+from modelport.observe.log import configure_logging
+from modelport.observe.memory import memory_bytes
+from modelport.runtime.channel import Channel
+from modelport.runtime.children import end_with_parent
+from modelport.runtime.forms import ORIGINAL, UNKNOWN
+
+SAMPLE_ROWS = 20_000
+"""Of the data, that are offered to the comparison; it takes what it has the time for."""
+
+log = logging.getLogger("modelport.compiler")
+
+
+def compile_artifact(artifact: Path, options: ServeOptions, begin: Callable[[], None] = lambda: None) -> Look:
+    """Compile, compare, keep the result or the reason. Raises ModelportError where the original cannot be loaded either.
+
+    Of several processes that want the same at once, one does it and the others find it done. `begin` is called when the
+    original has loaded, and what takes long begins.
+    """
+    cache = Cache(options.cache_dir)
+    key = cache_key(cache, artifact, options)
+    with cache.lock(key):
+        known = look_up(artifact, options)
+        if known.form != UNKNOWN:
+            return known
+        model, notes = load_artifact(artifact, options)
+        begin()
+        return _compile_and_keep(model, notes, options, cache, key, known)
+
+
+def _compile_and_keep(
+    model: Model, notes: tuple[str, ...], options: ServeOptions, cache: Cache, key: str, known: Look
+) -> Look:
+    weight = memory_bytes(os.getpid()) or 0
+    try:
+        with warnings.catch_warnings():  # rows at the edges make libraries complain of what we do on purpose
+            warnings.simplefilter("ignore")
+            made = _compile(model, options)
+    except MissingExtra as error:  # nothing to remember: it may be installed tomorrow
+        return Look(ORIGINAL, known.placement, str(error))
+    if isinstance(made, str):
+        _remember(cache, key, Refused(made, notes))
+        return Look(ORIGINAL, known.placement, made)
+    try:
+        folder = _keep(cache, key, made, notes, weight)
+    except OSError as error:
+        return Look(ORIGINAL, known.placement, f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER")
+    return compiled_look(folder, options)
+
+
+def _compile(model: Model, options: ServeOptions) -> Any:
+    """The compiled model, or why there is none."""
+    from modelport.compilation.compiler import NotCompiled, Original, compile_model
+
+    original = Original(model.estimator, model.signature, model.predict)  # type: ignore[attr-defined]
+    sample = read_records(options.data, model.signature.inputs, SAMPLE_ROWS) if options.data else None
+    made = compile_model(original, sample)
+    return made.reason if isinstance(made, NotCompiled) else made
+
+
+def _remember(cache: Cache, key: str, refused: Refused) -> None:
+    try:
+        cache.keep_refusal(key, refused)
+    except OSError as error:
+        log.warning("the cache at %s cannot be written: %s", cache.folder, error)
+
+
+def _keep(cache: Cache, key: str, made: Any, notes: tuple[str, ...], weight: int) -> Path:
+    draft = cache.draft()
+    try:
+        made.save(draft)
+        write_about(draft, notes, weight, _weigh(draft))
+        return cache.keep(draft, key)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+# -- what a process weighs that holds it ---------------------------------------------------------------------------
+
+
+def _weigh(folder: Path) -> int:
+    """The memory of a process that has answered one record with the compiled model, in bytes; 0 where it cannot be told."""
+    command = [sys.executable, "-P", "-m", "modelport.assembly.compiler", "--weigh", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else 0
+
+
+def print_weight(folder: Path) -> int:
+    """The other side of `_weigh`."""
+    from modelport.compilation.compiled import open_compiled
+    from modelport.kernel.signature import example_value
+
+    model = open_compiled(folder)
+    model.predict([tuple(example_value(f) for f in model.signature.inputs)])
+    sys.stdout.write(f"{memory_bytes(os.getpid()) or 0}\n")
+    return 0
+
+
+# -- the process ---------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    """Compile and tell the supervisor what became of it."""
+    if arguments[0] == "--weigh":
+        return print_weight(Path(arguments[1]))
+    if arguments[0] == "--print":
+        sys.stdout.write(f"\n{json.dumps(_outcome(arguments[1]))}\n")
+        return 0
+    end_with_parent()
+    config, _, channel_fd = arguments
+    channel = Channel(int(channel_fd))
+    said = _outcome(config, lambda: channel.tell(event="begun"))
+    channel.tell(event="failed" if "error" in said else "compiled", **said)
+    return 0
+
+
+def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """The form that serves, or `error` where the artifact cannot be loaded at all."""
+    parsed = json.loads(config)
+    options = from_plain(parsed["options"])
+    configure_logging(options.log_format)
+    if options.allow_pickle:
+        sys.path.append(os.getcwd())
+    try:
+        return compile_artifact(Path(parsed["target"]), options, begin).plain()
+    except ModelportError as known:
+        return {"error": str(known)}
+    except SystemExit:  # it is code, after all
+        return {"error": f"{parsed['target']} ends the process that loads it: its code calls exit()"}
+    except BaseException as unknown:  # whatever a model's code raises must be told
+        return {"error": f"loading failed: {cause_of(unknown)}"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""Which form of an artifact serves: what is known of it, and what must be compiled first."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import modelport
+from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bundle
+from modelport.artifacts.digest import VERSION_LENGTH, digest_path
+from modelport.artifacts.override import override_path
+from modelport.assembly.artifacts import find_loader, load_artifact
+from modelport.assembly.bundles import open_bundle, report_facts
+from modelport.compilation.cache import MODEL, About, Cache, runtime_version
+from modelport.config import ServeOptions, to_plain
+from modelport.errors import ArtifactError, MissingExtra
+from modelport.kernel.placement import Placement, place
+from modelport.kernel.ports import Cost, Loader, Model
+from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
+
+NOT_WANTED = "as configured (--no-compile)"
+NOT_INSTALLED = "what compiles it is not installed: pip install 'modelport[compile]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of an artifact before it is loaded. `why`: the reason that its original serves, where it could be compiled."""
+
+    form: str
+    placement: Placement
+    why: str = ""
+    folder: str = ""
+
+    def plain(self) -> Form:
+        """For another process."""
+        return {
+            "form": self.form,
+            "executor": self.placement.executor,
+            "reason": self.placement.reason,
+            "why": self.why,
+            "folder": self.folder,
+        }
+
+
+def look_up(artifact: Path, options: ServeOptions) -> Look:
+    """What serves, as far as it is known without loading anything. Raises ArtifactError for what cannot be read."""
+    if is_bundle(artifact):
+        return _look_at_bundle(read_bundle(artifact), options)
+    loader = find_loader(artifact)
+    planned = place(Cost(_size(artifact), getattr(loader, "compiled", False), False), options.executor)
+    if not getattr(loader, "compilable", False):
+        _refuse_uncompiled(loader, options)
+        return Look(ORIGINAL, planned)
+    if options.no_compile:
+        return Look(ORIGINAL, planned, NOT_WANTED)
+    if not runtime_version():
+        return Look(ORIGINAL, planned, NOT_INSTALLED)
+    cache = Cache(options.cache_dir)
+    key = cache_key(cache, artifact, options)
+    folder = cache.compiled(key)
+    if folder is not None:
+        return compiled_look(folder, options)
+    if find_spec("onnx") is None:
+        return Look(ORIGINAL, planned, NOT_INSTALLED)
+    refused = cache.refused(key)
+    return Look(UNKNOWN if refused is None else ORIGINAL, planned, refused.reason if refused else "")
+
+
+def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
+    """A bundle says itself which form it has; nothing is compiled anew. Raises ArtifactError where a file is not what it was."""
+    check_files(bundle)
+    manifest, here = bundle.manifest, runtime_version()
+    why = NOT_WANTED if options.no_compile else manifest.not_compiled_because
+    if not why and manifest.runtime != here:
+        install = f"pip install onnxruntime=={manifest.runtime}"
+        why = f"it was proven with ONNX Runtime {manifest.runtime}, here is {here or 'none'}: {install}"
+    if not why:
+        return compiled_look(bundle.compiled, options)
+    loader = find_loader(bundle.original)
+    return Look(ORIGINAL, place(Cost(_size(bundle.original), loader.compiled, False), options.executor), why)
+
+
+def compiled_look(folder: Path, options: ServeOptions) -> Look:
+    """A compiled form that lies ready."""
+    size = (folder / MODEL).stat().st_size
+    return Look(COMPILED, place(Cost(size, compiled=True, releases_gil=True), options.executor), folder=str(folder))
+
+
+def cache_key(cache: Cache, artifact: Path, options: ServeOptions) -> str:
+    """Everything that decides what an artifact compiles to, and whether it was proven with what runs it here."""
+    override = override_path(artifact)
+    return cache.key(
+        [
+            digest_path(artifact),
+            override.read_text(encoding="utf-8", errors="replace") if override else "",
+            digest_path(options.data) if options.data else "",
+            ",".join(options.features or ()),
+            options.target or "",
+            modelport.__version__,
+            runtime_version(),
+        ]
+    )
+
+
+def _size(artifact: Path) -> int:
+    return artifact.stat().st_size if artifact.is_file() else sum(p.stat().st_size for p in artifact.rglob("*"))
+
+
+def _refuse_uncompiled(loader: Loader, options: ServeOptions) -> None:
+    if options.require_compiled and not getattr(loader, "compiled", False):
+        raise ArtifactError(
+            f"--require-compiled: models of the kind {loader.extra} are not compiled; leave the option out"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model in the form that was decided on, with what is told of it."""
+
+    model: Model
+    version: str
+    notes: tuple[str, ...]
+    form: dict[str, Any]
+
+
+def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opened:
+    """Load what was decided on; None where nothing was to be decided."""
+    if is_bundle(artifact):
+        return _open_bundled(form, read_bundle(artifact), options)
+    version = digest_path(artifact)[:VERSION_LENGTH]
+    if form is None or form["form"] != COMPILED:
+        model, notes = load_artifact(artifact, options)
+        why = (form or {}).get("why")
+        return Opened(model, version, notes, {"form": ORIGINAL, "why": why} if why else {})
+    from modelport.compilation.compiled import open_compiled
+
+    folder = Path(form["folder"])
+    compiled, about = open_compiled(folder), Cache(options.cache_dir).about(folder)
+    return Opened(compiled, version, about.notes, _facts(compiled.report, about))
+
+
+def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> Opened:
+    form = form or _look_at_bundle(bundle, options).plain()
+    compiled = form["form"] == COMPILED
+    try:
+        model = open_bundle(bundle, options, compiled)
+    except MissingExtra as error:
+        raise ArtifactError(f"{bundle.path}: the compiled form does not serve ({form['why']}), and {error}") from None
+    facts: dict[str, Any] = {"form": ORIGINAL, "why": form["why"]}
+    if compiled:
+        facts = {"form": COMPILED, **{k: v for k, v in bundle.measured().items() if k in FACTS}}
+    return Opened(model, bundle.version[:VERSION_LENGTH], bundle.manifest.notes, facts)
+
+
+FACTS = ("parity", "record_microseconds", "memory_bytes")
+
+
+def _facts(report: Any, about: About) -> dict[str, Any]:
+    memory = {"memory_bytes": {"original": about.memory_before, "compiled": about.memory_after}}
+    return {"form": COMPILED, **report_facts(report), **memory}
+
+
+def compile_beside(
+    artifact: Path,
+    options: ServeOptions,
+    limit_s: float | None = COMPILE_SECONDS,
+    begin: Callable[[], None] = lambda: None,
+) -> Look:
+    """Look, and compile in a process of its own where nothing is known. Past the limit the original serves.
+
+    `begin` is called where it has to be compiled. Raises ArtifactError where the original cannot be loaded either.
+    """
+    look = look_up(artifact, options)
+    if look.form != UNKNOWN:
+        return look
+    begin()
+    config = json.dumps({"target": str(artifact), "options": to_plain(options)})
+    command = [sys.executable, "-P", "-m", "modelport.assembly.compiler", "--print", config]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        said, _ = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:  # it goes on, for the next start
+        return replace(look, form=ORIGINAL, why=TOO_LONG)
+    if not said.strip():
+        return replace(look, form=ORIGINAL, why=f"the compiler ended with exit code {process.returncode}")
+    form = json.loads(said.strip().splitlines()[-1])  # a model that is loaded may print, too
+    if "error" in form:
+        raise ArtifactError(form["error"])
+    return look_from(form, look)
+
+
+def look_from(form: Form, look: Look) -> Look:
+    """What another process found."""
+    placement = replace(look.placement, executor=form["executor"], reason=form["reason"])
+    return Look(form["form"], placement, form["why"], form["folder"])

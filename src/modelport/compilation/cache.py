@@ -1,0 +1,152 @@
+"""Where compiled models are kept between starts: a folder per digest of everything that decides what a model compiles to."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+MODEL, FACTS, ABOUT, REFUSED = "model.onnx", "compiled.json", "about.json", "refused.json"
+FORMAT = 1
+"""Of the folder of a compiled model. One of another format is compiled anew."""
+
+KEPT = 64
+"""Folders; the ones that were used longest ago are removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is told of a compiled model beyond its parity. Memory is that of a process that holds it, in bytes.
+
+    `digests` are those of the files, by name: a compiled model that was damaged is none.
+    """
+
+    digests: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    memory_before: int = 0
+    memory_after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why this model is not compiled; it is not tried again."""
+
+    reason: str
+    notes: tuple[str, ...] = ()
+
+
+class Cache:
+    """Compiled models and refusals by key. One that cannot be written is none: then everything is compiled anew."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = (folder or default_folder()) / "compiled"
+
+    def key(self, parts: Iterable[str]) -> str:
+        """Of a model: what it was saved as, what was said about it, and what compiles it."""
+        return hashlib.sha256("\0".join([str(FORMAT), *parts]).encode()).hexdigest()[:32]
+
+    def compiled(self, key: str) -> Path | None:
+        """The folder of a compiled model, if there is one."""
+        folder = self.folder / key
+        try:
+            about = self.about(folder)
+            whole = about.digests == digests_of(folder)
+        except (OSError, msgspec.DecodeError):
+            return None
+        if not whole:
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        with suppress(OSError):
+            os.utime(folder)
+        return folder
+
+    def refused(self, key: str) -> Refused | None:
+        """Why it was not compiled, if it was tried."""
+        try:
+            return msgspec.json.decode((self.folder / key / REFUSED).read_bytes(), type=Refused)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def about(self, folder: Path) -> About:
+        """What is told of a compiled model."""
+        return msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Only one process at a time compiles a model; where nothing can be written, nobody waits."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = (self.folder / f"{key}.lock").open("wb")
+        except OSError:
+            yield
+            return
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def draft(self) -> Path:
+        """A new folder to write to. Raises OSError where nothing can be written."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Path(tempfile.mkdtemp(prefix="draft-", dir=self.folder))
+
+    def keep(self, draft: Path, key: str) -> Path:
+        """The draft is whole: put it in its place, unless somebody else was quicker."""
+        target = self.folder / key
+        try:
+            draft.rename(target)
+        except OSError:
+            shutil.rmtree(target if not self.compiled(key) else draft, ignore_errors=True)
+            if draft.is_dir():
+                draft.rename(target)
+        self._prune()
+        return target
+
+    def keep_refusal(self, key: str, refused: Refused) -> None:
+        """Remember why it was not compiled."""
+        draft = self.draft()
+        (draft / REFUSED).write_bytes(msgspec.json.encode(refused))
+        self.keep(draft, key)
+
+    def _prune(self) -> None:
+        with suppress(OSError):
+            folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+            for folder in folders[:-KEPT]:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def write_about(folder: Path, notes: tuple[str, ...], memory_before: int, memory_after: int) -> None:
+    """Beside a compiled model."""
+    about = About(digests_of(folder), notes, memory_before, memory_after)
+    (folder / ABOUT).write_bytes(msgspec.json.encode(about))
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Of the two files that are a compiled model. Raises OSError where one is missing."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL, FACTS)}
+
+
+def runtime_version() -> str:
+    """Of ONNX Runtime, whichever build is installed; empty where none is.
+
+    Parity holds for the runtime that was asked: 1.21 to 1.23 accept the same graphs and round their thresholds.
+    """
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return ""
+
+
+def default_folder() -> Path:
+    """The user's cache folder (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "modelport"
