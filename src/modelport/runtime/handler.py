@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from time import monotonic
 from typing import Any
 
@@ -86,17 +86,24 @@ class _Steps:
         self._warning = warning
 
     def __await__(self) -> Generator[Any, Any, Any]:
+        """Hands on what the coroutine waits for, and to the coroutine what comes of it: values and exceptions alike."""
         inner = self._coroutine.__await__()
-        value: Any = None
+        step = partial(inner.send, None)
         while True:
             started = monotonic()
             try:
-                yielded = inner.send(value)
+                yielded = step()
             except StopIteration as end:
                 return end.value
             finally:
                 self._warning.step(monotonic() - started)
-            value = yield yielded
+            try:
+                step = partial(inner.send, (yield yielded))
+            except GeneratorExit:
+                inner.close()
+                raise
+            except BaseException as error:  # a failed future, a cancellation: the function may want to handle it
+                step = partial(inner.throw, error)
 
 
 def as_plain_call(function: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
