@@ -180,7 +180,10 @@ class ServeOptions:
         256 * 2**20, _size, "Bytes of the bodies that may wait for one model before calls are refused.", "SIZE"
     )
     kill_grace: float = option(
-        0.5, _seconds, "How long past its deadline a call may run before its process is ended.", "DURATION"
+        0.5,
+        _seconds,
+        "How long past its deadline, and the default one, a call may run before its process is ended.",
+        "DURATION",
     )
     drain_delay: float = option(1.0, _seconds, "On SIGTERM: time to go on accepting while not ready.", "DURATION")
     standby: bool = option(

@@ -31,7 +31,7 @@ from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
-from modelport.runtime.holder import Holder, digests_of, mark_started
+from modelport.runtime.holder import HardLimits, Holder, digests_of, mark_started
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
 from modelport.service import Service
@@ -57,6 +57,7 @@ class HolderMain:
         self.holder: Holder | None = None
         self.index = 0
         self.model = ""
+        self._limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
@@ -121,8 +122,7 @@ class HolderMain:
 
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
-        limit = max(ticket.deadline for ticket, _ in batch.slices) + self.options.kill_grace
-        self.board.begin(self.slot, limit, digests_of(batch), id(batch))
+        self.board.begin(self.slot, self._limits.of(batch), digests_of(batch), id(batch))
         self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:

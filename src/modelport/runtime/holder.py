@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -164,6 +165,23 @@ class HolderConnection(asyncio.Protocol):
         whole = held.ticket is not None and held.call.rows <= held.batch_rows  # else it waited between its batches
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
         self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body)))
+
+
+@dataclass(frozen=True, slots=True)
+class HardLimits:
+    """Until when a batch may run before its process is killed. All in seconds.
+
+    Never sooner than the service's own deadline allows: how long one caller wants to wait is no reason to take the process from
+    the others, nor to hold it against the body.
+    """
+
+    default_deadline: float
+    grace: float
+
+    def of(self, batch: Batch) -> float:
+        """The moment (monotonic), for a batch that begins now."""
+        latest = max(ticket.deadline for ticket, _ in batch.slices)
+        return max(latest, time.monotonic() + self.default_deadline) + self.grace
 
 
 def digests_of(batch: Batch) -> list[bytes]:
