@@ -7,9 +7,9 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from modelport.kernel.isolate import Run, run_isolated
-from modelport.kernel.ports import Done
-from modelport.kernel.values import Record
+from modelport.kernel.isolate import Run, cause_of, run_isolated
+from modelport.kernel.ports import Done, Outcome
+from modelport.kernel.values import Failure, Record
 
 Job = tuple[Sequence[Record], Done]
 
@@ -39,8 +39,15 @@ class ThreadExecutor:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             records, done = job
-            outcomes = run_isolated(self._run, records)
             try:
-                self._loop.call_soon_threadsafe(done, outcomes)
+                self._loop.call_soon_threadsafe(done, self._outcomes(records))
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
+
+    def _outcomes(self, records: Sequence[Record]) -> list[Outcome]:
+        """Whatever happens, this thread lives on and every caller is answered."""
+        try:
+            return run_isolated(self._run, records)
+        except BaseException as error:
+            failure = Failure("model_failed", "The model failed on this record", cause_of(error))
+            return [failure] * len(records)

@@ -17,17 +17,24 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """
     try:
         answers = run(records)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a task that cancels itself
-        if len(records) == 1:
-            return [Failure("model_failed", "The model failed on this record", cause_of(error))]
-        middle = len(records) // 2
-        return run_isolated(run, records[:middle]) + run_isolated(run, records[middle:])
-    if len(answers) != len(records):
-        message = f"The model gave {len(answers)} answers for {len(records)} records"
-        return [Failure("wrong_count", message, message)] * len(records)
-    return answers  # type: ignore[return-value]  # list is invariant
+    except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a KeyboardInterrupt of its own
+        return _halve(run, records, Failure("model_failed", "The model failed on this record", cause_of(error)))
+    if len(answers) == len(records):
+        return answers  # type: ignore[return-value]  # list is invariant
+    message = f"The model gave {_counted(len(answers), 'answer')} for {_counted(len(records), 'record')}"
+    return _halve(run, records, Failure("wrong_count", message, message))
+
+
+def _halve(run: Run, records: Sequence[Any], failure: Failure) -> list[bytes | Failure]:
+    """Run the halves, to find who is to blame; one record alone is."""
+    if len(records) == 1:
+        return [failure]
+    middle = len(records) // 2
+    return run_isolated(run, records[:middle]) + run_isolated(run, records[middle:])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def cause_of(error: BaseException) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, partial
 from time import monotonic
 from typing import Any
 
 Run = Callable[[Sequence[Any]], list[bytes]]
+NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
+"""What can be walked through, but not as answers in an order: keys and characters are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,17 @@ class Handler:
 
 def batched_run(call: Callable[[list[Any]], Any], encode: Callable[[Any], bytes]) -> Run:
     """A function that takes a list and returns a list."""
-    return lambda records: [encode(answer) for answer in call(list(records))]
+
+    def run(records: Sequence[Any]) -> list[bytes]:
+        answers = call(list(records))
+        if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
+            wanted = (
+                "a function declared with batch=True returns a list with one answer for each record, in their order"
+            )
+            raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
+        return [encode(answer) for answer in answers]
+
+    return run
 
 
 def single_run(call: Callable[[Any], Any], encode: Callable[[Any], bytes]) -> Run:
