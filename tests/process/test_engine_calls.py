@@ -14,6 +14,8 @@ import pytest
 from tests.process.engine import Served, serve, until, write_app
 
 MODELS = """
+import pydantic
+
 def count(name):
     with open(name, "a") as file:
         file.write("x")
@@ -61,6 +63,23 @@ def fatal(how: str) -> str:
     if how == "exit":
         os._exit(3)
     return how
+
+class Picky(pydantic.BaseModel):
+    x: float
+
+    @pydantic.field_validator("x")
+    @classmethod
+    def check(cls, x):
+        if x == 1:
+            raise KeyError("not there")
+        if x == 2:
+            os._exit(4)
+        time.sleep(0.3 if x == 3 else 0)
+        return x
+
+@service.model("picky")
+def picky(item: Picky) -> float:
+    return item.x
 
 @service.model("upstream", parallel=8)
 class Upstream:
@@ -142,6 +161,22 @@ def test_a_list_of_bodies_is_a_batch(served: Served) -> None:
     wrong = served.predict([{"x": 1}, {"x": "a"}, {"y": 1}], "echo")
     assert wrong.status == 422
     assert "x" in wrong.body.decode()
+
+
+def test_a_validator_that_fails_costs_no_call_but_its_own(served: Served) -> None:
+    good = [served.predict_later({"x": 3}, "picky") for _ in range(2)]
+    assert served.predict({"x": 1}, "picky").status == 500
+    assert [answer.result().status for answer in good] == [200, 200]
+    assert "KeyError: 'not there'" in served.wait_for("KeyError")
+    assert "of picky ended" not in served.text()
+
+
+def test_a_validator_that_ends_the_process_is_tried_twice_and_then_refused(served: Served) -> None:
+    for _ in range(2):
+        assert served.predict({"x": 2}, "picky", request_timeout="10").status == 503
+        until(lambda: served.predict({"x": 0}, "picky").status == 200, 10)
+    until(lambda: served.predict({"x": 2}, "picky").status == 422, 2)
+    assert served.text().count("of picky ended") == 2
 
 
 def test_a_deadline_that_passes_is_a_504_in_time(served: Served) -> None:

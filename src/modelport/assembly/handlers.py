@@ -126,7 +126,7 @@ def load_declared(spec: ModelSpec) -> Handler:
         "example": spec.example,
         "parallel": spec.parallel,
     }
-    return Handler(body.decode, run, rows, spec.parallel, description)
+    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code)
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:

@@ -37,6 +37,8 @@ from modelport.runtime.shared import SharedBoard
 from modelport.service import Service
 
 BEAT_SECONDS = 1.0
+MAX_BODIES = 16
+"""Read at a stretch, where they are not read on the loop."""
 UNBOUNDED = 2**60  # the workers bound the queue, where a model cannot stall the refusal
 Config = tuple[str, ServeOptions, Form | None]
 """What to load, with which options, and in which form."""
@@ -103,6 +105,9 @@ class HolderMain:
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
         self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
+        read = ThreadExecutor(self.holder.read_all, self._loop, "read")
+        bodies: Batcher[Any] = Batcher(MAX_BODIES, UNBOUNDED, UNBOUNDED)
+        self.holder.reading = Scheduler(read, bodies, self._loop, self._begin_reading, self._finish_reading)
         self._recorder = self.board.recorder(self.slot, self.index)
         self.board.claim(self.slot, "holder", self.index)
         gc.collect()
@@ -120,9 +125,16 @@ class HolderMain:
 
     # -- batches -------------------------------------------------------------------------------------------------
 
+    def _begin_reading(self, batch: Batch) -> None:
+        """Reading may run the user's code: it is watched as a run of the model is."""
+        self.board.begin(self.slot, self._limits.of(batch), digests_of(batch), id(batch))
+
+    def _finish_reading(self, batch: Batch, started: float, seconds: float) -> None:
+        self.board.end(self.slot, id(batch))
+
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
-        self.board.begin(self.slot, self._limits.of(batch), digests_of(batch), id(batch))
+        self._begin_reading(batch)
         self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:

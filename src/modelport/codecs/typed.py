@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
@@ -23,7 +24,51 @@ from modelport.kernel.names import component_name
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+MAX_PROBLEMS = 100
+MAX_COUNTED = 5000
+"""Pydantic lists all problems or none, and holds the GIL while it does: beyond these a body is told their number alone."""
+
+PLAIN_SCHEMAS = frozenset(
+    {
+        "any",
+        "bool",
+        "bytes",
+        "dataclass",
+        "dataclass-args",
+        "dataclass-field",
+        "date",
+        "datetime",
+        "decimal",
+        "default",
+        "definition-ref",
+        "definitions",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "literal",
+        "model",
+        "model-field",
+        "model-fields",
+        "none",
+        "nullable",
+        "set",
+        "str",
+        "tagged-union",
+        "time",
+        "timedelta",
+        "tuple",
+        "typed-dict",
+        "typed-dict-field",
+        "union",
+        "uuid",
+    }
+)
+"""Parts of a Pydantic schema that are read in Rust alone."""
+
+
+@dataclasses.dataclass(frozen=True)
 class TypedBody:
     """How one model's body is read: its adapters, and how a body becomes the arguments of the function."""
 
@@ -45,6 +90,11 @@ class TypedBody:
             parsed = parse(body, self._example_text())  # what is no JSON at all gets its own message
             raise InvalidInput(_problems(error, self._example_text(), parsed)) from None
         return (value, True) if batch else ([value], False)
+
+    @cached_property
+    def runs_code(self) -> bool:
+        """Whether reading a body may run code of the user's: a validator, a constructor, a factory of defaults."""
+        return _runs_code(self.one.core_schema)
 
     def _is_batch(self, body: bytes) -> bool:
         """Decided by the type: where a body is itself a list, a batch is a list of lists."""
@@ -137,8 +187,13 @@ def _answer_of(hint: Any, batch: bool) -> Any:
 
 
 def _problems(error: ValidationError, example: str, parsed: Any) -> list[Problem]:
-    found = error.errors(include_url=False, include_context=False)[:100]
     hint = f"send for example {example}"
+    if error.error_count() > MAX_COUNTED:
+        message = f"The body has {error.error_count():,} problems, too many to list"
+        return [
+            Problem(("body",), message, "too_many_problems", None, f"send one record, to see what is wrong; {hint}")
+        ]
+    found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
     return [Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(_sent(e, parsed)), hint) for e in found]
 
 
@@ -152,3 +207,16 @@ def _sent(error: Any, parsed: Any) -> Any:
     except (LookupError, TypeError):  # the path also names members of unions
         return error["input"]
     return parsed if isinstance(parsed, float) else error["input"]
+
+
+def _runs_code(schema: Any) -> bool:
+    if isinstance(schema, (list, tuple)):
+        return any(map(_runs_code, schema))
+    if not isinstance(schema, dict):
+        return False
+    kind = schema.get("type")
+    if not isinstance(kind, str):  # fields by their names, which may be any word
+        return any(map(_runs_code, schema.values()))
+    if kind not in PLAIN_SCHEMAS or any(schema.get(key) for key in ("custom_init", "post_init", "default_factory")):
+        return True
+    return any(_runs_code(part) for key, part in schema.items() if key not in ("metadata", "default"))

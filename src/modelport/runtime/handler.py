@@ -18,13 +18,17 @@ NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it."""
+    """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it.
+
+    `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
+    """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
     run: Run
     max_rows: int
     slots: int
     description: dict[str, Any]
+    decodes_with_code: bool = False
 
 
 def batched_run(call: Callable[[list[Any]], Any], encode: Callable[[Any], bytes]) -> Run:

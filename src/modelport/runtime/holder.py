@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,14 +27,20 @@ from modelport.kernel.frames import (
 )
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.reply import Reply
+from modelport.kernel.values import Failure
 from modelport.runtime.handler import Handler
 from modelport.runtime.lane import digest
 from modelport.runtime.scheduler import Scheduler
 
 Assemble = Callable[[list[Outcome], bool], Reply]
 Refuse = Callable[[CallError], Reply]
+Read = tuple[list[Any], bool] | CallError
 Log = Callable[[str, str], None]
 """Takes a message and the id of the request it is about, empty where there is none."""
+
+
+LARGE_BODY = 64 * 1024
+"""Bodies above this are read beside the loop."""
 
 
 class Holder:
@@ -46,6 +52,7 @@ class Holder:
         self.refuse = refuse
         self.log = log
         self.scheduler: Scheduler | None = None
+        self.reading: Scheduler | None = None  # of bodies that are not read on the loop
         self.connections: set[HolderConnection] = set()
         self.draining = False
 
@@ -59,6 +66,21 @@ class Holder:
         for connection in list(self.connections):
             connection.say_goodbye()
 
+    def read(self, body: bytes) -> Read:
+        """The records of a body and whether it is a list, or what is wrong with it."""
+        try:
+            return self.handler.decode(body)
+        except CallError as error:
+            return error
+
+    def read_all(self, bodies: Sequence[bytes]) -> list[Any]:
+        """The same for many; for an executor."""
+        return [self.read(body) for body in bodies]
+
+    def reads_on_loop(self, body: bytes) -> bool:
+        """Whether reading this takes a moment at most, and runs no code but ours."""
+        return self.reading is None or (len(body) <= LARGE_BODY and not self.handler.decodes_with_code)
+
     @property
     def idle(self) -> bool:
         """Whether every worker has hung up, as it does after a goodbye when it has its last answer.
@@ -71,7 +93,7 @@ class Holder:
 class CallInHand:
     """One call of one worker, from its frame to its answer."""
 
-    __slots__ = ("arrived", "batch_rows", "call", "connection", "digest", "listed", "started", "ticket")
+    __slots__ = ("arrived", "batch_rows", "call", "connection", "digest", "listed", "queue", "started", "ticket")
 
     def __init__(self, connection: HolderConnection, call: Call) -> None:
         self.connection = connection
@@ -82,6 +104,7 @@ class CallInHand:
         self.listed = False
         self.digest = b""
         self.ticket: Ticket[Done] | None = None
+        self.queue: Scheduler | None = None  # where the ticket is
 
 
 class HolderConnection(asyncio.Protocol):
@@ -132,25 +155,40 @@ class HolderConnection(asyncio.Protocol):
             self._cancel(frame.cancelled())
 
     def _begin(self, held: CallInHand) -> None:
-        call, holder = held.call, self.holder
-        assert holder.scheduler is not None
-        try:
-            records, held.listed = holder.handler.decode(call.body)
-        except CallError as error:
-            return self._answer(held, holder.refuse(error))
-        if not records:
-            return self._answer(held, Reply(200, b"[]"))
-        self.calls[call.id] = held
-        held.digest = digest(call.body)
-        done = partial(self._finish, held)
-        size = len(call.body)
-        held.ticket = holder.scheduler.submit(records, done, call.deadline, size, bool(call.flags & SOLO), held)
-        return None
+        body, holder = held.call.body, self.holder
+        self.calls[held.call.id] = held
+        held.digest = digest(body)
+        if holder.reads_on_loop(body):
+            self._run(held, holder.read(body))
+        else:
+            assert holder.reading is not None
+            self._queue(held, holder.reading, [body], partial(self._was_read, held))
+
+    def _was_read(self, held: CallInHand, outcomes: list[Any]) -> None:
+        if held.call.id not in self.calls:
+            return None
+        if isinstance(outcomes[0], Failure):  # the user's code failed, or the deadline has passed
+            return self._finish(held, outcomes)
+        return self._run(held, outcomes[0])
+
+    def _run(self, held: CallInHand, read: Read) -> None:
+        assert self.holder.scheduler is not None
+        if not isinstance(read, CallError) and read[0]:
+            records, held.listed = read
+            return self._queue(held, self.holder.scheduler, records, partial(self._finish, held))
+        del self.calls[held.call.id]
+        held.ticket = None
+        return self._answer(held, self.holder.refuse(read) if isinstance(read, CallError) else Reply(200, b"[]"))
+
+    def _queue(self, held: CallInHand, queue: Scheduler, records: Sequence[Any], done: Done) -> None:
+        call = held.call
+        held.queue = queue
+        held.ticket = queue.submit(records, done, call.deadline, len(call.body), bool(call.flags & SOLO), held)
 
     def _cancel(self, call_id: int) -> None:
         held = self.calls.pop(call_id, None)
-        if held is not None and held.ticket is not None and self.holder.scheduler is not None:
-            self.holder.scheduler.cancel(held.ticket)
+        if held is not None and held.ticket is not None and held.queue is not None:
+            held.queue.cancel(held.ticket)
 
     def _finish(self, held: CallInHand, outcomes: list[Outcome]) -> None:
         if self.calls.pop(held.call.id, None) is not None:

@@ -28,6 +28,8 @@ from modelport.kernel.frames import (
 RECONNECT_SECONDS = 0.02
 VERDICT_SECONDS = 0.5
 MOST_SUSPECTS = 1024
+MOST_TRIES = 3
+"""A call that was in so many holders as they died is not sent to another, whatever it did there."""
 
 LOST, EXPIRED = 0, -1
 """The status of an answer that never came: the holder died under the call, or the deadline passed."""
@@ -60,7 +62,8 @@ class Pending(NamedTuple):
     call: Call
     on_answer: OnAnswer
     timer: asyncio.TimerHandle | None
-    retried: bool
+    tries: int = 1  # how often it was sent
+    ran: bool = False  # in a holder that died
 
 
 class HolderLane:
@@ -118,9 +121,7 @@ class HolderLane:
             else self._loop.call_at(self._loop.time() + deadline - monotonic(), self._expire, call_id)
         )
         flags = SOLO if self._suspects and digest(body) in self._suspects else 0
-        self._pending[call_id] = Pending(
-            Call(call_id, deadline, rows, flags, body, request_id), on_answer, timer, False
-        )
+        self._pending[call_id] = Pending(Call(call_id, deadline, rows, flags, body, request_id), on_answer, timer)
         self._count(rows, size)
         self._transmit(call_id)
         return call_id
@@ -237,15 +238,19 @@ class HolderLane:
             pending = self._pending.get(call_id)
             if pending is None:
                 continue
-            if running is not None and digest(pending.call.body) not in running:
-                self._transmit(call_id)
-            elif self.retry_lost and not pending.retried:
-                call = pending.call._replace(flags=pending.call.flags | SOLO)
-                self._pending[call_id] = pending._replace(call=call, retried=True)
-                self._transmit(call_id)
+            waited = running is not None and digest(pending.call.body) not in running
+            if waited and pending.tries < MOST_TRIES:
+                self._try_again(call_id, pending, 0)
+            elif self.retry_lost and not pending.ran:
+                self._try_again(call_id, pending._replace(ran=True), SOLO)
             else:
                 self._forget(call_id)
                 pending.on_answer(Answer(call_id, LOST, 0, 0, 0, 0.0, 0.0, b""))
+
+    def _try_again(self, call_id: int, pending: Pending, flags: int) -> None:
+        call = pending.call._replace(flags=pending.call.flags | flags)
+        self._pending[call_id] = pending._replace(call=call, tries=pending.tries + 1)
+        self._transmit(call_id)
 
 
 class LaneConnection(asyncio.Protocol):
