@@ -1,0 +1,57 @@
+"""The worker's side of a holder: what becomes of calls whose holder dies."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from pathlib import Path
+
+from modelport.kernel.admission import Admission
+from modelport.kernel.cost import CostModel
+from modelport.kernel.frames import HELLO, Answer, encode_plain
+from modelport.runtime import lane as lanes
+from modelport.runtime.lane import HolderLane, Waiting
+
+
+class Deadly(asyncio.Protocol):
+    """A holder that dies of the first call. Counts the calls that came."""
+
+    calls = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(encode_plain(HELLO))
+
+    def data_received(self, data: bytes) -> None:
+        type(self).calls += 1
+        self.transport.abort()
+
+
+def new_lane(path: str, retry_lost: bool = False) -> HolderLane:
+    """A lane with all the room in the world."""
+    waiting = Waiting(lambda: 0, lambda: 0)
+    return HolderLane(path, Admission(1000, 1000, CostModel()), waiting, lambda rows, size: None, retry_lost)
+
+
+async def test_a_call_that_is_there_at_every_death_is_not_sent_on_for_ever(tmp_path: Path) -> None:
+    class Counting(Deadly):
+        pass
+
+    path = str(tmp_path / "s")
+    server = await asyncio.get_running_loop().create_unix_server(Counting, path)
+    lane = new_lane(path)
+    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    lane.connect()
+    lane.send(b"1", 1, inf, answered.set_result)
+    async with asyncio.timeout(10):
+        for seen in range(1, 100):
+            while Counting.calls < seen and not answered.done():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            if answered.done():
+                break
+            lane.died(frozenset())  # nothing is known to have run
+    assert (await answered).status == lanes.LOST
+    assert Counting.calls == lanes.MOST_TRIES
+    lane.close()
+    server.close()
