@@ -81,6 +81,17 @@ class Picky(pydantic.BaseModel):
 def picky(item: Picky) -> float:
     return item.x
 
+@service.model("patient", parallel=3)
+async def patient(seconds: float, stubborn: bool = False) -> float:
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        count("patient.cancelled")
+        while stubborn:
+            await asyncio.sleep(1)
+        raise
+    return seconds
+
 @service.model("upstream", parallel=8)
 class Upstream:
     async def load(self):
@@ -139,6 +150,36 @@ def test_an_async_model_that_exits_fails_only_that_call(served: Served) -> None:
     assert served.predict({"needed": -1}, "upstream", request_timeout="5").status == 500
     assert "tried to end its process: SystemExit" in served.text()
     assert served.predict({"needed": -1}, "upstream", request_timeout="5").status == 500
+
+
+def leave(served: Served, model: str, body: bytes, **headers: str) -> None:
+    """Ask, and hang up while it runs."""
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = f"POST /models/{model}/predict HTTP/1.1\r\nhost: a\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port)) as line:
+        line.sendall(head.encode() + body)
+        time.sleep(0.2)
+
+
+def test_a_coroutine_that_nobody_waits_for_is_cancelled_and_its_neighbours_are_not(served: Served) -> None:
+    cancelled = served.log.with_name("patient.cancelled")
+    good = served.predict_later({"seconds": 2.8}, "patient", request_timeout="10")
+    assert served.predict({"seconds": 60}, "patient", request_timeout="0.2").status == 504
+    until(lambda: cancelled.exists() and cancelled.stat().st_size == 1, 2)
+    leave(served, "patient", b'{"seconds": 60}')
+    until(lambda: cancelled.stat().st_size == 2, 2)
+    assert good.result().status == 200  # it would have died with the process
+    assert "of patient ended" not in served.text()
+
+
+def test_a_coroutine_that_will_not_end_is_ended(served: Served) -> None:
+    served.predict({"seconds": 60, "stubborn": True}, "patient", request_timeout="0.2")
+    assert "past its hard limit" in served.wait_for("of patient ended")
+
+
+def test_who_has_left_holds_the_model_no_longer_than_others(served: Served) -> None:
+    leave(served, "runaway", b'{"forever":  true}', request_timeout="3600")
+    assert served.predict({"forever": False}, "runaway", request_timeout="10").status == 200
 
 
 def test_a_wrong_number_of_answers_names_both_numbers(served: Served) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from modelport.kernel.batcher import Batch, Ticket
-from modelport.runtime.holder import HardLimits
+from modelport.runtime.watch import BatchWatch, HardLimits
 
 
 def batch_of(*deadlines: float) -> Batch:
@@ -15,9 +16,50 @@ def batch_of(*deadlines: float) -> Batch:
 
 def test_a_short_deadline_of_one_caller_does_not_shorten_how_long_a_process_may_run() -> None:
     now = time.monotonic()
-    assert HardLimits(30.0, 0.5).of(batch_of(now + 0.05)) >= now + 30.5
+    assert HardLimits(30.0, 0.5).of(batch_of(now + 0.05), now) == now + 30.5
 
 
 def test_a_caller_who_waits_longer_lets_the_batch_run_longer() -> None:
     now = time.monotonic()
-    assert HardLimits(30.0, 0.5).of(batch_of(now + 1, now + 100)) == now + 100.5
+    assert HardLimits(30.0, 0.5).of(batch_of(now + 1, now + 100), now) == now + 100.5
+
+
+class Board:
+    """Notes what is said of batches."""
+
+    def __init__(self) -> None:
+        self.limits: list[float] = []
+
+    def begin(self, slot: int, hard_limit: float, digests: Sequence[bytes], batch: int = 0) -> None:
+        self.limits.append(hard_limit)
+
+    def shorten(self, slot: int, hard_limit: float, batch: int = 0) -> None:
+        self.limits.append(hard_limit)
+
+    def end(self, slot: int, batch: int = 0) -> None:
+        self.limits.clear()
+
+
+def test_a_batch_is_waited_for_no_longer_than_usual_when_its_last_caller_has_left() -> None:
+    board, now = Board(), time.monotonic()
+    watch = BatchWatch(board, 0, HardLimits(30.0, 0.5))
+    batch = batch_of(now + 3600, now + 7)
+    watch.begin(batch)
+    patient, hurried = (ticket for ticket, _ in batch.slices)
+    patient.left = True
+    watch.left(patient)
+    assert board.limits == [now + 3600.5]
+    hurried.left = True
+    watch.left(hurried)
+    assert len(board.limits) == 2
+    assert board.limits[1] < time.monotonic() + 30.6
+
+
+def test_a_caller_whose_deadline_passes_leaves_the_limit_and_the_blame_as_they_are() -> None:
+    board = Board()
+    watch = BatchWatch(board, 0, HardLimits(30.0, 0.5))
+    batch = batch_of(time.monotonic() + 1)
+    watch.begin(batch)
+    batch.slices[0][0].left = True
+    watch.left(batch.slices[0][0])
+    assert len(board.limits) == 1

@@ -18,7 +18,7 @@ from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.forms import Form
-from modelport.runtime.handler import Handler, SlowWarning, as_plain_call, batched_run, single_run, timed
+from modelport.runtime.handler import Handler, Running, SlowWarning, as_plain_call, batched_run, single_run, timed
 from modelport.service import ModelSpec, Service
 
 MAX_BATCH_ROWS = 1024
@@ -108,13 +108,16 @@ def load_declared(spec: ModelSpec) -> Handler:
     is_async = inspect.iscoroutinefunction(function)
     advice = _advice(spec, is_async)
     warning = SlowWarning(spec.name, spec.place, is_async, advice, log.warning)
-    plain = as_plain_call(timed(function, warning), is_async)
+    running = Running() if is_async else None
+    plain = as_plain_call(timed(function, warning), is_async, running)
 
     def call(value: Any) -> Any:
         return plain(**body.arguments(value))
 
     encode_answer = _encoder(body)
     run = batched_run(call, encode_answer) if spec.batch else single_run(call, encode_answer)
+    if running is not None:
+        run = running.enclose(run)
     if spec.example is not None:
         records, _ = body.decode(encode(spec.example))
         run(records)
@@ -126,7 +129,7 @@ def load_declared(spec: ModelSpec) -> Handler:
         "example": spec.example,
         "parallel": spec.parallel,
     }
-    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code)
+    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running)
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:

@@ -31,9 +31,10 @@ from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
-from modelport.runtime.holder import HardLimits, Holder, digests_of, mark_started
+from modelport.runtime.holder import Holder, mark_started
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.runtime.watch import BatchWatch, HardLimits
 from modelport.service import Service
 
 BEAT_SECONDS = 1.0
@@ -59,7 +60,6 @@ class HolderMain:
         self.holder: Holder | None = None
         self.index = 0
         self.model = ""
-        self._limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
@@ -101,6 +101,9 @@ class HolderMain:
 
     def _make_holder(self, handler: Handler) -> None:
         self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
+        limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
+        self._watch = BatchWatch(self.board, self.slot, limits, handler.running)
+        self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
@@ -127,10 +130,10 @@ class HolderMain:
 
     def _begin_reading(self, batch: Batch) -> None:
         """Reading may run the user's code: it is watched as a run of the model is."""
-        self.board.begin(self.slot, self._limits.of(batch), digests_of(batch), id(batch))
+        self._watch.begin(batch)
 
     def _finish_reading(self, batch: Batch, started: float, seconds: float) -> None:
-        self.board.end(self.slot, id(batch))
+        self._watch.end(batch)
 
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
@@ -138,7 +141,7 @@ class HolderMain:
         self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:
-        self.board.end(self.slot, id(batch))
+        self._watch.end(batch)
         self._recorder.running(-1)
         queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
         self._recorder.batch(len(batch.records), queued, seconds)

@@ -21,6 +21,7 @@ class Ticket(Generic[Owner]):
 
     __slots__ = (
         "deadline",
+        "left",
         "offered_at",
         "outcomes",
         "owner",
@@ -45,6 +46,7 @@ class Ticket(Generic[Owner]):
         self.taken = 0  # rows that were put into batches, of which `turn` since it was last at the back of the queue
         self.turn = 0
         self.settled = 0  # rows whose outcome is known
+        self.left = False  # its caller is gone
         self.offered_at = 0.0
         self.outcomes: list[Any] = []
 
@@ -60,6 +62,11 @@ class Batch:
     records: list[Any] = field(default_factory=list)
     slices: list[Slice] = field(default_factory=list)
     expired: list[Ticket[Any]] = field(default_factory=list)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for any of it."""
+        return all(ticket.left for ticket, _ in self.slices)
 
 
 class Batcher(Generic[Owner]):

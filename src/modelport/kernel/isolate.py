@@ -10,6 +10,10 @@ from modelport.kernel.values import Failure
 Run = Callable[[Sequence[Any]], list[bytes]]
 
 
+class Abandoned(Exception):
+    """Raised by a run that was ended because nobody waits for it any more. There is nobody to blame: it is not split."""
+
+
 def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """One outcome per record, in order, whatever `run` raises.
 
@@ -17,6 +21,8 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """
     try:
         answers = run(records)
+    except Abandoned:
+        return [Failure("deadline_exceeded", "Nobody waits for this record any more")] * len(records)
     except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a KeyboardInterrupt of its own
         return _halve(run, records, Failure("model_failed", "The model failed on this record", cause_of(error)))
     if len(answers) == len(records):

@@ -11,6 +11,8 @@ from functools import cache, partial
 from time import monotonic
 from typing import Any
 
+from modelport.kernel.isolate import Abandoned
+
 Run = Callable[[Sequence[Any]], list[bytes]]
 NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 """What can be walked through, but not as answers in an order: keys and characters are none."""
@@ -21,6 +23,7 @@ class Handler:
     """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it.
 
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
+    `running`: what can be cancelled, where that is so.
     """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
@@ -29,6 +32,7 @@ class Handler:
     slots: int
     description: dict[str, Any]
     decodes_with_code: bool = False
+    running: Running | None = None
 
 
 def batched_run(call: Callable[[list[Any]], Any], encode: Callable[[Any], bytes]) -> Run:
@@ -122,7 +126,72 @@ class _Steps:
                 step = partial(inner.throw, error)
 
 
-def as_plain_call(function: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+class Scope:
+    """One batch, as its coroutines see it. All but `cancel` happens on the loop for models."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def cancel(self) -> None:
+        """End what runs, and begin nothing more. From any thread."""
+        _models_loop().call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await it; raises Abandoned when it ends because it was cancelled from outside."""
+        self._task = asyncio.current_task()
+        try:
+            if self.cancelled:
+                self._cancel()
+            return await coroutine
+        except asyncio.CancelledError:
+            if self.cancelled:
+                raise Abandoned from None
+            raise
+        finally:
+            self._task = None
+
+
+class Running:
+    """The batches whose coroutines can be cancelled, by the list of their records."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[int, Scope] = {}
+        self._thread = threading.local()
+
+    def begin(self, records: Sequence[Any]) -> None:
+        """A batch with this very list is about to be run."""
+        self._scopes[id(records)] = Scope()
+
+    def end(self, records: Sequence[Any]) -> None:
+        """It is done."""
+        self._scopes.pop(id(records), None)
+
+    def cancel(self, records: Sequence[Any]) -> None:
+        """Nobody waits for it."""
+        self._scopes[id(records)].cancel()
+
+    def enclose(self, run: Run) -> Run:
+        """The same run, which notes the batch that its thread is at. A half of a batch belongs to the batch before it."""
+
+        def enclosed(records: Sequence[Any]) -> list[bytes]:
+            self._thread.scope = self._scopes.get(id(records)) or self.scope
+            return run(records)
+
+        return enclosed
+
+    @property
+    def scope(self) -> Scope:
+        """The batch that this thread is at; where it is at none, as when a model loads, one that nobody cancels."""
+        return getattr(self._thread, "scope", None) or Scope()
+
+
+def as_plain_call(function: Callable[..., Any], is_async: bool, running: Running | None = None) -> Callable[..., Any]:
     """An `async def` runs on the one loop of its process that is for models: it may block, only models run there.
 
     All calls share that loop, and what `load` opened on it: a connection pool belongs to the loop that made it.
@@ -130,14 +199,15 @@ def as_plain_call(function: Callable[..., Any], is_async: bool) -> Callable[...,
     if not is_async:
         return function
     loop = _models_loop()
+    batches = running or Running()
 
-    async def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def guarded(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            return await function(*args, **kwargs)
+            return await scope.run(function(*args, **kwargs))
         except (SystemExit, KeyboardInterrupt) as error:  # either would end the loop that everybody shares
             raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error
 
-    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(args, kwargs), loop).result()
+    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(batches.scope, args, kwargs), loop).result()
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -53,6 +52,7 @@ class Holder:
         self.log = log
         self.scheduler: Scheduler | None = None
         self.reading: Scheduler | None = None  # of bodies that are not read on the loop
+        self.on_leave: Callable[[Ticket[Done]], None] = lambda _: None
         self.connections: set[HolderConnection] = set()
         self.draining = False
 
@@ -189,6 +189,7 @@ class HolderConnection(asyncio.Protocol):
         held = self.calls.pop(call_id, None)
         if held is not None and held.ticket is not None and held.queue is not None:
             held.queue.cancel(held.ticket)
+            self.holder.on_leave(held.ticket)
 
     def _finish(self, held: CallInHand, outcomes: list[Outcome]) -> None:
         if self.calls.pop(held.call.id, None) is not None:
@@ -203,29 +204,6 @@ class HolderConnection(asyncio.Protocol):
         whole = held.ticket is not None and held.call.rows <= held.batch_rows  # else it waited between its batches
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
         self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body)))
-
-
-@dataclass(frozen=True, slots=True)
-class HardLimits:
-    """Until when a batch may run before its process is killed. All in seconds.
-
-    Never sooner than the service's own deadline allows: how long one caller wants to wait is no reason to take the process from
-    the others, nor to hold it against the body.
-    """
-
-    default_deadline: float
-    grace: float
-
-    def of(self, batch: Batch) -> float:
-        """The moment (monotonic), for a batch that begins now."""
-        latest = max(ticket.deadline for ticket, _ in batch.slices)
-        return max(latest, time.monotonic() + self.default_deadline) + self.grace
-
-
-def digests_of(batch: Batch) -> list[bytes]:
-    """The digests of the calls in a batch, each once."""
-    tags: list[Any] = [ticket.tag for ticket, _ in batch.slices]
-    return [tag.digest for tag in tags if isinstance(tag, CallInHand)]
 
 
 def mark_started(batch: Batch) -> None:

@@ -91,7 +91,7 @@ class Scheduler:
     def cancel(self, ticket: Ticket[Done]) -> None:
         """The caller left: what still waits is not run; what runs is finished for nobody."""
         self.batcher.drop(ticket)
-        ticket.owner = _nobody
+        ticket.owner, ticket.left = _nobody, True
 
     def _feed(self) -> None:
         started = monotonic()

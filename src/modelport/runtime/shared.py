@@ -159,6 +159,12 @@ class SharedBoard:
         self._runs.get(slot, {}).pop(batch, None)
         self._publish(slot)
 
+    def shorten(self, slot: int, hard_limit: float, batch: int = 0) -> None:
+        """Nobody waits for this batch any more: it may run until then, and whoever ends it blames no body for that."""
+        since, limit, _ = self._runs[slot][batch]
+        self._runs[slot][batch] = (since, min(limit, hard_limit), ())
+        self._publish(slot)
+
     def _publish(self, slot: int) -> None:
         """The limit is written last and taken back first, so that no reader sees one without what it belongs to."""
         runs = self._runs.get(slot, {}).values()

@@ -1,0 +1,86 @@
+"""What runs in a holder: until when it may, and what becomes of it when nobody waits any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from modelport.kernel.batcher import Batch, Ticket
+from modelport.runtime.handler import Running
+
+
+class Board(Protocol):
+    """Where the supervisor reads it."""
+
+    def begin(self, slot: int, hard_limit: float, digests: Sequence[bytes], batch: int = 0) -> None:
+        """A batch runs, until a moment at which it is killed."""
+
+    def shorten(self, slot: int, hard_limit: float, batch: int = 0) -> None:
+        """It is killed at that moment, if that is sooner, and no body is blamed."""
+
+    def end(self, slot: int, batch: int = 0) -> None:
+        """It is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class HardLimits:
+    """Until when a batch may run before its process is killed. All in seconds.
+
+    Never sooner than the service's own deadline allows: how long one caller wants to wait is no reason to take the process from
+    the others, nor to hold it against the body.
+    """
+
+    default_deadline: float
+    grace: float
+
+    def of(self, batch: Batch, started: float) -> float:
+        """The moment (monotonic) for a batch that somebody waits for."""
+        return max(self.of_abandoned(started), max(ticket.deadline for ticket, _ in batch.slices) + self.grace)
+
+    def of_abandoned(self, started: float) -> float:
+        """The moment for one that nobody waits for."""
+        return started + self.default_deadline + self.grace
+
+
+class BatchWatch:
+    """Puts every batch of one holder on the board. `running` holds what can be cancelled, where that is so."""
+
+    def __init__(self, board: Board, slot: int, limits: HardLimits, running: Running | None = None) -> None:
+        self._board = board
+        self._slot = slot
+        self._limits = limits
+        self._running = running
+        self._batches: dict[int, tuple[Batch, float]] = {}  # and when it began
+
+    def begin(self, batch: Batch) -> None:
+        """It is about to run."""
+        started = time.monotonic()
+        self._batches[id(batch)] = (batch, started)
+        self._board.begin(self._slot, self._limits.of(batch, started), digests_of(batch), id(batch))
+        if self._running is not None:
+            self._running.begin(batch.records)
+
+    def end(self, batch: Batch) -> None:
+        """It is done."""
+        del self._batches[id(batch)]
+        self._board.end(self._slot, id(batch))
+        if self._running is not None:
+            self._running.end(batch.records)
+
+    def left(self, ticket: Ticket[Any]) -> None:
+        """A caller left, or its deadline has passed: end what was for nobody else, and wait no longer for its end than usual."""
+        for batch, started in list(self._batches.values()):
+            if batch.abandoned and any(each is ticket for each, _ in batch.slices):
+                if self._running is not None:
+                    self._running.cancel(batch.records)
+                shorter = max(self._limits.of_abandoned(started), time.monotonic() + self._limits.grace)
+                if shorter < self._limits.of(batch, started):
+                    self._board.shorten(self._slot, shorter, id(batch))
+
+
+def digests_of(batch: Batch) -> list[bytes]:
+    """The digests of the calls in a batch, each once."""
+    tags: list[Any] = [ticket.tag for ticket, _ in batch.slices]
+    return [tag.digest for tag in tags if tag is not None]
