@@ -277,6 +277,12 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(served: Served)
     assert served.predict({"seconds": 0}, "slow").status == 200
 
 
+def test_a_list_counts_as_the_rows_it_has(served: Served) -> None:
+    calls = [served.predict_later([{"seconds": 0.2}] * 4, "slow") for _ in range(3)]
+    assert sorted(call.result().status for call in calls) == [200, 503, 503]
+    assert "of 6 rows" in next(c.result() for c in calls if c.result().status == 503).json["detail"][0]["msg"]
+
+
 def test_bodies_that_wait_are_bounded_in_bytes_too(tmp_path: Path) -> None:
     app = write_app(
         tmp_path, "@service.model('m')\ndef m(text: str) -> int:\n    time.sleep(0.5)\n    return len(text)\n"

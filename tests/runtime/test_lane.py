@@ -17,6 +17,7 @@ class Deadly(asyncio.Protocol):
     """A holder that dies of the first call. Counts the calls that came."""
 
     calls = 0
+    called: asyncio.Event
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -25,6 +26,7 @@ class Deadly(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         type(self).calls += 1
+        self.called.set()
         self.transport.abort()
 
 
@@ -36,7 +38,7 @@ def new_lane(path: str, retry_lost: bool = False) -> HolderLane:
 
 async def test_a_call_that_is_there_at_every_death_is_not_sent_on_for_ever(tmp_path: Path) -> None:
     class Counting(Deadly):
-        pass
+        called = asyncio.Event()
 
     path = str(tmp_path / "s")
     server = await asyncio.get_running_loop().create_unix_server(Counting, path)
@@ -45,11 +47,10 @@ async def test_a_call_that_is_there_at_every_death_is_not_sent_on_for_ever(tmp_p
     lane.connect()
     lane.send(b"1", 1, inf, answered.set_result)
     async with asyncio.timeout(10):
-        for seen in range(1, 100):
-            while Counting.calls < seen and not answered.done():  # noqa: ASYNC110
-                await asyncio.sleep(0)
-            if answered.done():
-                break
+        while not answered.done() and Counting.calls < 10:
+            called = asyncio.ensure_future(Counting.called.wait())
+            await asyncio.wait((called, answered), return_when=asyncio.FIRST_COMPLETED)
+            Counting.called.clear()
             lane.died(frozenset())  # nothing is known to have run
     assert (await answered).status == lanes.LOST
     assert Counting.calls == lanes.MOST_TRIES

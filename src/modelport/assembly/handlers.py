@@ -128,6 +128,8 @@ def load_declared(spec: ModelSpec) -> Handler:
         "schemas": body.schemas(spec.name),
         "example": spec.example,
         "parallel": spec.parallel,
+        "max_rows": rows,
+        "list_body": body.is_list,
     }
     return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running)
 

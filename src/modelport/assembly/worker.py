@@ -136,7 +136,7 @@ class Worker:
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
-        lane = self._lane(slot, message.get("parallel", 1))
+        lane = self._lane(slot, message.get("parallel", 1), message.get("max_rows", MAX_BATCH_ROWS))
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
@@ -150,11 +150,11 @@ class Worker:
         running = message["running"]
         slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
 
-    def _lane(self, slot: Slot, parallel: int) -> HolderLane:
+    def _lane(self, slot: Slot, parallel: int, max_rows: int) -> HolderLane:
         options = self.options
         recorder = self.board.recorder(self.application.board_slot, slot.index)
         target_s = options.latency_target or inf
-        admission = Admission(options.queue_rows, MAX_BATCH_ROWS, CostModel(), target_s, parallel, options.queue_bytes)
+        admission = Admission(options.queue_rows, max_rows, CostModel(), target_s, parallel, options.queue_bytes)
         waiting = Waiting(partial(self.board.waiting_rows, slot.index), partial(self.board.waiting_bytes, slot.index))
         path = os.path.join(self.folder, f"{slot.index}.sock")
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
@@ -187,6 +187,7 @@ def _loaded(message: Message, reason: str) -> Loaded:
         notes=tuple(message.get("notes", ())),
         threads=message["threads"],
         form=message.get("form", {}),
+        list_body=message.get("list_body", False),
     )
 
 

@@ -238,6 +238,25 @@ def _compile_careful(signature: Signature) -> Callable[[bytes], Decoded]:
     return decode
 
 
+_OUTLINE = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def is_list_of_bodies(body: bytes, list_body: bool) -> bool:
+    """Whether a body holds many. `list_body`: where one is a list itself, many are a list of lists."""
+    start = body.lstrip(_SPACE)
+    return start.startswith(b"[") and (not list_body or start[1:].lstrip(_SPACE).startswith(b"["))
+
+
+def count_bodies(body: bytes, list_body: bool) -> int:
+    """How many bodies a body holds, read from its outline alone: 1 where it is no list, or no JSON."""
+    if not is_list_of_bodies(body, list_body):
+        return 1
+    try:
+        return max(1, len(_OUTLINE.decode(body)))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return 1
+
+
 def parse(body: bytes, example: str) -> Any:
     """Parse strictly: no NaN, no duplicate keys, no deep nesting, UTF-8 alone. Raises MalformedBody."""
     hint = f"send for example {example}"

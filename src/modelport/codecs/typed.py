@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
-from modelport.codecs.json import parse, shorten
+from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.errors import ConfigError, InvalidInput, Problem
 from modelport.kernel.names import component_name
 
@@ -81,7 +81,7 @@ class TypedBody:
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
-        batch = self._is_batch(body)
+        batch = is_list_of_bodies(body, self.is_list)
         try:
             if b"NaN" in body or b"Infinity" in body:  # Pydantic would read them as numbers
                 parse(body, self._example_text())
@@ -95,13 +95,6 @@ class TypedBody:
     def runs_code(self) -> bool:
         """Whether reading a body may run code of the user's: a validator, a constructor, a factory of defaults."""
         return _runs_code(self.one.core_schema)
-
-    def _is_batch(self, body: bytes) -> bool:
-        """Decided by the type: where a body is itself a list, a batch is a list of lists."""
-        start = body.lstrip(b" \t\r\n")
-        if not self.is_list:
-            return start.startswith(b"[")
-        return start.startswith(b"[") and start[1:].lstrip(b" \t\r\n").startswith(b"[")
 
     def _example_text(self) -> str:
         return json.dumps(self.example, default=str)[:400] if self.example is not None else "what /docs shows"

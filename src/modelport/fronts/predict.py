@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
-from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_non_finite, encode_failure
+from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_bodies, count_non_finite, encode_failure
 from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotReady, Overloaded
 from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
@@ -182,7 +182,7 @@ class PredictRoute:
 
     def _serve_holder(self, exchange: Exchange, deadline: float) -> None:
         if self._decode is None:
-            return self._hand_over(exchange, deadline, 1, NOTHING_OUTSIDE)
+            return self._count(exchange, deadline)
         if len(exchange.body) > LARGE_BODY:
             decode = partial(self._decode, exchange.body)
             return self._in_thread(exchange, decode, partial(self._checked, exchange, deadline))
@@ -191,6 +191,16 @@ class PredictRoute:
         except InvalidInput as error:
             return self._refuse(exchange, error)
         return self._checked(exchange, deadline, decoded)
+
+    def _count(self, exchange: Exchange, deadline: float) -> None:
+        """A body that only its holder can read: its rows are counted here, for the queue and for what a row costs."""
+        assert self.slot.loaded is not None
+        count = partial(count_bodies, exchange.body, self.slot.loaded.list_body)
+
+        def go_on(rows: int) -> None:
+            self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE)
+
+        return go_on(count()) if len(exchange.body) <= LARGE_BODY else self._in_thread(exchange, count, go_on)
 
     def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)

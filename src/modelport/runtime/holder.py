@@ -201,7 +201,9 @@ class HolderConnection(asyncio.Protocol):
     def _answer(self, held: CallInHand, reply: Reply) -> None:
         started = held.started or held.arrived
         queued_s, run_s = started - held.arrived, time.monotonic() - started
-        whole = held.ticket is not None and held.call.rows <= held.batch_rows  # else it waited between its batches
+        whole = (
+            held.ticket is not None and len(held.ticket.records) <= held.batch_rows
+        )  # else it waited between its batches
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
         self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body)))
 
