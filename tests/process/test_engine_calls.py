@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -344,4 +345,9 @@ def test_a_body_that_kills_twice_is_refused_unrun_and_others_are_served(served: 
     until(lambda: served.predict({"how": "segfault"}, "fatal").status == 422, 2)
     assert b"record_refused" in served.predict({"how": "segfault"}, "fatal").body
     assert served.text().count("of fatal ended") == before == 2
+    for worker in served.children("worker"):
+        os.kill(worker, signal.SIGKILL)
+    served.wait_for("starting another", times=2)
+    until(lambda: served.predict({"how": "segfault"}, "fatal").status == 422, 10)
+    assert served.text().count("of fatal ended") == 2
     assert "SIGSEGV" in served.text()

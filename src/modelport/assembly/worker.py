@@ -133,6 +133,7 @@ class Worker:
         if slot is None:  # of a set that came with a reload, or left with it: not ours
             return
         loaded = _loaded(message, self.reason)
+        self._refuse(slot, message["refused"])
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
@@ -140,13 +141,16 @@ class Worker:
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
+    def _refuse(self, slot: Slot, digests: list[str]) -> None:
+        for route in self.application.routes.values():
+            if route.slot is slot:
+                route.refused |= {bytes.fromhex(text) for text in digests}
+
     def _holder_died(self, message: Message) -> None:
         slot = next((s for s in self.application.slots if s.name == message["model"]), None)
         if slot is None or slot.lane is None:
             return
-        for route in self.application.routes.values():
-            if route.slot is slot:
-                route.refused |= {bytes.fromhex(text) for text in message["refused"]}
+        self._refuse(slot, message["refused"])
         running = message["running"]
         slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
 

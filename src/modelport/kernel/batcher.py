@@ -101,6 +101,10 @@ class Batcher(Generic[Owner]):
         self.waiting_rows -= len(ticket.records) - ticket.taken
         return True
 
+    def solo_next(self, now: float = 0.0) -> bool:
+        """Whether what comes next has to run alone."""
+        return next((ticket.solo for ticket in self._tickets if ticket.deadline > now), False)
+
     def take(self, now: float = 0.0) -> Batch:
         """The next batch of at most `max_rows` records; nothing in it if nobody waits."""
         batch = Batch()

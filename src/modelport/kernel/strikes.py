@@ -30,5 +30,9 @@ class Strikes:
         """Whether it has killed often enough."""
         return self.of(digest) >= LIMIT
 
+    def all_refused(self) -> list[bytes]:
+        """Every body that has."""
+        return [digest for digest in self._deaths if self.refused(digest)]
+
     def __bool__(self) -> bool:
         return bool(self._deaths)

@@ -21,6 +21,32 @@ OnBatch = Callable[[Batch, float, float], None]
 """Told after each batch: the batch, when it began, and how long it ran, in seconds."""
 
 
+class Gate:
+    """Who runs in one process: many batches, or a single one that has to be alone, so that its process can tell who ended it."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._alone = False
+        self._waiting: list[Callable[[], None]] = []
+
+    def enter(self, alone: bool, again: Callable[[], None]) -> bool:
+        """Whether a batch may run now. If not, `again` is called when nothing runs any more, first come first served."""
+        if self._running and (alone or self._alone or self._waiting):
+            self._waiting.append(again)
+            return False
+        self._running += 1
+        self._alone = alone
+        return True
+
+    def leave(self) -> None:
+        """A batch is done."""
+        self._running -= 1
+        if not self._running:
+            waiting, self._waiting = self._waiting, []
+            for again in waiting:
+                again()
+
+
 class Scheduler:
     """One executor with its queue. All methods run on the loop."""
 
@@ -33,11 +59,14 @@ class Scheduler:
         on_batch: OnBatch | None = None,
         sizer: BatchSizer | None = None,
         on_single: Callable[[int, float], None] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.executor = executor
         self.batcher = batcher
         self.cost = CostModel()
+        self._gate = gate or Gate()
         self._call_soon = loop.call_soon
+        self._report = loop.call_exception_handler
         self._on_start = on_start
         self._on_batch = on_batch
         self._sizer = sizer
@@ -97,11 +126,14 @@ class Scheduler:
         started = monotonic()
         if self._sizer is not None:
             self.batcher.max_rows = self._sizer.rows(self.cost)
+        if not self._gate.enter(self.batcher.solo_next(started), self._feed):
+            return
         batch = self.batcher.take(started)
         for ticket in batch.expired:
-            ticket.owner([EXPIRED] * len(ticket.records))
+            self._settle(ticket, [EXPIRED] * len(ticket.records))
         if not batch.records:
             self._free += 1
+            self._gate.leave()
             return
         if self._on_start is not None:
             self._on_start(batch)
@@ -120,8 +152,16 @@ class Scheduler:
             self._call_soon(self._feed)
         else:
             self._free += 1
+        self._gate.leave()
         for ticket in settle(batch.slices, outcomes):
-            ticket.owner(ticket.outcomes)
+            self._settle(ticket, ticket.outcomes)
+
+    def _settle(self, ticket: Ticket[Done], outcomes: list[Outcome]) -> None:
+        """One owner that raises leaves the others of its batch their answers."""
+        try:
+            ticket.owner(outcomes)
+        except Exception as error:
+            self._report({"message": "an answer could not be handed back", "exception": error})
 
 
 def _nobody(outcomes: list[Outcome]) -> None:

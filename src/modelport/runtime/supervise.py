@@ -173,7 +173,9 @@ class Supervisor:
 
     def _tell_model(self, worker: Child, group: HolderGroup) -> None:
         if group.description is not None and (self.compilers is None or self.compilers.holder_serves):
-            worker.tell({"do": "model", "name": group.model, "index": group.index, **group.description})
+            refused = [digest.hex() for digest in group.strikes.all_refused()]  # a worker that is new knows of none
+            told = {"do": "model", "name": group.model, "index": group.index, "refused": refused}
+            worker.tell({**told, **group.description})
 
     def _tell_workers(self, group: HolderGroup) -> None:
         for worker in self.workers:
