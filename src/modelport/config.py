@@ -86,6 +86,13 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _some_seconds(value: Any) -> float:
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError("a duration above 0, such as 30s, 50ms or 2.5")
+    return seconds
+
+
 def _path(value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise ValueError("a path")
@@ -162,7 +169,7 @@ class ServeOptions:
     )
     tls_key: Path | None = option(None, _path, "Private key (PEM) of the certificate.", "FILE")
     default_deadline: float = option(
-        30.0, _seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
+        30.0, _some_seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
     )
     executor: str = option(
         "auto",
@@ -171,7 +178,7 @@ class ServeOptions:
         "KIND",
     )
     latency_target: float | None = option(
-        None, _seconds, "Keep answers within this: it bounds batches and the queue.", "DURATION"
+        None, _some_seconds, "Keep answers within this: it bounds batches and the queue.", "DURATION"
     )
     queue_rows: int = option(
         2048, _int(1, 10_000_000), "Rows that may wait for one model before calls are refused.", "N"

@@ -100,3 +100,8 @@ def test_the_nearest_source_wins_key_by_key(tmp_path: Path) -> None:
     environ = {"MODELPORT_PORT": "2", "MODELPORT_NAME": "variable"}
     options = resolve({"port": 4, "name": None}, environ, tmp_path)
     assert (options.port, options.name, options.workers, options.host) == (4, "variable", 3, "127.0.0.1")
+
+
+@pytest.mark.parametrize("name", ["default_deadline", "latency_target"])
+def test_no_time_at_all_is_no_time_to_answer_in(name: str, tmp_path: Path) -> None:
+    assert "above 0" in refusal({name: "0"}, {}, tmp_path)

@@ -232,7 +232,7 @@ def test_a_deadline_that_passes_is_a_504_in_time(served: Served) -> None:
 
 
 def test_a_deadline_that_is_no_number_is_refused(served: Served) -> None:
-    for wrong in ("soon", "-1", "nan", "0"):
+    for wrong in ("soon", "-1", "nan", "0", "1_0"):
         assert served.predict({"x": 1}, "echo", request_timeout=wrong).status == 400
 
 
@@ -276,6 +276,23 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(served: Served)
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.seconds < 0.1
     assert served.predict({"seconds": 0}, "slow").status == 200
+
+
+def invalid_calls(served: Served) -> float:
+    """How many calls of the echo were counted as invalid."""
+    line = next(x for x in served.get("/metrics").body.decode().splitlines() if INVALID_ECHO in x)
+    return float(line.rpartition(" ")[2])
+
+
+INVALID_ECHO = 'modelport_requests_total{model="echo",outcome="invalid"}'
+
+
+def test_a_body_that_is_too_large_is_counted_as_invalid(served: Served) -> None:
+    before = invalid_calls(served)
+    with socket.create_connection(("127.0.0.1", served.port)) as line:
+        line.sendall(b"POST /models/echo/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n")
+        assert b" 413 " in line.recv(1000)
+    assert invalid_calls(served) == before + 1
 
 
 def test_a_list_counts_as_the_rows_it_has(served: Served) -> None:

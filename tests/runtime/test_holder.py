@@ -29,6 +29,7 @@ class Board:
 
     def __init__(self) -> None:
         self.limits: list[float] = []
+        self.beats = 0
 
     def begin(self, slot: int, hard_limit: float, digests: Sequence[bytes], batch: int = 0) -> None:
         self.limits.append(hard_limit)
@@ -38,6 +39,9 @@ class Board:
 
     def end(self, slot: int, batch: int = 0) -> None:
         self.limits.clear()
+
+    def beat(self, slot: int) -> None:
+        self.beats += 1
 
 
 def test_a_batch_is_waited_for_no_longer_than_usual_when_its_last_caller_has_left() -> None:
@@ -63,3 +67,12 @@ def test_a_caller_whose_deadline_passes_leaves_the_limit_and_the_blame_as_they_a
     batch.slices[0][0].left = True
     watch.left(batch.slices[0][0])
     assert len(board.limits) == 1
+
+
+def test_the_end_of_a_batch_is_a_sign_of_life() -> None:
+    board = Board()
+    watch = BatchWatch(board, 0, HardLimits(30.0, 0.5))
+    batch = batch_of(time.monotonic() + 1)
+    watch.begin(batch)
+    watch.end(batch)
+    assert board.beats == 1

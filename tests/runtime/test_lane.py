@@ -10,7 +10,7 @@ from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
 from modelport.kernel.frames import HELLO, Answer, encode_plain
 from modelport.runtime import lane as lanes
-from modelport.runtime.lane import HolderLane, Waiting
+from modelport.runtime.lane import HolderLane, LaneConnection, Waiting
 
 
 class Deadly(asyncio.Protocol):
@@ -56,3 +56,22 @@ async def test_a_call_that_is_there_at_every_death_is_not_sent_on_for_ever(tmp_p
     assert Counting.calls == lanes.MOST_TRIES
     lane.close()
     server.close()
+
+
+async def test_calls_of_a_later_loss_have_the_whole_time_to_be_told_of(tmp_path: Path) -> None:
+    lane = new_lane(str(tmp_path / "s"))
+    lane.close()
+    first, second = LaneConnection(lane), LaneConnection(lane)
+    for connection in (first, second):
+        lane.connected_to(connection)
+        sent = lane.send(b"1", 1, inf, lambda _: None)
+        assert isinstance(sent, int)
+        connection.sent.add(sent)
+    lane.lost(first)
+    early = lane.patience
+    lane.lost(second)
+    assert early is not None
+    assert early.cancelled()
+    assert lane.patience is not None
+    lane.died(frozenset())
+    assert lane.patience is None

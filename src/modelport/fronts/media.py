@@ -44,7 +44,7 @@ def _unsupported(message: str, hint: str, header: str = "content-type") -> Unsup
 def read_deadline(sent: bytes) -> float | InvalidInput:
     """The moment (monotonic) until which the caller waits, from `Request-Timeout: 2` in seconds."""
     try:
-        seconds = float(sent)
+        seconds = float(sent) if b"_" not in sent else -1.0  # Python would read 1_0 as 10
     except ValueError:
         seconds = -1.0
     if not 0 < seconds <= MAX_TIMEOUT_SECONDS:

@@ -85,14 +85,14 @@ class PredictRoute:
         if exchange.content_type != MEDIA_TYPE or exchange.content_encoding is not None:
             fault = media_fault(exchange)
             if fault is not None:
-                return self._refuse(exchange, fault)
+                return self.refuse(exchange, fault)
             if is_compressed(exchange.content_encoding):
                 serve = self._serve_compressed
         if exchange.timeout is None:
             return serve(exchange, monotonic() + self.default_deadline_s)
         deadline = read_deadline(exchange.timeout)
         if isinstance(deadline, InvalidInput):
-            return self._refuse(exchange, deadline)
+            return self.refuse(exchange, deadline)
         return serve(exchange, deadline)
 
     def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
@@ -106,9 +106,9 @@ class PredictRoute:
                 exchange.body = decompress(body, coding, limit)
             except BodyTooLarge as error:
                 if limit == self.max_body:
-                    return self._refuse(exchange, error)
+                    return self.refuse(exchange, error)
             except InvalidInput as error:
-                return self._refuse(exchange, error)
+                return self.refuse(exchange, error)
             else:
                 return self._serve(exchange, deadline)
 
@@ -128,7 +128,7 @@ class PredictRoute:
         try:
             decoded = decode(exchange.body)
         except InvalidInput as error:
-            return self._refuse(exchange, error)
+            return self.refuse(exchange, error)
         return self._run(exchange, deadline, decoded)
 
     def _in_thread(self, exchange: Exchange, read: Callable[[], Read], then: Callable[[Read], None]) -> None:
@@ -137,7 +137,7 @@ class PredictRoute:
         def go_on(done: asyncio.Future[Read]) -> None:
             error = done.exception()
             if isinstance(error, CallError):
-                self._refuse(exchange, error)
+                self.refuse(exchange, error)
             elif error is not None:
                 self._crash(exchange, error)
             else:
@@ -189,7 +189,7 @@ class PredictRoute:
         try:
             decoded = self._decode(exchange.body)
         except InvalidInput as error:
-            return self._refuse(exchange, error)
+            return self.refuse(exchange, error)
         return self._checked(exchange, deadline, decoded)
 
     def _count(self, exchange: Exchange, deadline: float) -> None:
@@ -207,7 +207,7 @@ class PredictRoute:
 
     def _hand_over(self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc]) -> None:
         if self.refused and lanes.digest(exchange.body) in self.refused:
-            return self._refuse(exchange, lanes.record_refused())
+            return self.refuse(exchange, lanes.record_refused())
         lane: lanes.HolderLane = self.slot.lane
         on_answer = partial(self._answered, exchange, outside)
         sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id)
@@ -248,7 +248,8 @@ class PredictRoute:
         log.error("decoding failed", exc_info=error, extra={"request_id": exchange.request_id.decode("ascii")})
         self._send(exchange, 500, simple_error(("server",), "Internal error", "internal_error"), self.headers)
 
-    def _refuse(self, exchange: Exchange, error: CallError) -> None:
+    def refuse(self, exchange: Exchange, error: CallError) -> None:
+        """Answer what is wrong with a request, and count it."""
         self._send(exchange, status_of(error), error_body(error), self.headers)
 
     def _shed(self, exchange: Exchange, refusal: Refusal) -> None:

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
-from modelport.fronts.status import error_body, simple_error
+from modelport.fronts.status import simple_error
 
 log = logging.getLogger("modelport.protocol")
 
@@ -250,7 +250,7 @@ class ModelportProtocol(HttpToolsProtocol):
         message = f"The body is larger than {self.max_body:,} bytes"
         problem = Problem(("body",), message, "body_too_large", None, "send fewer records at once, or raise --max-body")
         call.keep_alive = False  # the rest of the body is not read
-        call.respond(413, error_body(BodyTooLarge([problem])), call.route.headers)
+        call.route.refuse(call, BodyTooLarge([problem]))
 
     def write_answer(self, call: DirectCall, status: int, body: bytes, headers: Headers) -> None:
         """One write for head and body; heads are rendered once per second and route."""

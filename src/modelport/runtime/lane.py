@@ -92,6 +92,7 @@ class HolderLane:
         self._pending: dict[int, Pending] = {}
         self._unsent: dict[int, None] = {}  # in order, until a holder says hello
         self._orphans: list[int] = []  # their line broke; whether they ran is not known yet
+        self.patience: asyncio.TimerHandle | None = None  # until nobody waits for word of them any more
         self._verdict: tuple[float, frozenset[bytes] | None] | None = None
         self._suspects: set[bytes] = set()
         self._next_id = 0
@@ -219,7 +220,9 @@ class HolderLane:
         if verdict is not None and monotonic() - verdict[0] < VERDICT_SECONDS:
             self._settle_orphans(verdict[1])
         else:
-            self._loop.call_later(VERDICT_SECONDS, self._settle_orphans, None)
+            if self.patience is not None:  # of an earlier loss: whoever is lost now has the whole time, too
+                self.patience.cancel()
+            self.patience = self._loop.call_later(VERDICT_SECONDS, self._settle_orphans, None)
 
     def died(self, running: frozenset[bytes] | None) -> None:
         """The supervisor's word on a dead holder: the digests of the calls that ran; None where that is not known."""
@@ -233,6 +236,9 @@ class HolderLane:
 
     def _settle_orphans(self, running: frozenset[bytes] | None) -> None:
         """What did not run is asked again. What ran is asked once more, alone, where that is safe, or answered as lost."""
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
         orphans, self._orphans = self._orphans, []
         for call_id in orphans:
             pending = self._pending.get(call_id)

@@ -23,6 +23,9 @@ class Board(Protocol):
     def end(self, slot: int, batch: int = 0) -> None:
         """It is done."""
 
+    def beat(self, slot: int) -> None:
+        """A sign of life."""
+
 
 @dataclass(frozen=True, slots=True)
 class HardLimits:
@@ -65,6 +68,7 @@ class BatchWatch:
     def end(self, batch: Batch) -> None:
         """It is done."""
         del self._batches[id(batch)]
+        self._board.beat(self._slot)  # a call that held the GIL kept the loop from it, and only the call was to blame
         self._board.end(self._slot, id(batch))
         if self._running is not None:
             self._running.end(batch.records)
