@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from modelport.codecs.json import count_bodies
+from modelport.codecs.json import count_bodies, encode, encode_with_nulls
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,12 @@ from modelport.codecs.json import count_bodies
 )
 def test_bodies_are_counted_by_their_outline(body: bytes, list_body: bool, count: int) -> None:
     assert count_bodies(body, list_body) == count
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(None, None), ({"a": None, "b": math.nan}, 1), ([math.inf, [-math.inf, None]], 2), (1.0, None)]
+)
+def test_none_is_an_answer_and_nan_is_none(value: object, count: int | None) -> None:
+    encoded = encode_with_nulls(value)
+    assert getattr(encoded, "non_finite", 0) == (count or 0)
+    assert encoded == encode(value)

@@ -78,6 +78,10 @@ class Picky(pydantic.BaseModel):
         time.sleep(0.3 if x == 3 else 0)
         return x
 
+@service.model("nothing")
+def nothing(nan: bool) -> float | None:
+    return float("nan") if nan else None
+
 @service.model("picky")
 def picky(item: Picky) -> float:
     return item.x
@@ -293,6 +297,13 @@ def test_a_body_that_is_too_large_is_counted_as_invalid(served: Served) -> None:
         line.sendall(b"POST /models/echo/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n")
         assert b" 413 " in line.recv(1000)
     assert invalid_calls(served) == before + 1
+
+
+def test_none_is_an_answer_and_nan_is_flagged(served: Served) -> None:
+    none, nan = served.predict({"nan": False}, "nothing"), served.predict({"nan": True}, "nothing")
+    assert none.body == nan.body == b"null"
+    assert "modelport-non-finite" not in none.headers
+    assert nan.headers["modelport-non-finite"] == "1"
 
 
 def test_a_list_counts_as_the_rows_it_has(served: Served) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
-from modelport.codecs.json import compile_decoder, encode
+from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError
@@ -160,6 +160,6 @@ def _encoder(body: TypedBody) -> Callable[[Any], bytes]:
 
     def encode_answer(value: Any) -> bytes:
         dump = getattr(value, "model_dump", None)
-        return encode(value if dump is None else dump(mode="json"))
+        return encode_with_nulls(value if dump is None else dump(mode="json"))
 
     return encode_answer

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
-from modelport.codecs.json import count_non_finite, encode_failure
+from modelport.codecs.json import Encoded, count_non_finite, encode_failure
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
 from modelport.executors.thread import ThreadExecutor
@@ -183,7 +183,12 @@ class HolderMain:
 
 def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
     """One answer from the outcomes of a call, in the shapes of the REST front."""
-    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count_non_finite)
+    marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
+
+    def count(body: bytes) -> int:
+        return sum(marked) if marked else count_non_finite(body)
+
+    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count)
 
 
 def refuse_reply(error: CallError) -> Reply:

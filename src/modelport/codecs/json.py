@@ -382,6 +382,30 @@ def count_non_finite(encoded: bytes) -> int:
     return count(msgspec.json.decode(encoded)) if b"null" in encoded else 0
 
 
+class Encoded(bytes):
+    """An answer in which null need not mean that a number was none: the model may have said None."""
+
+    non_finite = 0
+
+
+def encode_with_nulls(value: Any) -> bytes:
+    """As `encode`, for models that may answer None: what was NaN or infinite is counted before it is null."""
+    encoded = encode(value)
+    if b"null" not in encoded:
+        return encoded
+
+    def count(part: Any) -> int:
+        if isinstance(part, dict):
+            return sum(map(count, part.values()))
+        return (
+            sum(map(count, part)) if isinstance(part, (list, tuple)) else part != part or part in (math.inf, -math.inf)
+        )
+
+    marked = Encoded(encoded)
+    marked.non_finite = count(msgspec.to_builtins(value, enc_hook=_encode_hook))
+    return marked
+
+
 def encode_failure(failure: Failure) -> bytes:
     """The element of a list answer for a record that failed."""
     return encode({"error": {"code": failure.code, "message": failure.message}})
