@@ -213,7 +213,7 @@ async def test_records_of_other_callers_do_not_fail_with_ours(either: httpx.Asyn
 async def test_a_model_that_gives_too_many_answers_is_told_on_and_mixes_nobody_up(fake: Write) -> None:
     async with open_service(fake("counts-wrong")) as client:
         (problem,) = assert_error(await client.post("/predict", json={"x0": 1}), 500, ["wrong_count"])
-        assert "2 answers for 1 records" in problem["msg"]
+        assert "2 answers for 1 record" in problem["msg"]
 
 
 async def test_an_answer_that_json_cannot_hold_fails_alone(fake: Write) -> None:

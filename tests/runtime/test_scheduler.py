@@ -41,7 +41,9 @@ async def turn() -> None:
 
 def scheduler_of(executor: Manual, max_rows: int = 1, gate: Gate | None = None) -> Scheduler:
     """A scheduler of its own."""
-    return Scheduler(executor, Batcher(max_rows, 100), asyncio.get_running_loop(), gate=gate)
+    scheduler = Scheduler(executor, Batcher(max_rows, 100), asyncio.get_running_loop())
+    scheduler.gate = gate or scheduler.gate
+    return scheduler
 
 
 def ignore(outcomes: list[Any]) -> None:

@@ -32,7 +32,7 @@ from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, mark_started
-from modelport.runtime.scheduler import Gate, Scheduler
+from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
 from modelport.runtime.watch import BatchWatch, HardLimits
 from modelport.service import Service
@@ -105,13 +105,13 @@ class HolderMain:
         self._watch = BatchWatch(self.board, self.slot, limits, handler.running)
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
-        gate = Gate()
         executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
-        self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer, gate=gate)
+        self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         read = ThreadExecutor(self.holder.read_all, self._loop, "read")
         bodies: Batcher[Any] = Batcher(MAX_BODIES, UNBOUNDED, UNBOUNDED)
-        self.holder.reading = Scheduler(read, bodies, self._loop, self._begin_reading, self._finish_reading, gate=gate)
+        self.holder.reading = Scheduler(read, bodies, self._loop, self._begin_reading, self._finish_reading)
+        self.holder.scheduler.gate = self.holder.reading.gate
         self._recorder = self.board.recorder(self.slot, self.index)
         self.board.claim(self.slot, "holder", self.index)
         gc.collect()

@@ -59,12 +59,11 @@ class Scheduler:
         on_batch: OnBatch | None = None,
         sizer: BatchSizer | None = None,
         on_single: Callable[[int, float], None] | None = None,
-        gate: Gate | None = None,
     ) -> None:
         self.executor = executor
         self.batcher = batcher
         self.cost = CostModel()
-        self._gate = gate or Gate()
+        self.gate = Gate()  # its own, unless others run in the same process
         self._call_soon = loop.call_soon
         self._report = loop.call_exception_handler
         self._on_start = on_start
@@ -126,14 +125,14 @@ class Scheduler:
         started = monotonic()
         if self._sizer is not None:
             self.batcher.max_rows = self._sizer.rows(self.cost)
-        if not self._gate.enter(self.batcher.solo_next(started), self._feed):
+        if not self.gate.enter(self.batcher.solo_next(started), self._feed):
             return
         batch = self.batcher.take(started)
         for ticket in batch.expired:
             self._settle(ticket, [EXPIRED] * len(ticket.records))
         if not batch.records:
             self._free += 1
-            self._gate.leave()
+            self.gate.leave()
             return
         if self._on_start is not None:
             self._on_start(batch)
@@ -152,7 +151,7 @@ class Scheduler:
             self._call_soon(self._feed)
         else:
             self._free += 1
-        self._gate.leave()
+        self.gate.leave()
         for ticket in settle(batch.slices, outcomes):
             self._settle(ticket, ticket.outcomes)
 
