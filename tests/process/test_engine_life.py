@@ -79,6 +79,47 @@ def test_a_killed_holder_is_replaced_by_its_standby(tmp_path: Path) -> None:
         assert "Traceback" not in served.text()
 
 
+VERBOSE = """
+from typing import Literal
+@service.model("verbose")
+def verbose(x: Literal[tuple(f"value {i:06}" for i in range(30_000))]) -> list[object]:
+    return [x, os.getpid()]
+"""
+
+
+def test_a_long_description_and_a_stopped_worker_do_not_stop_the_supervisor(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, VERBOSE), "--workers", "2") as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        os.kill(served.children("worker")[0], signal.SIGSTOP)  # it takes no more of its mail than the system buffers
+        for _ in range(2):
+            until(lambda: served.predict_later({"x": "value 000001"}).result().status == 200, 20)
+            before = set(served.children("holder"))
+            os.kill(served.children("holder")[0], signal.SIGKILL)
+            until(lambda b=before: len(set(served.children("holder")) - b) == 1, 5)  # type: ignore[misc]
+        answer = served.predict({"x": "value 000002"})
+        assert answer.json[0] == "value 000002"
+
+
+def test_junk_on_the_line_to_the_supervisor_ends_only_who_sent_it(tmp_path: Path) -> None:
+    junk = """
+@service.model("junk")
+def junk(line: str) -> int:
+    import sys
+    os.write(int(sys.argv[-1]), line.encode())
+    time.sleep(5)
+    return 1
+"""
+    lines = ["no json\n", "[1]\n", '{"event": "ready"}\n', '{"event": ["x"]}\n', "[" * 100_000 + "\n"]
+    with serve(write_app(tmp_path, WHO + junk)) as served:
+        for times, line in enumerate(lines, 1):
+            until(lambda: served.predict({"x": 1}, "who").status == 200, 5)
+            assert served.predict({"line": line}, "junk").status == 503
+            served.wait_for("it sent what is no message", times=times)
+        assert served.process.poll() is None
+        assert served.predict({"x": 1}, "who").status == 200
+        assert "Traceback" not in served.text()
+
+
 def test_a_killed_worker_is_replaced_and_the_model_stays(tmp_path: Path) -> None:
     with serve(write_app(tmp_path, WHO + SLOW), "--workers", "2") as served:
         holder = served.predict({"x": 1}, "who").json[1]

@@ -61,7 +61,7 @@ def group() -> Iterator[tuple[HolderGroup, Told]]:
     for child in started:
         child.process.kill()
         child.process.wait()
-        child.channel.close()
+        child.line.close()
 
 
 def ready(group: HolderGroup, child: Child | None, **description: Any) -> Child:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelport.runtime.channel import send
+from modelport.runtime.channel import Line
 
 FROZEN_SECONDS = 20.0
 """A process whose loop stands still for so long, with no call to blame, is stopped or stuck: somebody else must serve."""
@@ -30,19 +30,16 @@ class Child:
     role: str
     slot: int
     process: subprocess.Popen[bytes]
-    channel: socket.socket
+    line: Line
     started: float = field(default_factory=time.monotonic)
     ready: bool = False
     retired: bool = False  # it was asked to end; its end is no surprise
     description: dict[str, Any] | None = None  # of the model that a holder has loaded
-    buffer: bytes = b""
     kill_reason: str = ""
 
-    def tell(self, message: Mapping[str, Any], descriptors: list[int] | None = None) -> None:
-        """Send a message."""
-        self.channel.setblocking(True)
-        send(self.channel, message, descriptors)
-        self.channel.setblocking(False)
+    def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """Send a message: what it does not take at once goes when the supervisor next flushes its line."""
+        self.line.put(message, descriptors)
 
     def retire(self) -> None:
         """Ask it to finish what it has and end."""
@@ -76,8 +73,7 @@ def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], 
         env=_environment(threads),
     )
     theirs.close()
-    ours.setblocking(False)
-    return Child(role, slot, process, ours)
+    return Child(role, slot, process, Line(ours))
 
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -5,7 +5,6 @@ It imports no user code and no machine-learning library, so nothing that a model
 
 from __future__ import annotations
 
-import json
 import selectors
 import shutil
 import signal
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelport.runtime.channel import MAX_LINE_BYTES, BadLine
 from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason, spawn
 from modelport.runtime.compilers import Compilers
 from modelport.runtime.forms import Form
@@ -25,10 +25,19 @@ from modelport.runtime.reload import Reload
 
 WATCH_SECONDS = 0.05
 ASLEEP_SECONDS = 2.0  # between two looks: then it was we who stood still
+MAX_BACKLOG_BYTES = 2 * MAX_LINE_BYTES
+"""Of a child that does not read what it is told: it is stopped or stuck, and its mail must not grow for ever."""
 HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are leaving
 
 Event = dict[str, Any]
 Log = Callable[[str], None]
+
+EVENTS = {
+    "worker": {"ready": {"models"}, "failed": {"error"}, "form": {"model", "form", "executor", "reason", "why"}},
+    "compiler": {"compiled": {"form", "executor", "reason", "why"}, "failed": {"error"}},
+    "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models"}},
+}
+"""What a child of each role may say, and what belongs to it. A model's code runs in some of them: nothing else is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,27 @@ class Supervisor:
 
     def listen_to(self, child: Child) -> None:
         """Read what it says."""
-        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        self._selector.register(child.line.socket, selectors.EVENT_READ, child)
+
+    def _flush_lines(self) -> None:
+        """Send what the children take now; be woken when those that took not everything take more."""
+        for key in list(self._selector.get_map().values()):
+            child: Child | None = key.data
+            if child is None:
+                continue
+            child.line.flush()
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.line.backlog else 0)
+            if child.line.backlog > MAX_BACKLOG_BYTES:
+                self._distrust(child, "it does not read what it is told")
+            elif key.events != wanted:
+                self._selector.modify(child.line.socket, wanted, child)
+
+    def _distrust(self, child: Child, why: str) -> None:
+        """End a child that does not keep to what was agreed, and hear it no more."""
+        if not self.announced:
+            raise StartFailed(f"a {child.role} was killed while it was starting: {why}")
+        self._selector.unregister(child.line.socket)
+        child.kill(f"killed: {why}")
 
     def _tell_models(self, worker: Child) -> None:
         worker.tell({"do": "models", "models": {name: self.models.index(name) for name in self.served}})
@@ -231,6 +260,7 @@ class Supervisor:
     # -- one turn ------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
+        self._flush_lines()
         for key, _ in self._selector.select(self._wait_s()):
             if key.data is None:
                 key.fileobj.recv(4096)  # type: ignore[union-attr]
@@ -271,31 +301,29 @@ class Supervisor:
         return max(0.0, min([WATCH_SECONDS if self.groups else 1.0, *due]))
 
     def _read(self, child: Child) -> None:
+        """Take what it says; a line that is no message ends it, not us."""
         try:
-            data = child.channel.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._selector.unregister(child.channel)
-            return
-        *lines, child.buffer = (child.buffer + data).split(b"\n")
-        for line in lines:
-            self._handle(child, json.loads(line))
+            for event in child.line.receive():
+                self._handle(child, event)
+        except BadLine as error:
+            return self._distrust(child, f"it sent what is no message: {error}")
+        if child.line.closed:
+            self._selector.unregister(child.line.socket)
+        return None
 
     def _handle(self, child: Child, event: Event) -> None:
-        kind = event.pop("event")
-        if child.role == "worker":
-            {"ready": self._worker_ready, "failed": self._start_failed, "form": self._worker_looked}[kind](child, event)
+        kind = event.pop("event", None)
+        needed = EVENTS[child.role].get(kind) if isinstance(kind, str) else None
+        if needed is None or not needed <= event.keys():
+            raise BadLine(f"{kind!r} with {', '.join(event) or 'nothing'}")
+        if kind == "failed":
+            self._start_failed(child, event)
+        elif child.role == "worker":
+            {"ready": self._worker_ready, "form": self._worker_looked}[kind](child, event)
         elif child.role == "compiler":
-            {"begun": self._compiler_begun, "compiled": self._compiler_said, "failed": self._start_failed}[kind](
-                child, event
-            )
+            self._compiler_said(child, event)
         else:
-            {"ready": self._holder_ready, "failed": self._start_failed, "catalog": self._catalog_read}[kind](
-                child, event
-            )
+            {"ready": self._holder_ready, "catalog": self._catalog_read}[kind](child, event)
 
     def _start_failed(self, child: Child, event: Event) -> None:
         """Before the service was announced this ends it; afterwards the old one goes on."""
@@ -420,7 +448,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child in [c for c in [*self.workers, *self._holders()] if c.process.poll() is not None]:
-            if child.channel.fileno() in self._selector.get_map():
+            if child.line.socket.fileno() in self._selector.get_map():
                 self._read(child)  # its last words
             group = self.group_of(child)
             if child is self.catalog:
@@ -460,9 +488,9 @@ class Supervisor:
         self.restarts.append((time.monotonic() + wait_s, child.slot))
 
     def _close(self, child: Child) -> None:
-        if child.channel.fileno() in self._selector.get_map():
-            self._selector.unregister(child.channel)
-        child.channel.close()
+        if child.line.socket.fileno() in self._selector.get_map():
+            self._selector.unregister(child.line.socket)
+        child.line.close()
 
     def _kill_all(self) -> None:
         for child in [*self.workers, *self._holders()]:
