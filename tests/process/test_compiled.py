@@ -180,3 +180,21 @@ def test_a_reload_brings_the_form_of_the_new_file(forest: Path, cache: Path, tmp
             until(lambda: len(served.children("worker")) == 2 and not served.children("holder"), 20)
             assert all(served.predict(RECORD).status == 200 for _ in range(20))
         assert "Traceback" not in served.text()
+
+
+def test_a_reload_to_a_file_that_does_not_load_leaves_the_compiled_form_to_serve(forest: Path, cache: Path) -> None:
+    whole = forest.read_bytes()
+    with serve(forest, "--cache-dir", str(cache)) as served:
+        for _ in range(2):
+            forest.write_bytes(whole[:-20])
+            served.signal(signal.SIGHUP)
+            times = served.text().count("what served before goes on")
+            served.wait_for("what served before goes on", 30, times + 1)
+            until(lambda: not served.children("holder"), 10)
+            assert served.predict(RECORD).status == 200
+        forest.write_bytes(whole)
+        workers = served.children("worker")
+        served.signal(signal.SIGHUP)
+        until(lambda: not set(workers) & set(served.children("worker")), 20)
+        assert served.predict(RECORD).status == 200
+        assert "Traceback" not in served.text()

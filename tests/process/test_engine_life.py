@@ -243,6 +243,53 @@ def test_new_code_that_does_not_start_leaves_the_old_in_place(tmp_path: Path) ->
         until(lambda: served.predict({"x": 1}).status == 200, 5)
 
 
+def test_a_failed_reload_leaves_a_standby(tmp_path: Path) -> None:
+    breaks = """
+@service.model("who")
+class Who:
+    def load(self):
+        raise OSError("no weights")
+    def predict(self, x: int) -> list[int]:
+        return [x, os.getpid()]
+"""
+    with serve(write_app(tmp_path, WHO)) as served, Traffic(served) as traffic:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        time.sleep(1)
+        before = set(served.children("holder"))
+        write_app(tmp_path, breaks)
+        served.signal(signal.SIGHUP)
+        served.wait_for("what served before goes on")
+        assert before <= set(served.children("holder"))
+        first = holder_of(served)
+        os.kill(first, signal.SIGKILL)
+        time.sleep(0.3)
+        assert holder_of(served) in before - {first}
+    assert {answer.status for answer in traffic.wrong} <= {503}  # those that ran in the one that was killed
+    assert len(traffic.wrong) <= 3
+
+
+def test_a_reload_that_hangs_gives_way_to_another(tmp_path: Path) -> None:
+    hangs = """
+@service.model("who")
+class Who:
+    def load(self):
+        pathlib.Path("loading").touch()
+        ctypes.PyDLL(None).sleep(600)
+    def predict(self, x: int) -> int:
+        return x
+"""
+    with serve(write_app(tmp_path, WHO)) as served, Traffic(served) as traffic:
+        write_app(tmp_path, hangs)
+        served.signal(signal.SIGHUP)
+        until((tmp_path / "loading").exists, 10)
+        write_app(tmp_path, WHO.replace("[x, os", "[x * 2, os"))
+        served.signal(signal.SIGHUP)
+        served.wait_for("begun anew")
+        until(lambda: served.predict({"x": 1}).json[0] == 2, 15)
+        until(lambda: len(served.children("worker")) == 2 or len(served.children("holder")) == 2, 10)
+    assert [(answer.status, answer.body) for answer in traffic.wrong] == []
+
+
 OTHER = """
 @service.model("other")
 def other(x: int) -> list[int]:

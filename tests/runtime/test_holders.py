@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from modelport.runtime.children import FROZEN_SECONDS, Child, spawn
+from modelport.runtime.children import FROZEN_SECONDS, Child, StartFailed, spawn
 from modelport.runtime.holders import HolderGroup
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -139,3 +139,82 @@ def _wait(holds: Callable[[], bool]) -> bool:
     while not holds() and time.monotonic() < end:
         pass
     return holds()
+
+
+def die(group: HolderGroup, child: Child | None, now: float) -> None:
+    assert child is not None
+    child.process.kill()
+    child.process.wait()
+    group.on_death(child, now)
+
+
+def test_a_reload_that_fails_leaves_the_one_that_serves_and_its_standby(group: tuple[HolderGroup, Told]) -> None:
+    holders, told = group
+    holders.begin()
+    old = ready(holders, holders.standby, version="1")
+    standby = ready(holders, holders.standby, version="1")
+    new = holders.replace()
+    die(holders, new, 1.0)
+    assert (holders.active, holders.standby, holders.successor) == (old, standby, None)
+    assert not old.retired
+    assert not standby.retired
+    assert holders.failures == 0
+    die(holders, old, 2.0)
+    assert holders.active is standby
+    assert told == [{"version": "1"}, {"version": "1"}]
+
+
+def test_a_new_holder_takes_over_though_the_old_one_has_died_meanwhile(group: tuple[HolderGroup, Told]) -> None:
+    holders, _ = group
+    holders.begin()
+    old = ready(holders, holders.standby)
+    spare = holders.standby
+    new = holders.replace()
+    die(holders, old, 1.0)
+    holders.hand_over(ready(holders, new))
+    assert holders.active is new
+    assert spare is not None
+    assert spare.retired
+
+
+def test_one_death_is_mended_at_once_and_a_crash_loop_later_and_later(group: tuple[HolderGroup, Told]) -> None:
+    holders, _ = group
+    holders.begin()
+    ready(holders, holders.standby)
+    now, pauses = 100.0, []
+    for _ in range(6):
+        ready(holders, holders.standby)
+        holders.watch(now)
+        die(holders, holders.active, now)
+        pauses.append(0.0 if holders.restart_at is None else round(holders.restart_at - now, 3))
+        now = holders.restart_at or now
+        holders.watch(now)
+        now += 1.0
+    assert pauses == [0.0, 0.4, 0.8, 1.6, 3.2, 6.4]
+    ready(holders, holders.standby)
+    holders.watch(now + 5.0)
+    assert holders.deaths == 6
+    holders.watch(now + 11.0)
+    assert holders.deaths == 0
+    assert not holders.hopeless
+
+
+def test_where_no_process_can_be_started_it_is_tried_again(group: tuple[HolderGroup, Told]) -> None:
+    holders, _ = group
+    holders.begin()
+    active = ready(holders, holders.standby)
+    start = holders.start
+
+    def refuse(slot: int) -> Child:
+        raise StartFailed("Too many open files")
+
+    holders.start = refuse
+    die(holders, holders.standby, 1.0)
+    for _ in range(3):
+        assert holders.restart_at is not None
+        holders.watch(holders.restart_at)
+    holders.start = start
+    assert holders.restart_at is not None
+    holders.watch(holders.restart_at)
+    assert holders.standby is not None
+    assert holders.active is active

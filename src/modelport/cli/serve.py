@@ -17,8 +17,9 @@ from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
 from modelport.runtime.limits import raise_descriptor_limit
 from modelport.runtime.listeners import open_listener
+from modelport.runtime.plan import Plan
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.supervise import HOLDER_SLOTS, Plan, Supervisor
+from modelport.runtime.supervise import HOLDER_SLOTS, Supervisor
 
 MAX_MODELS = 32
 GRACE_SECONDS = 30.0

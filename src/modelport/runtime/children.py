@@ -20,7 +20,7 @@ FROZEN_SECONDS = 20.0
 
 
 class StartFailed(Exception):
-    """A child said that the service cannot start; the message is for the user."""
+    """A child could not be started, or said that the service cannot; the message is for the user."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,15 +64,25 @@ def frozen_reason(last_beat: float, now: float, awake_since: float) -> str:
 
 
 def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], threads: int) -> Child:
-    """Start a child by command line: no fork after imports, nothing inherited but the named descriptors."""
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(
-        [*command, str(slot), str(theirs.fileno())],
-        pass_fds=(*inherit, theirs.fileno()),
-        start_new_session=True,  # a terminal's Ctrl-C is the supervisor's to handle
-        env=_environment(threads),
-    )
-    theirs.close()
+    """Start a child by command line: no fork after imports, nothing inherited but the named descriptors.
+
+    Raises StartFailed where the system has no descriptor, memory or place for another.
+    """
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise StartFailed(f"no {role} can be started: {error.strerror}") from None
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [*command, str(slot), str(theirs.fileno())],
+                pass_fds=(*inherit, theirs.fileno()),
+                start_new_session=True,  # a terminal's Ctrl-C is the supervisor's to handle
+                env=_environment(threads),
+            )
+        except OSError as error:
+            ours.close()
+            raise StartFailed(f"no {role} can be started: {error.strerror}") from None
     return Child(role, slot, process, Line(ours))
 
 

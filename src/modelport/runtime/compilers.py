@@ -56,15 +56,13 @@ class Compilers:
 
     def looked(self, worker: Child, form: Mapping[str, Any]) -> None:
         """A worker has looked what is known of the artifact."""
-        self.decision.reported(dict(form), time.monotonic())
-        if self.begun and self.decision.compiling:
-            worker.tell({"do": "compiling"})
-
-    def begin(self, child: Child) -> None:
-        """A compiler has loaded the original: from now on there is something to wait for."""
-        self.begun = True
-        self.supervisor.log("compiling the model, once; until then /readyz says so")
-        for worker in self.supervisor.workers if self.decision.compiling else ():
+        try:
+            self.decision.reported(dict(form), time.monotonic())
+        except StartFailed as error:
+            if not self.supervisor.announced:
+                raise
+            self.decision.compiler_ended(str(error))
+        if self.decision.compiling:
             worker.tell({"do": "compiling"})
 
     def said(self, child: Child, form: Form) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from modelport.kernel.strikes import Strikes
-from modelport.runtime.children import Child, describe_exit, frozen_reason
+from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason
 
 FIRST_RETRY_SECONDS = 0.2
 LAST_RETRY_SECONDS = 30.0
 GIVE_UP_FAILURES = 8
+STEADY_SECONDS = 10.0
+"""Of quiet, after which deaths are forgotten: one that is ready for a moment and dies is not well."""
 
 
 class Board(Protocol):
@@ -57,10 +59,15 @@ class HolderGroup:
     keep_standby: bool = True
     active: Child | None = None
     standby: Child | None = None
+    successor: Child | None = None  # of a reload: it takes the place of both when it is ready
     retiring: list[Child] = field(default_factory=list)
     strikes: Strikes = field(default_factory=Strikes)
-    failures: int = 0
+    failures: int = 0  # to become ready, in a row
+    deaths: int = 0  # that nobody asked for, since it was quiet for long
+    quiet_since: float = 0.0
     restart_at: float | None = None
+    dismissed: bool = False  # served no more
+    _now: float = 0.0
 
     @property
     def description(self) -> dict[str, Any] | None:
@@ -69,12 +76,12 @@ class HolderGroup:
 
     def children(self) -> list[Child]:
         """Every process of this group."""
-        return [c for c in (self.active, self.standby, *self.retiring) if c is not None]
+        return [c for c in (self.active, self.standby, self.successor, *self.retiring) if c is not None]
 
     def begin(self) -> None:
         """Start the first holder."""
         if self.active is None and self.standby is None:
-            self.standby = self._spawn()
+            self._start_standby()
 
     def adopt(self, child: Child) -> None:
         """Take over a holder that was started before it was known what it would hold."""
@@ -84,53 +91,84 @@ class HolderGroup:
         used = {child.slot for child in self.children()}
         return self.start(next(slot for slot in self.slots if slot not in used))
 
+    def _start_standby(self) -> None:
+        """Where none can be started, for want of descriptors or memory, it is tried again later."""
+        self.restart_at = None
+        try:
+            self.standby = self._spawn()
+        except StartFailed as error:
+            self.log(f"{self.model}: {error}")
+            self.failures += 1
+            self._count_death(self._now)
+            self.restart_at = self._now + self._pause_s
+
+    @property
+    def _pause_s(self) -> float:
+        """Before another is started: the first death costs nothing, one that follows another does."""
+        return 0.0 if self.deaths <= 1 else min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (self.deaths - 1))
+
+    def _count_death(self, now: float) -> None:
+        self.deaths += 1
+        self.quiet_since = now
+
     def on_ready(self, child: Child, description: dict[str, Any]) -> None:
         """A holder has loaded: it serves at once if nobody does. One that was asked to leave meanwhile does not."""
         child.ready, child.description = True, description
-        if child is not self.standby:
-            return
-        self.failures = 0
-        if self.active is None:
+        if child in (self.standby, self.successor):
+            self.failures, self.quiet_since = 0, self._now
+        if child is self.standby and self.active is None:
             self._promote()
 
     def _promote(self) -> None:
         """The standby serves. Calls that wait on the listening socket find it there."""
-        self.active, self.standby = self.standby, None
+        self.active, self.standby, self.quiet_since = self.standby, None, self._now
         assert self.active is not None
         self.active.tell({"do": "serve"}, [self.listener.fileno()])
         self.tell_workers(self)
-        if self.keep_standby:
-            self.standby = self._spawn()
+        if self.keep_standby and self._pause_s:
+            self.restart_at = self._now + self._pause_s
+        elif self.keep_standby:
+            self._start_standby()
 
     def replace(self) -> Child:
-        """Load anew beside the one that serves, to change over when it is ready; for a reload. Returns the new one."""
-        if self.standby is not None:
-            self.standby.retire()
-            self.retiring.append(self.standby)
-        self.standby = self._spawn()
-        return self.standby
+        """Load anew beside those that serve and stand by, to take over when it is ready; for a reload. Returns the new one."""
+        self.withdraw()
+        self.successor = self._spawn()
+        return self.successor
+
+    def withdraw(self) -> None:
+        """The reload is given up: its holder ends, whatever it does; those from before go on."""
+        if self.successor is not None:
+            self.successor.retired = True
+            self.successor.kill("its reload was given up")
+            self.retiring.append(self.successor)
+            self.successor = None
 
     def hand_over(self, child: Child) -> None:
-        """The new holder is ready: the old one finishes what it has. It may serve already, if the old one has died."""
-        if child is not self.standby:
+        """The new holder is ready: the old one finishes what it has, and its standby leaves."""
+        if child is not self.successor:
             return
-        old, self.active = self.active, None
+        old, spare, self.active, self.standby, self.successor = self.active, self.standby, None, child, None
+        self.retiring += [c for c in (old, spare) if c is not None]
+        self.deaths, self.restart_at = 0, None  # these were of the old code
         self._promote()
         if old is not None:
             old.tell({"do": "drain"})
             old.retired = True
-            self.retiring.append(old)
+        if spare is not None:
+            spare.retire()
 
     def retire(self) -> None:
         """The model is served no more: everybody finishes and ends."""
-        self.restart_at = None
+        self.restart_at, self.dismissed = None, True
         self.retiring = self.children()
-        self.active = self.standby = None
+        self.active = self.standby = self.successor = None
         for child in self.retiring:
             child.retire()
 
     def watch(self, now: float, awake_since: float = 0.0) -> None:
         """Kill a call that runs past its hard limit, or a process that stands still; restart what is due."""
+        self._now = now
         for child in self.children():
             since, limit, _ = self.board.running(child.slot)
             if limit:
@@ -143,21 +181,26 @@ class HolderGroup:
         if self.restart_at is not None and now >= self.restart_at:
             self.restart_at = None
             if self.standby is None:
-                self.standby = self._spawn()
+                self._start_standby()
+        complete = self.active is not None and self.restart_at is None and (self.standby is None or self.standby.ready)
+        if complete and now - self.quiet_since > STEADY_SECONDS:
+            self.deaths = 0
 
     def on_death(self, child: Child, now: float) -> Death | None:
         """Find the next holder. Says what the workers must know, if calls may have been under way."""
         since, _, digests = self.board.running(child.slot)
         self.board.clear_gauges(child.slot)
-        was_active = child is self.active
+        was_active, was_new = child is self.active, child is self.successor
         self._forget(child)
         if child.retired:
             return None
+        self._now = now
         self.board.count_restart("holder", self.index)
         if was_active:
             self._strike(digests)
-        else:
-            self.failures += 1
+        if not was_new:
+            self._count_death(now)
+            self.failures += not was_active and not child.ready
         self._log_death(child, since, digests)
         self._find_next(now)
         refused = [digest for digest in digests if self.strikes.refused(digest)]
@@ -173,6 +216,8 @@ class HolderGroup:
             self.active = None
         elif child is self.standby:
             self.standby = None
+        elif child is self.successor:
+            self.successor = None
         else:
             self.retiring.remove(child)
 
@@ -183,11 +228,10 @@ class HolderGroup:
     def _find_next(self, now: float) -> None:
         if self.active is None and self.standby is not None and self.standby.ready:
             self._promote()
-        elif self.standby is None:
-            wait_s = 0.0 if not self.failures else min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**self.failures)
-            self.restart_at = now + wait_s
+        elif self.standby is None and self.restart_at is None and (self.active is None or self.keep_standby):
+            self.restart_at = now + self._pause_s
 
     @property
     def hopeless(self) -> bool:
         """Whether it failed to start so often that nobody should wait for it."""
-        return self.active is None and self.failures >= GIVE_UP_FAILURES
+        return self.active is None and not self.dismissed and self.failures >= GIVE_UP_FAILURES

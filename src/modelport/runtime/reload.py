@@ -27,11 +27,15 @@ class Reload:
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     kept_workers: bool = False
+    changed_workers: bool = False  # some serve already what was read anew
+    served_before: list[str] = field(default_factory=list)
     decision: FormDecision | None = None  # about what served before
     next_step: Callable[[], None] | None = None
 
-    def __post_init__(self) -> None:
+    def begin(self) -> None:
+        """Start whoever reads anew. Like every step raises StartFailed where no process can be started."""
         supervisor = self.supervisor
+        self.served_before = supervisor.served
         supervisor.log("reloading")
         if supervisor.plan.catalog:
             self.children = [supervisor.spawn_catalog()]
@@ -52,6 +56,27 @@ class Reload:
         if self.next_step is not None and not self.children:
             self.next_step()
 
+    def abandon(self) -> None:
+        """What has come with it and does not serve yet ends, whatever it does; what served before goes on."""
+        supervisor = self.supervisor
+        for child in self.children:
+            child.retired = True
+            child.kill("its reload was given up")
+        for group in supervisor.groups.values():
+            group.withdraw()
+        if not self.changed_workers:
+            for name in self.added:
+                self._discard(supervisor.groups[name])
+            supervisor.served = self.served_before
+            if supervisor.compilers is not None and self.decision is not None:
+                supervisor.compilers.decision = self.decision
+        self.children, self.next_step = [], None
+
+    def _discard(self, group: HolderGroup) -> None:
+        group.retire()
+        for child in group.children():
+            child.kill("its reload was given up")
+
     # -- what the supervisor tells -------------------------------------------------------------------------------
 
     def models_read(self, catalog: Child, names: list[str]) -> None:
@@ -62,17 +87,16 @@ class Reload:
 
     def came(self, child: Child) -> bool:
         """A child is ready. Says whether it is one of ours."""
-        return self.forget(child)
+        ours = self.forget(child)
+        self.changed_workers |= ours and child.role == "worker"
+        return ours
 
-    def failed(self, child: Child) -> bool:
-        """A child will not become ready. Says whether it is one of ours."""
+    def failed(self, child: Child, group: HolderGroup | None) -> bool:
+        """A child will not become ready. Says whether it is one of ours. `group`: of the model that it was to hold."""
         if not self.forget(child):
             return False
-        group = self.supervisor.group_of(child)
         if group is not None and group.model in self.added:
-            self.supervisor.log(f"the new model {group.model!r} is left out")
-            self.added.remove(group.model)
-            self.removed.append(group.model)
+            self._leave_out(group.model)
         elif child.role == "worker":
             self.kept_workers = True
             if self.supervisor.compilers is not None and self.decision is not None:
@@ -80,6 +104,15 @@ class Reload:
         elif group is None:
             self.next_step = None  # it was to say which models there are
         return True
+
+    def _leave_out(self, model: str) -> None:
+        """A new model does not load. Where it is the only one, there is nothing to go on with."""
+        if self.decision is not None:
+            return self.abandon()
+        self.supervisor.log(f"the new model {model!r} is left out")
+        self.added.remove(model)
+        self.removed.append(model)
+        return None
 
     def forget(self, child: Child) -> bool:
         """Wait for it no longer."""
@@ -119,6 +152,7 @@ class Reload:
             self.children += [group.replace() for group in supervisor.groups.values()]
         else:
             group = supervisor.add_group(supervisor.served[0])
+            self.added.append(group.model)
             group.begin()
             self.children += group.children()
 
@@ -145,9 +179,5 @@ class Reload:
         self.next_step = self._forget_removed
 
     def _forget_removed(self) -> None:
-        groups = self.supervisor.groups
-        for name in [name for name in self.removed if not groups[name].children()]:
-            groups.pop(name).listener.close()
-            self.removed.remove(name)
-        if not self.removed:
+        if not any(name in self.supervisor.groups for name in self.removed):
             self.next_step = None

@@ -13,15 +13,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from modelport.runtime.channel import MAX_LINE_BYTES, BadLine
 from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason, spawn
 from modelport.runtime.compilers import Compilers
+from modelport.runtime.events import take_kind
 from modelport.runtime.forms import Form
-from modelport.runtime.holders import Board, Death, HolderGroup
+from modelport.runtime.holders import STEADY_SECONDS, Board, Death, HolderGroup
 from modelport.runtime.listeners import unix_listener
+from modelport.runtime.plan import Plan
 from modelport.runtime.reload import Reload
+from modelport.runtime.signals import Signals
 
 WATCH_SECONDS = 0.05
 ASLEEP_SECONDS = 2.0  # between two looks: then it was we who stood still
@@ -31,33 +35,6 @@ HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are le
 
 Event = dict[str, Any]
 Log = Callable[[str], None]
-
-EVENTS = {
-    "worker": {"ready": {"models"}, "failed": {"error"}, "form": {"model", "form", "executor", "reason", "why"}},
-    "compiler": {"compiled": {"form", "executor", "reason", "why"}, "failed": {"error"}},
-    "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models"}},
-}
-"""What a child of each role may say, and what belongs to it. A model's code runs in some of them: nothing else is believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run. `worker` and `holder` are command lines; a child's slot and channel are appended to them."""
-
-    worker: Callable[[str], list[str]]
-    """From the folder of the holders' sockets to the command of an HTTP worker."""
-    holder: Callable[[str | None, Form | None], list[str]]
-    """From a model's name, or None for a process that first reads which models there are, and its form, to its command."""
-    compiler: list[str]
-    workers: int
-    catalog: bool
-    """Whether the models are declared in Python, so that a holder must say which they are."""
-    max_models: int
-    cores: int = 1
-    """What the models' processes share for their numeric libraries."""
-    standby: bool = True
-    require_compiled: bool = False
-    grace_s: float = 30.0
 
 
 @dataclass(slots=True)
@@ -82,21 +59,23 @@ class Supervisor:
     deadline: float = 0.0
     exit_code: int = 0
     restarts: list[tuple[float, int]] = field(default_factory=list)
-    failures: int = 0
+    failures: int = 0  # deaths of workers, until they are quiet for long
+    quiet_since: float = 0.0
     reload: Reload | None = None
     reload_asked: bool = False
     folder: str = ""
     _looked_at: float = field(default_factory=time.monotonic)
     _awake_since: float = 0.0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    _signals: list[int] = field(default_factory=list)
+    _signals: Signals = field(init=False)
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Start everything, watch it, stop it. Raises StartFailed where the service cannot start."""
         self.folder = tempfile.mkdtemp(prefix="modelport-")
-        wake, previous = self._catch_signals()
+        self._signals = Signals()
+        self._selector.register(self._signals.reader, selectors.EVENT_READ, None)
         try:
             if not self.plan.catalog:
                 self.compilers = Compilers(self)
@@ -110,7 +89,7 @@ class Supervisor:
                 self._step()
         finally:
             self._kill_all()
-            self._release_signals(wake, previous)
+            self._signals.close()
             shutil.rmtree(self.folder, ignore_errors=True)
         return self.exit_code
 
@@ -131,25 +110,8 @@ class Supervisor:
             for child in self._holders():
                 child.retire()
 
-    def _catch_signals(self) -> tuple[tuple[socket.socket, socket.socket], dict[int, Any]]:
-        reader, writer = socket.socketpair()
-        for end in (reader, writer):
-            end.setblocking(False)
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        self._selector.register(reader, selectors.EVENT_READ, None)
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
-        return (reader, writer), {int(n): signal.signal(n, lambda n, _: self._signals.append(n)) for n in numbers}
-
-    def _release_signals(self, wake: tuple[socket.socket, socket.socket], previous: dict[int, Any]) -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(-1)
-        for end in wake:
-            end.close()
-
     def _obey_signals(self) -> None:
-        while self._signals:
-            number = self._signals.pop(0)
+        for number in self._signals.take():
             if number == signal.SIGHUP:
                 self.reload_asked = True
             elif number in (signal.SIGTERM, signal.SIGINT):
@@ -263,7 +225,7 @@ class Supervisor:
         self._flush_lines()
         for key, _ in self._selector.select(self._wait_s()):
             if key.data is None:
-                key.fileobj.recv(4096)  # type: ignore[union-attr]
+                self._signals.drain()
             else:
                 self._read(key.data)
         self._obey_signals()
@@ -276,7 +238,9 @@ class Supervisor:
         self._watch(now)
         self._restart_due(now)
         self._begin_or_continue_reload()
-        if self.announced and self.groups and all(group.hopeless for group in self.groups.values()):
+        serving_alone = self.compilers is not None and not self.compilers.holder_serves
+        hopeless = self.groups and all(group.hopeless for group in self.groups.values())
+        if self.announced and hopeless and not serving_alone:
             self.log("no model can be kept running; giving up")
             self.stop(1)
 
@@ -288,6 +252,8 @@ class Supervisor:
             self.compilers.decision.watch(now)
         for group in self.groups.values():
             group.watch(now, self._awake_since)
+        if all(w.ready for w in self.workers) and not self.restarts and now - self.quiet_since > STEADY_SECONDS:
+            self.failures = 0
         for worker in self.workers:
             reason = frozen_reason(self.board.last_beat(worker.slot), now, self._awake_since)
             if reason and not worker.kill_reason:
@@ -312,10 +278,7 @@ class Supervisor:
         return None
 
     def _handle(self, child: Child, event: Event) -> None:
-        kind = event.pop("event", None)
-        needed = EVENTS[child.role].get(kind) if isinstance(kind, str) else None
-        if needed is None or not needed <= event.keys():
-            raise BadLine(f"{kind!r} with {', '.join(event) or 'nothing'}")
+        kind = take_kind(child.role, event)
         if kind == "failed":
             self._start_failed(child, event)
         elif child.role == "worker":
@@ -331,13 +294,13 @@ class Supervisor:
             raise StartFailed(event["error"])
         self.log(f"a new {child.role} failed to start: {event['error']}")
         child.kill("it failed to start")
-        self._not_reloaded(child)
+        self._not_reloaded(child, self.group_of(child))
 
     # -- workers -------------------------------------------------------------------------------------------------
 
     def _worker_ready(self, child: Child, event: Event) -> None:
         child.ready = True
-        self.failures = 0
+        self.quiet_since = time.monotonic()
         if self.announced:
             child.tell({"do": "serve"})
             self._replace_worker(child)
@@ -352,7 +315,10 @@ class Supervisor:
         self.restarts = [(moment, slot) for moment, slot in self.restarts if moment > now]
         answered = self.workers or all(group.active for group in self.groups.values())
         for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
-            self.spawn_worker(slot, "ready" if answered else "now")
+            try:
+                self.spawn_worker(slot, "ready" if answered else "now")
+            except StartFailed as error:
+                self._restart_worker(slot, str(error))
 
     def _worker_looked(self, child: Child, event: Event) -> None:
         assert self.compilers is not None
@@ -374,7 +340,7 @@ class Supervisor:
         for group in self.groups.values():
             self._tell_workers(group)
         if self.reload is not None:
-            self.reload.form_decided(form["executor"])
+            self._advance(partial(self.reload.form_decided, form["executor"]))
         elif form["executor"] == "process":
             self.add_group(self.served[0]).begin()
 
@@ -383,7 +349,7 @@ class Supervisor:
     def _catalog_read(self, child: Child, event: Event) -> None:
         """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
         if self.reload is not None:
-            self.reload.models_read(child, event["models"])
+            self._advance(partial(self.reload.models_read, child, event["models"]))
             return
         self.served = event["models"]
         groups = [self.add_group(name) for name in self.served]
@@ -418,13 +384,30 @@ class Supervisor:
         return self.announced and self.reload is None and not any(child.retired for child in children)
 
     def _begin_or_continue_reload(self) -> None:
+        if self.reload_asked and self.reload is not None and self.reload.children:
+            self.log("asked to reload again: the reload under way is given up, and begun anew")
+            self._give_up_reload()
         if self.reload_asked and self._settled():
             self.reload_asked = False
             self.reload = Reload(self)
+            self._advance(self.reload.begin)
         if self.reload is not None:
-            self.reload.proceed()
-            if self.reload.over:
-                self.reload = None
+            self._advance(self.reload.proceed)
+        if self.reload is not None and self.reload.over:
+            self.reload = None
+
+    def _advance(self, step: Callable[[], None]) -> None:
+        """Take a step of the reload; where it cannot start what it needs, what served before goes on."""
+        try:
+            step()
+        except StartFailed as error:
+            self.log(f"the reload is given up, and what served before goes on: {error}")
+            self._give_up_reload()
+
+    def _give_up_reload(self) -> None:
+        if self.reload is not None:
+            self.reload.abandon()
+            self.reload = None
 
     def paired_slot(self, slot: int) -> int:
         """Where the successor of a worker counts, while the old one still does: each has two places."""
@@ -438,8 +421,8 @@ class Supervisor:
             for old in [w for w in self.workers if w.slot == pair and not w.retired]:
                 old.retire()
 
-    def _not_reloaded(self, child: Child) -> bool:
-        if self.reload is None or not self.reload.failed(child):
+    def _not_reloaded(self, child: Child, group: HolderGroup | None) -> bool:
+        if self.reload is None or not self.reload.failed(child, group):
             return False
         self.log("what served before goes on")
         return True
@@ -459,13 +442,16 @@ class Supervisor:
                 continue
             if group is not None:
                 self._tell_death(group.model, group.on_death(child, time.monotonic()))
+            else:
+                self.board.clear_gauges(child.slot)
             if child in self.workers:
                 self.workers.remove(child)
-                self.board.clear_gauges(child.slot)
             self._close(child)
             if not self.stopping and not child.retired:
-                self._on_death(child)
+                self._on_death(child, group)
             self._stop_holders_when_alone()
+        for name in [name for name, group in self.groups.items() if group.dismissed and not group.children()]:
+            self.groups.pop(name).listener.close()
 
     def _tell_death(self, model: str, death: Death | None) -> None:
         """What ran when a holder died, so that the workers can ask for everything else again."""
@@ -476,16 +462,20 @@ class Supervisor:
         for worker in self.workers:
             worker.tell({"do": "died", "model": model, "running": running, "refused": refused})
 
-    def _on_death(self, child: Child) -> None:
+    def _on_death(self, child: Child, group: HolderGroup | None) -> None:
         if not self.announced and not child.kill_reason:
             raise StartFailed(f"a {child.role} ended while it was starting: {describe_exit(child)}")
-        if self._not_reloaded(child) or child.role != "worker":
+        if self._not_reloaded(child, group) or child.role != "worker":
             return
-        self.failures += 1
         self.board.count_restart("worker")
+        self._restart_worker(child.slot, f"worker {child.process.pid} ended: {describe_exit(child)}")
+
+    def _restart_worker(self, slot: int, why: str) -> None:
+        """Later and later, where one death follows another."""
+        self.failures, self.quiet_since = self.failures + 1, time.monotonic()
         wait_s = min(30.0, 0.1 * 2 ** (self.failures - 1))
-        self.log(f"worker {child.process.pid} ended: {describe_exit(child)}; starting another in {wait_s:g} s")
-        self.restarts.append((time.monotonic() + wait_s, child.slot))
+        self.log(f"{why}; starting another in {wait_s:g} s")
+        self.restarts.append((self.quiet_since + wait_s, slot))
 
     def _close(self, child: Child) -> None:
         if child.line.socket.fileno() in self._selector.get_map():
