@@ -188,6 +188,36 @@ def holds(seconds: int) -> int:
         assert "Traceback" not in served.text()
 
 
+def test_a_stopped_worker_does_not_outlive_the_supervisor(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, WHO), "--workers", "2") as served:
+        children = served.children()
+        os.kill(served.children("worker")[0], signal.SIGSTOP)
+        served.signal(signal.SIGKILL)
+        until(lambda: not any(map(alive, children)), 2, lambda: f"alive: {[p for p in children if alive(p)]}")
+
+
+def test_what_a_model_has_started_ends_with_it_and_holds_up_nobody(tmp_path: Path) -> None:
+    forks = """
+@service.model("forks")
+def forks(die: bool) -> int:
+    pid = os.fork()
+    if not pid:
+        time.sleep(600)
+    if die:
+        pathlib.Path("forked").write_text(str(pid))
+        os.kill(os.getpid(), 9)
+    return pid
+"""
+    with serve(write_app(tmp_path, forks)) as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        time.sleep(0.5)
+        left = served.predict({"die": False}).json
+        assert served.predict({"die": True}, request_timeout="5").json["detail"][0]["type"] == "holder_lost"
+        assert served.predict({"die": False}, request_timeout="5").status == 200
+        left = [left, int((tmp_path / "forked").read_text())]
+        until(lambda: not any(map(alive, left)), 2)
+
+
 def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
     with serve(write_app(tmp_path, SLOW)) as served:
         children = served.children()

@@ -128,8 +128,8 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == "--print":
         sys.stdout.write(f"\n{json.dumps(_outcome(arguments[1]))}\n")
         return 0
-    end_with_parent()
     config, _, channel_fd = arguments
+    end_with_parent(int(channel_fd))
     channel = Channel(int(channel_fd))
     said = _outcome(config, lambda: channel.tell(event="begun"))
     channel.tell(event="failed" if "error" in said else "compiled", **said)

@@ -198,8 +198,8 @@ def refuse_reply(error: CallError) -> Reply:
 
 def main(arguments: list[str]) -> int:
     """Run one holder."""
-    end_with_parent()
     config, model, board_fd, index, slot, channel_fd = arguments
+    end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
     if options.allow_pickle or is_python(

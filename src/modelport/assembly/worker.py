@@ -27,6 +27,7 @@ from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
+from modelport.runtime.children import end_with_parent
 from modelport.runtime.forms import Form
 from modelport.runtime.lane import HolderLane, Waiting
 from modelport.runtime.lifecycle import Loaded, Slot, State
@@ -215,6 +216,7 @@ def _describe(slot: Slot) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Run one worker."""
     config, folder, listener, board_fd, listen, slot, channel_fd = arguments
+    end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
     if options.allow_pickle:  # a pickle may need the user's own modules

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ class Child:
         """End it now; the reason goes to the log when it is found dead."""
         self.kill_reason = reason
         self.process.kill()
+
+    def bury(self) -> None:
+        """It has ended: what it has started goes with it, for such a process may hold its sockets open."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # it led a session of its own
+        self.line.close()
 
 
 def frozen_reason(last_beat: float, now: float, awake_since: float) -> str:
@@ -105,12 +112,43 @@ def child_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process with its parent: while a model holds the interpreter in C, no loop notices."""
+def end_with_parent(channel: int) -> None:
+    """Have the kernel end this process with its parent: while a model holds the interpreter in C, or is stopped, no loop notices.
+
+    `channel`: the line to the parent, which tells whether it was gone before the kernel knew of our wish.
+    """
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if _is_closed(channel):
+            os._exit(1)
+
+
+def _is_closed(channel: int) -> bool:
+    end = socket.socket(fileno=os.dup(channel))
+    with end:
+        try:
+            return not end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
+def bury_orphans(ours: Collection[int]) -> None:
+    """Reap what was adopted: process 1 of a container gets whatever a model has started and left behind.
+
+    `ours` are the children that somebody else waits for.
+    """
+    while hasattr(os, "waitid"):
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in ours:  # ours is reaped in its turn, and we are called again
+            return
+        os.waitpid(ended.si_pid, 0)
 
 
 def describe_exit(child: Child) -> str:

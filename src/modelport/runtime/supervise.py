@@ -5,6 +5,7 @@ It imports no user code and no machine-learning library, so nothing that a model
 
 from __future__ import annotations
 
+import os
 import selectors
 import shutil
 import signal
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from modelport.runtime.channel import MAX_LINE_BYTES, BadLine
-from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason, spawn
+from modelport.runtime.children import Child, StartFailed, bury_orphans, describe_exit, frozen_reason, spawn
 from modelport.runtime.compilers import Compilers
 from modelport.runtime.events import take_kind
 from modelport.runtime.forms import Form
@@ -452,6 +453,8 @@ class Supervisor:
             self._stop_holders_when_alone()
         for name in [name for name, group in self.groups.items() if group.dismissed and not group.children()]:
             self.groups.pop(name).listener.close()
+        if os.getpid() == 1:
+            bury_orphans({child.process.pid for child in [*self.workers, *self._holders()]})
 
     def _tell_death(self, model: str, death: Death | None) -> None:
         """What ran when a holder died, so that the workers can ask for everything else again."""
@@ -480,7 +483,7 @@ class Supervisor:
     def _close(self, child: Child) -> None:
         if child.line.socket.fileno() in self._selector.get_map():
             self._selector.unregister(child.line.socket)
-        child.line.close()
+        child.bury()
 
     def _kill_all(self) -> None:
         for child in [*self.workers, *self._holders()]:

@@ -1,0 +1,55 @@
+"""Child processes: what becomes of theirs, and of them without a parent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ORPHANS = """
+import ctypes, os, signal, subprocess, sys, time
+from modelport.runtime.children import bury_orphans
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us as they come to process 1
+ours = subprocess.Popen([sys.executable, "-c", ""])
+subprocess.run(["sh", "-c", "for i in 1 2 3; do true & done; exit 0"])
+os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
+assert ours.wait() == 0
+end = time.monotonic() + 10
+while True:
+    bury_orphans({ours.pid})
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        break
+    assert time.monotonic() < end
+ours = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
+bury_orphans({ours.pid})
+assert ours.wait() == 7  # it was left to whoever waits for it
+"""
+
+GONE = """
+import os, socket, sys
+from modelport.runtime.children import end_with_parent
+ours, theirs = socket.socketpair()
+end_with_parent(theirs.fileno())
+ours.send(b"mail")
+end_with_parent(theirs.fileno())
+print("lives", flush=True)
+ours.close()
+theirs.recv(4)
+end_with_parent(theirs.fileno())
+print("outlives", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux alone")
+def test_orphans_are_buried_and_our_own_children_left_alone() -> None:
+    subprocess.run([sys.executable, "-c", ORPHANS], check=True, timeout=30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux alone")
+def test_a_child_whose_parent_was_gone_before_it_asked_ends() -> None:
+    done = subprocess.run([sys.executable, "-c", GONE], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.returncode) == ("lives\n", 1), done.stderr
