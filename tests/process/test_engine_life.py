@@ -218,6 +218,27 @@ def forks(die: bool) -> int:
         until(lambda: not any(map(alive, left)), 2)
 
 
+def test_it_serves_without_a_folder_and_without_a_reader_of_its_log(tmp_path: Path) -> None:
+    app = write_app(tmp_path, WHO)
+    port = free_port()
+    environment = {**os.environ, "TMPDIR": "/nowhere/" + "x" * 200}
+    command = [sys.executable, "-m", "modelport", "serve", app.name, "--port", str(port), "--drain-delay", "0"]
+    reader, writer = os.pipe()
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=writer, stderr=writer)
+    os.close(writer)
+    os.close(reader)
+    served = Served(process, app, port)
+    try:
+        until(lambda: served.get("/readyz").status == 200, 20)
+        os.kill(holder_of(served), signal.SIGKILL)
+        until(lambda: served.predict({"x": 1}).status == 200, 5)
+        served.signal(signal.SIGTERM)
+        assert process.wait(10) in (0, 120)  # 120: Python could not flush what nobody reads
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
     with serve(write_app(tmp_path, SLOW)) as served:
         children = served.children()

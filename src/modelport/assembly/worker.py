@@ -1,4 +1,4 @@
-"""`python -m modelport.assembly.worker CONFIG FOLDER LISTENER BOARD now|ready SLOT CHANNEL`: one HTTP worker."""
+"""`python -m modelport.assembly.worker CONFIG PLACE LISTENER BOARD now|ready SLOT CHANNEL`: one HTTP worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import os
-import shutil
 import socket
 import sys
 import threading
@@ -31,6 +30,7 @@ from modelport.runtime.children import end_with_parent
 from modelport.runtime.forms import Form
 from modelport.runtime.lane import HolderLane, Waiting
 from modelport.runtime.lifecycle import Loaded, Slot, State
+from modelport.runtime.listeners import Meeting
 from modelport.runtime.shared import SharedBoard
 
 MAX_BATCH_ROWS = 1024
@@ -40,12 +40,10 @@ BEAT_SECONDS = 1.0
 class Worker:
     """Serves from one process until the supervisor says stop, or is gone."""
 
-    def __init__(
-        self, target: str, options: ServeOptions, folder: str, board: SharedBoard, slot: int, channel: Channel
-    ):
+    def __init__(self, target: str, options: ServeOptions, place: str, board: SharedBoard, slot: int, channel: Channel):
         self.target = target
         self.options = options
-        self.folder = folder
+        self.meeting = Meeting(place)
         self.board = board
         self.channel = channel
         self.reason = "written in Python: whatever its code does, probes and other models answer"
@@ -117,8 +115,8 @@ class Worker:
             self._holder_died(message)
 
     def _on_orphaned(self) -> None:
-        """The supervisor is gone: the port must be free soon, and nobody else clears its folder away."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """The supervisor is gone: the port must be free soon, and nobody else clears up."""
+        self.meeting.clear()
         os._exit(1)
 
     def _beat(self) -> None:
@@ -161,7 +159,7 @@ class Worker:
         target_s = options.latency_target or inf
         admission = Admission(options.queue_rows, max_rows, CostModel(), target_s, parallel, options.queue_bytes)
         waiting = Waiting(partial(self.board.waiting_rows, slot.index), partial(self.board.waiting_bytes, slot.index))
-        path = os.path.join(self.folder, f"{slot.index}.sock")
+        path = self.meeting.address(slot.index)
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
 
     def _report(self, slot: Slot) -> None:
@@ -215,7 +213,7 @@ def _describe(slot: Slot) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Run one worker."""
-    config, folder, listener, board_fd, listen, slot, channel_fd = arguments
+    config, place, listener, board_fd, listen, slot, channel_fd = arguments
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
@@ -226,7 +224,7 @@ def main(arguments: list[str]) -> int:
     board.claim(int(slot), "worker")
 
     async def serve() -> None:
-        worker = Worker(parsed["target"], options, folder, board, int(slot), Channel(int(channel_fd)))
+        worker = Worker(parsed["target"], options, place, board, int(slot), Channel(int(channel_fd)))
         await worker.run(adopt_socket(int(listener)), now=listen == "now")
 
     import uvloop

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,11 @@ def run_service(target: str, options: ServeOptions) -> int:
     def on_ready(event: dict[str, Any]) -> None:
         from modelport.cli.banner import print_banner
 
-        print_banner(event["models"], url, target, (count, workers_reason))
+        with suppress(OSError):  # nobody needs to read it
+            print_banner(event["models"], url, target, (count, workers_reason))
 
     plan = Plan(
-        worker=lambda folder: child_command("modelport.assembly.worker", config(), folder),
+        worker=lambda place: child_command("modelport.assembly.worker", config(), place),
         holder=lambda model, form: child_command("modelport.assembly.holder", config(form), model or ""),
         compiler=child_command("modelport.assembly.compiler", config()),
         workers=count,
@@ -129,11 +131,15 @@ def _logger(log_format: str) -> Callable[[str], None]:
     """The supervisor's own lines, in the format of everybody else's; it does without the logging package."""
 
     def log_text(message: str) -> None:
-        print(f"modelport: {message}", file=sys.stderr, flush=True)
+        write(f"modelport: {message}")
 
     def log_json(message: str) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry = {"time": now, "level": "warning", "logger": "modelport.supervisor", "message": message}
-        print(json.dumps(entry, ensure_ascii=False), file=sys.stderr, flush=True)
+        write(json.dumps(entry, ensure_ascii=False))
+
+    def write(line: str) -> None:
+        with suppress(OSError):  # whoever read it may be gone, or the disk full: that is no reason to end
+            print(line, file=sys.stderr, flush=True)
 
     return log_json if log_format == "json" else log_text

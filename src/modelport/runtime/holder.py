@@ -29,6 +29,7 @@ from modelport.kernel.reply import Reply
 from modelport.kernel.values import Failure
 from modelport.runtime.handler import Handler
 from modelport.runtime.lane import digest
+from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
 
 Assemble = Callable[[list[Outcome], bool], Reply]
@@ -117,11 +118,14 @@ class HolderConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say who we are."""
+        """Say who we are; not to another user."""
+        if is_stranger(transport.get_extra_info("socket")):
+            return transport.abort()  # type: ignore[attr-defined, no-any-return]
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self.holder.connections.add(self)
         self.send(encode_plain(HELLO))
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker is gone: what it waited for is not run."""

@@ -24,6 +24,7 @@ from modelport.kernel.frames import (
     encode_call,
     encode_cancel,
 )
+from modelport.runtime.listeners import connect_unix
 
 RECONNECT_SECONDS = 0.02
 VERDICT_SECONDS = 0.5
@@ -175,7 +176,7 @@ class HolderLane:
     async def _connect(self) -> None:
         while not self._closed and self._newest is None:
             with contextlib.suppress(OSError):
-                await self._loop.create_unix_connection(lambda: LaneConnection(self), self.path)
+                await self._loop.create_unix_connection(lambda: LaneConnection(self), sock=connect_unix(self.path))
             if self._newest is None:
                 await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -13,7 +13,7 @@ class Plan:
     """What to run. `worker` and `holder` are command lines; a child's slot and channel are appended to them."""
 
     worker: Callable[[str], list[str]]
-    """From the folder of the holders' sockets to the command of an HTTP worker."""
+    """From the place of the holders' sockets to the command of an HTTP worker."""
     holder: Callable[[str | None, Form | None], list[str]]
     """From a model's name, or None for a process that first reads which models there are, and its form, to its command."""
     compiler: list[str]

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import selectors
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from modelport.runtime.compilers import Compilers
 from modelport.runtime.events import take_kind
 from modelport.runtime.forms import Form
 from modelport.runtime.holders import STEADY_SECONDS, Board, Death, HolderGroup
-from modelport.runtime.listeners import unix_listener
+from modelport.runtime.listeners import Meeting
 from modelport.runtime.plan import Plan
 from modelport.runtime.reload import Reload
 from modelport.runtime.signals import Signals
@@ -64,7 +62,7 @@ class Supervisor:
     quiet_since: float = 0.0
     reload: Reload | None = None
     reload_asked: bool = False
-    folder: str = ""
+    meeting: Meeting = field(init=False)
     _looked_at: float = field(default_factory=time.monotonic)
     _awake_since: float = 0.0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -74,7 +72,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Start everything, watch it, stop it. Raises StartFailed where the service cannot start."""
-        self.folder = tempfile.mkdtemp(prefix="modelport-")
+        try:
+            self.meeting = Meeting.arrange()
+        except OSError as error:
+            raise StartFailed(f"no folder for its sockets can be made: {error.strerror}; set TMPDIR") from None
         self._signals = Signals()
         self._selector.register(self._signals.reader, selectors.EVENT_READ, None)
         try:
@@ -91,7 +92,7 @@ class Supervisor:
         finally:
             self._kill_all()
             self._signals.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.meeting.clear()
         return self.exit_code
 
     def stop(self, code: int = 0) -> None:
@@ -124,7 +125,7 @@ class Supervisor:
 
     def spawn_worker(self, slot: int, listen: str) -> Child:
         """An HTTP worker that listens `now`, or when it is `ready`."""
-        command = [*self.plan.worker(self.folder), str(self.listener.fileno()), str(self.board_fd), listen]
+        command = [*self.plan.worker(self.meeting.place), str(self.listener.fileno()), str(self.board_fd), listen]
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
         self.listen_to(child)
@@ -206,10 +207,14 @@ class Supervisor:
         if model not in self.models:
             self.models.append(model)
         index = self.models.index(model)
+        try:
+            listener = self.meeting.listen(index)
+        except OSError as error:
+            raise StartFailed(f"no socket for its holder can be opened: {error.strerror or error}") from None
         group = HolderGroup(
             model,
             index,
-            unix_listener(self.folder, index),
+            listener,
             self._holder_slots(index),
             lambda slot: self._spawn_holder(model, slot),
             self.board,
