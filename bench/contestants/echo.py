@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Answer every request with a constant, on Modelport's HTTP server.")
     parser.add_argument("--port", type=int, required=True)
     listener = open_listener("127.0.0.1", parser.parse_args().port)
-    server = make_server(nothing, {b"/predict": EchoRoute()}, 2**24, None)  # type: ignore[dict-item]
+    server = make_server(nothing, {b"/predict": EchoRoute()}, 2**24, None, graceful_s=30.0)  # type: ignore[dict-item]
     server.run(sockets=[listener])
 
 

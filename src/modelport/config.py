@@ -198,6 +198,11 @@ class ServeOptions:
     )
     log_format: str = option("text", _one_of("text", "json"), "Log lines for people or for machines.", "text|json")
 
+    @property
+    def graceful_s(self) -> float:
+        """How long a worker that ends finishes what is in flight: every call that keeps to the default deadline."""
+        return self.default_deadline + self.kill_grace
+
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
 FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metavar"])

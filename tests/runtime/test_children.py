@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from modelport.runtime.children import describe_exit, spawn
 
 ORPHANS = """
 import ctypes, os, signal, subprocess, sys, time
@@ -53,3 +56,18 @@ def test_orphans_are_buried_and_our_own_children_left_alone() -> None:
 def test_a_child_whose_parent_was_gone_before_it_asked_ends() -> None:
     done = subprocess.run([sys.executable, "-c", GONE], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.returncode) == ("lives\n", 1), done.stderr
+
+
+def test_a_kill_is_blamed_on_want_of_memory_only_if_there_was_one_since_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = tmp_path / "memory.events"
+    monkeypatch.setattr("modelport.runtime.children.OOM_COUNTS", (tmp_path / "missing", counts))
+    for before, after, blamed in [(0, 0, False), (3, 3, False), (3, 4, True)]:
+        counts.write_text(f"low 0\noom 9\noom_kill {before}\n")
+        child = spawn("holder", 0, [sys.executable, "-c", "import time; time.sleep(600)"], (), 1)
+        counts.write_text(f"low 0\noom 9\noom_kill {after}\n")
+        child.process.kill()
+        child.process.wait()
+        child.bury()
+        assert ("want of memory" in describe_exit(child)) == blamed

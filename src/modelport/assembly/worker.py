@@ -56,7 +56,7 @@ class Worker:
     def _make_server(self) -> WorkerServer:
         options = self.options
         tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-        return make_server(self.application.asgi(), self.application.direct, options.max_body, tls)
+        return make_server(self.application.asgi(), self.application.direct, options.max_body, tls, options.graceful_s)
 
     async def run(self, listener: socket.socket, now: bool) -> None:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
@@ -100,6 +100,9 @@ class Worker:
         if order == "serve":
             self.phase = "ready"
             self._may_listen.set()
+        elif order == "leave":
+            self.server.leave()
+            self._may_listen.set()
         elif order == "look":
             threading.Thread(target=self._look, name="modelport-look", daemon=True).start()
         elif order == "compiling":
@@ -136,7 +139,7 @@ class Worker:
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
-        lane = self._lane(slot, message.get("parallel", 1), message.get("max_rows", MAX_BATCH_ROWS))
+        lane = slot.lane or self._lane(slot, message.get("parallel", 1))
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
@@ -149,7 +152,11 @@ class Worker:
         slot = next((s for s in self.application.slots if s.name == message["model"]), None)
         if slot is None or slot.lane is None:
             return
-        self._refuse(slot, message["refused"])
+        for route in self.application.routes.values():
+            if route.slot is slot:
+                route.refused |= {bytes.fromhex(text) for text in message["refused"]}
+        if not message["successor"] and slot.state is State.READY:
+            slot.become_loading()
         running = message["running"]
         slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
 

@@ -23,7 +23,8 @@ from modelport.runtime.shared import SharedBoard
 from modelport.runtime.supervise import HOLDER_SLOTS, Supervisor
 
 MAX_MODELS = 32
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 5.0
+"""Beyond what workers have to finish: for the holders to end after them."""
 
 
 def run_service(target: str, options: ServeOptions) -> int:
@@ -66,7 +67,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         cores=usable_cores(),
         standby=options.standby,
         require_compiled=options.require_compiled,
-        grace_s=GRACE_SECONDS + options.drain_delay,
+        grace_s=options.graceful_s + options.drain_delay + GRACE_SECONDS,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))
     try:

@@ -332,7 +332,7 @@ class ModelportProtocol(HttpToolsProtocol):
             if now - self.head_since > HEAD_SECONDS:
                 self._cut(408, simple_error(("request",), LATE, "request_timeout"))
         elif cycle is None or cycle.response_complete:
-            if now - self.heard > IDLE_SECONDS:
+            if now - self.heard > (HEAD_SECONDS if cycle is None else IDLE_SECONDS):  # its first head is due, too
                 self.transport.close()
         elif (self.direct is not None or getattr(cycle, "more_body", False)) and (
             now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,21 @@ class WorkerServer(uvicorn.Server):
         else:
             self._stop_accepting()
 
+    def leave(self) -> None:
+        """Others serve already: accept nothing more, finish what is in flight and end; nobody needs to look elsewhere."""
+        self._stop_accepting()
+
     def _stop_accepting(self) -> None:
         self.should_exit = True
 
 
 def make_server(
-    app: Any, routes: Mapping[bytes, PredictRoute], max_body: int, tls: tuple[Path, Path] | None
+    app: Any, routes: Mapping[bytes, PredictRoute], max_body: int, tls: tuple[Path, Path] | None, graceful_s: float
 ) -> WorkerServer:
-    """A server for `app` whose predict routes take the direct path; routes may be added while it runs."""
+    """A server for `app` whose predict routes take the direct path; routes may be added while it runs.
+
+    `graceful_s`: for how long it finishes, in the end, what is in flight.
+    """
     protocol = type(
         "Protocol",
         (ModelportProtocol,),
@@ -70,7 +78,7 @@ def make_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=25,
+        timeout_graceful_shutdown=ceil(graceful_s),
         ssl_certfile=str(tls[0]) if tls else None,
         ssl_keyfile=str(tls[1]) if tls else None,
     )

@@ -37,6 +37,7 @@ class Child:
     retired: bool = False  # it was asked to end; its end is no surprise
     description: dict[str, Any] | None = None  # of the model that a holder has loaded
     kill_reason: str = ""
+    oom_kills_before: int = field(default_factory=lambda: count_oom_kills())
 
     def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Send a message: what it does not take at once goes when the supervisor next flushes its line."""
@@ -162,16 +163,26 @@ def describe_exit(child: Child) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"killed by {name}{_out_of_memory() if name == 'SIGKILL' else ''}"
+    return f"killed by {name}{_out_of_memory(child) if name == 'SIGKILL' else ''}"
 
 
-def _out_of_memory() -> str:
-    """Whether this cgroup has counted an out-of-memory kill (v2: memory.events, v1: memory.oom_control)."""
-    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control")):
+def _out_of_memory(child: Child) -> str:
+    """Only kills since it was started can be its own."""
+    if count_oom_kills() <= child.oom_kills_before:
+        return ""
+    return ", probably for want of memory: this container has had out-of-memory kills since it was started"
+
+
+OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+"""Of this cgroup: version 2, version 1."""
+
+
+def count_oom_kills() -> int:
+    """The out-of-memory kills that this cgroup has counted; 0 where it does not tell."""
+    for path in OOM_COUNTS:
         try:
             counts = dict(line.split() for line in path.read_text().splitlines())
-        except (OSError, ValueError):
+            return int(counts["oom_kill"])
+        except (OSError, ValueError, KeyError):
             continue
-        if int(counts.get("oom_kill", 0)) > 0:
-            return ", probably for want of memory: this container has had out-of-memory kills"
-    return ""
+    return 0

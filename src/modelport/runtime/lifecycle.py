@@ -61,6 +61,12 @@ class Slot:
         self.loaded, self.lane, self.state = loaded, lane, State.READY
         self._tell()
 
+    def become_loading(self) -> None:
+        """Its process is gone, and another one loads: until it has, callers are better off elsewhere."""
+        self.started, self.seconds = time.monotonic(), 0.0
+        self.activity, self.state = "loading", State.LOADING
+        self._tell()
+
     def become_failed(self, error: str) -> None:
         """It cannot be loaded."""
         self.seconds = time.monotonic() - self.started

@@ -425,7 +425,8 @@ class Supervisor:
             pair = self.paired_slot(child.slot)
             self.restarts = [(moment, slot) for moment, slot in self.restarts if slot != pair]
             for old in [w for w in self.workers if w.slot == pair and not w.retired]:
-                old.retire()
+                old.tell({"do": "leave"})
+                old.retired = True
 
     def _not_reloaded(self, child: Child, group: HolderGroup | None) -> bool:
         if self.reload is None or not self.reload.failed(child, group):
@@ -447,7 +448,7 @@ class Supervisor:
                 self.compilers.ended(child)
                 continue
             if group is not None:
-                self._tell_death(group.model, group.on_death(child, time.monotonic()))
+                self._tell_death(group, group.on_death(child, time.monotonic()))
             else:
                 self.board.clear_gauges(child.slot)
             if child in self.workers:
@@ -461,14 +462,15 @@ class Supervisor:
         if os.getpid() == 1:
             bury_orphans({child.process.pid for child in [*self.workers, *self._holders()]})
 
-    def _tell_death(self, model: str, death: Death | None) -> None:
+    def _tell_death(self, group: HolderGroup, death: Death | None) -> None:
         """What ran when a holder died, so that the workers can ask for everything else again."""
         if death is None:
             return
         running = None if death.running is None else [digest.hex() for digest in death.running]
         refused = [digest.hex() for digest in death.refused]
+        told = {"model": group.model, "running": running, "refused": refused, "successor": group.active is not None}
         for worker in self.workers:
-            worker.tell({"do": "died", "model": model, "running": running, "refused": refused})
+            worker.tell({"do": "died", **told})
 
     def _on_death(self, child: Child, group: HolderGroup | None) -> None:
         if not self.announced and not child.kill_reason:
