@@ -30,7 +30,7 @@ WATCH_SECONDS = 0.05
 ASLEEP_SECONDS = 2.0  # between two looks: then it was we who stood still
 MAX_BACKLOG_BYTES = 2 * MAX_LINE_BYTES
 """Of a child that does not read what it is told: it is stopped or stuck, and its mail must not grow for ever."""
-HOLDER_SLOTS = 4  # of one model: the active, the standby, and those that are leaving
+HOLDER_SLOTS = 4  # of one model: the active, the standby, the successor in a reload, and those that are leaving
 
 Event = dict[str, Any]
 Log = Callable[[str], None]
