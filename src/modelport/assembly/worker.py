@@ -139,7 +139,7 @@ class Worker:
         if slot.state is State.READY:
             slot.become_ready(loaded, slot.lane)
             return
-        lane = slot.lane or self._lane(slot, message.get("parallel", 1))
+        lane = slot.lane or self._lane(slot, message.get("parallel", 1), message.get("max_rows", MAX_BATCH_ROWS))
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
@@ -152,9 +152,7 @@ class Worker:
         slot = next((s for s in self.application.slots if s.name == message["model"]), None)
         if slot is None or slot.lane is None:
             return
-        for route in self.application.routes.values():
-            if route.slot is slot:
-                route.refused |= {bytes.fromhex(text) for text in message["refused"]}
+        self._refuse(slot, message["refused"])
         if not message["successor"] and slot.state is State.READY:
             slot.become_loading()
         running = message["running"]

@@ -62,11 +62,24 @@ class Compilers:
             if not self.supervisor.announced:
                 raise
             self.decision.compiler_ended(str(error))
-        if self.decision.compiling:
+        if self.begun and self.decision.compiling:
             worker.tell({"do": "compiling"})
 
-    def said(self, child: Child, form: Form) -> None:
-        """A compiler is done."""
+    def heard(self, child: Child, kind: str, event: Form) -> None:
+        """A compiler has something to say."""
+        if kind == "begun":
+            self._begin()
+        else:
+            self._said(child, event)
+
+    def _begin(self) -> None:
+        """The original has loaded: from now on there is something to wait for."""
+        self.begun = True
+        self.supervisor.log("compiling the model, once; until then /readyz says so")
+        for worker in self.supervisor.workers if self.decision.compiling else ():
+            worker.tell({"do": "compiling"})
+
+    def _said(self, child: Child, form: Form) -> None:
         if child is self.children[-1] and self.decision.compiling:
             self.decision.compiler_said(form)
         else:

@@ -7,7 +7,7 @@ from modelport.runtime.channel import BadLine, Message
 FORM = {"form", "executor", "reason", "why"}
 EVENTS: dict[str, dict[str, set[str]]] = {
     "worker": {"ready": {"models"}, "failed": {"error"}, "form": {"model", *FORM}},
-    "compiler": {"compiled": FORM, "failed": {"error"}},
+    "compiler": {"begun": set(), "compiled": FORM, "failed": {"error"}},
     "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models"}},
 }
 """By the role of the child: the kinds of its events, and what belongs to each."""

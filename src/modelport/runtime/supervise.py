@@ -290,7 +290,8 @@ class Supervisor:
         elif child.role == "worker":
             {"ready": self._worker_ready, "form": self._worker_looked}[kind](child, event)
         elif child.role == "compiler":
-            self._compiler_said(child, event)
+            assert self.compilers is not None
+            self.compilers.heard(child, kind, event)
         else:
             {"ready": self._holder_ready, "catalog": self._catalog_read}[kind](child, event)
 
@@ -330,14 +331,6 @@ class Supervisor:
         assert self.compilers is not None
         self.served = [event.pop("model")]
         self.compilers.looked(child, event)
-
-    def _compiler_begun(self, child: Child, event: Event) -> None:
-        assert self.compilers is not None
-        self.compilers.begin(child)
-
-    def _compiler_said(self, child: Child, event: Event) -> None:
-        assert self.compilers is not None
-        self.compilers.said(child, event)
 
     def form_decided(self, form: Form) -> None:
         """Which form of the saved model serves: tell the workers, and have it held if they do not run it themselves."""
