@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -188,8 +189,9 @@ def test_who_has_left_holds_the_model_no_longer_than_others(served: Served) -> N
 
 
 def test_a_wrong_number_of_answers_names_both_numbers(served: Served) -> None:
-    answer = served.predict([1, 2, 3], "miscount")
-    assert answer.body.decode().count("0 answers for 1 record") == 3
+    for error in (each["error"]["message"] for each in served.predict([1, 2, 3], "miscount").json):
+        given, asked = map(int, re.findall(r"\d+", error))  # a cold model is asked in small batches at first
+        assert given == asked - 1
     assert served.predict(1, "miscount").status == 500
 
 

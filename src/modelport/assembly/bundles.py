@@ -89,7 +89,12 @@ def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[st
         shutil.copyfile(override, draft / ORIGINAL / override.name)
     sample = read_records(options.data, model.signature.inputs, SAMPLE_ROWS) if options.data else []
     why, measured = _compile(model, sample, draft / COMPILED, options)
-    _write(draft / GOLDEN, list(golden_cases(model, sample)))
+    golden = list(golden_cases(model, sample))
+    if not golden:
+        raise ArtifactError(
+            f"{source} answers none of the records that were tried; give rows that it takes with --data"
+        )
+    _write(draft / GOLDEN, golden)
     _write(draft / PROFILE, profile_sample(options.data) if options.data else {})
     _write(draft / MEASURED, measured)
     compiled = not why
