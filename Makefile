@@ -45,7 +45,7 @@ check: $(DEV_READY)
 	$(VENV)/bin/mypy
 
 test-fast: $(DEV_READY)
-	$(VENV)/bin/pytest -m "not slow"
+	$(VENV)/bin/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(DEV_READY)
 	$(VENV)/bin/pytest -m slow
