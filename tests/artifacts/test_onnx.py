@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -298,3 +301,20 @@ def test_a_damaged_onnx_file_is_one_clear_line(content: bytes, tmp_path: Path) -
     with pytest.raises(ArtifactError, match="cannot be read as ONNX") as refused:
         load_artifact(path, resolve({}))
     assert "\n" not in str(refused.value)
+
+
+def test_the_runtime_tells_nobody_about_this_machine(tmp_path: Path) -> None:
+    """ONNX Runtime 1.31 writes a number for the machine and a database of what to send, unless it is told not to."""
+    path = convert(LogisticRegression().fit(TABLE, GENRE), tmp_path)
+    code = f"""
+import os
+from pathlib import Path
+from modelport.assembly import load_artifact
+from modelport.config import resolve
+model, _ = load_artifact(Path({str(path)!r}), resolve({{"features": ["a", "b", "c", "d"]}}))
+"""
+    (cache := tmp_path / "cache").mkdir()
+    plain = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment = {**plain, "HOME": str(cache), "XDG_CACHE_HOME": str(cache)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
+    assert list(cache.iterdir()) == []

@@ -97,9 +97,13 @@ def spawn(role: str, slot: int, command: Sequence[str], inherit: Sequence[int], 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
+SILENCE = {"ORT_DISABLE_TELEMETRY": "1"}
+"""ONNX Runtime would number this machine, keep a database in the user's cache folder and a thread that sends it."""
+
+
 def _environment(threads: int) -> dict[str, str]:
     """Numeric libraries read these when they are imported, and would otherwise take every core of the machine, each."""
-    return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **os.environ}
+    return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **SILENCE, **os.environ}
 
 
 def threads_given() -> int:

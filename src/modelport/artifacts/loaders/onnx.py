@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class OnnxLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Open a single-threaded session and read its signature."""
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
         try:
             import onnxruntime
         except ModuleNotFoundError:
