@@ -1,5 +1,6 @@
 """The only package that imports concrete doors and wires them: the application, and the mains of worker and holder."""
 
+from modelport.artifacts.bundle import read_bundle
 from modelport.assembly.application import build_application
 from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
 from modelport.assembly.bundles import build_bundle, verify_bundle
@@ -12,5 +13,6 @@ __all__ = [
     "find_loader",
     "inspect_artifact",
     "load_artifact",
+    "read_bundle",
     "verify_bundle",
 ]

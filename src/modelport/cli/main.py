@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 import modelport
+from modelport.cli.ship_commands import healthcheck, ship
 from modelport.config import ENV_PREFIX, ServeOptions, resolve
 from modelport.errors import SetupError
 
@@ -120,3 +121,7 @@ def verify(bundle: Path, **given: Any) -> int:
     from modelport.cli.bundle import run_verify
 
     return run_verify(bundle, resolve(given))
+
+
+commands.add_command(ship)
+commands.add_command(healthcheck)

@@ -1,0 +1,32 @@
+"""Writes what was made, all of it or nothing, and never over what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from modelport.errors import ConfigError
+
+
+def write_files(folder: Path, files: Mapping[str, str], force: bool) -> list[Path]:
+    """Write texts by their paths below a folder. Raises ConfigError where one is there already, before any is written."""
+    paths = {folder / name: text for name, text in files.items()}
+    there = [path for path, text in paths.items() if path.exists() and _differs(path, text)]
+    if there and not force:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise ConfigError(f"{there[0]}{more} is there already, and differs; choose another --out, or say --force")
+    try:
+        for path, text in paths.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    return list(paths)
+
+
+def _differs(path: Path, text: str) -> bool:
+    """A second run that would write the same is no loss."""
+    try:
+        return path.read_text(encoding="utf-8") != text
+    except (OSError, UnicodeDecodeError):
+        return True

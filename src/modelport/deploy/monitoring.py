@@ -1,0 +1,155 @@
+"""What watches the service and gives it more replicas. Every metric named here is one that the service really tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelport.deploy.kubernetes import Object, Release, head
+
+WAITING_ROWS_A_REPLICA = 64
+"""Rows that wait or run in one replica before another is wanted: about two batches of the small models that most are."""
+COOL_DOWN_S = 300
+
+
+def monitoring(release: Release) -> dict[str, Object]:
+    """For the Prometheus operator."""
+    return {"servicemonitor": service_monitor(release), "prometheusrule": prometheus_rule(release)}
+
+
+def service_monitor(release: Release) -> Object:
+    """Each replica tells the figures of all its processes, so one scrape of each is all there is."""
+    return {
+        **head(release, "monitoring.coreos.com/v1", "ServiceMonitor"),
+        "spec": {
+            "selector": {"matchLabels": dict(release.selector)},
+            "endpoints": [{"port": "http", "path": "/metrics", "interval": "15s", "scrapeTimeout": "5s"}],
+        },
+    }
+
+
+def prometheus_rule(release: Release) -> Object:
+    """The alert rules as the operator takes them."""
+    return {**head(release, "monitoring.coreos.com/v1", "PrometheusRule"), "spec": alert_rules(release)}
+
+
+def alert_rules(release: Release) -> Object:
+    """The same as a file of rules for a Prometheus of one's own."""
+    return {"groups": [{"name": f"{release.name}.modelport", "rules": [_alert(*rule) for rule in _rules(release)]}]}
+
+
+def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
+    """Name, expression, for how long, how bad, and what it means."""
+    by = f'job="{release.name}"'
+    bad = f'modelport_requests_total{{{by},outcome=~"failed|lost|expired"}}'
+    every = f"modelport_requests_total{{{by}}}"
+    limit = release.resources.memory_mib * 2**20
+    return [
+        (
+            "ModelportErrors",
+            f"sum by (model) (rate({bad}[5m])) / sum by (model) (rate({every}[5m])) > 0.01",
+            "5m",
+            "critical",
+            "more than 1 % of the calls to {{ $labels.model }} fail, are lost or come too late",
+        ),
+        (
+            "ModelportSheds",
+            f"sum by (model, reason) (rate(modelport_shed_total{{{by}}}[5m])) > 0",
+            "5m",
+            "warning",
+            "{{ $labels.model }} has refused calls for five minutes ({{ $labels.reason }}): more replicas, or a faster model",
+        ),
+        (
+            "ModelportSlow",
+            f"histogram_quantile(0.99, sum by (model, le) (rate(modelport_request_seconds_bucket{{{by}}}[5m]))) > 1",
+            "10m",
+            "warning",
+            "one call in a hundred to {{ $labels.model }} takes longer than a second",
+        ),
+        (
+            "ModelportRestarts",
+            f"sum by (process) (increase(modelport_restarts_total{{{by}}}[15m])) > 2",
+            "0m",
+            "critical",
+            "{{ $value }} processes ({{ $labels.process }}) died within a quarter of an hour; the log says of what",
+        ),
+        (
+            "ModelportNotReady",
+            f"sum by (pod) (modelport_models_ready{{{by}}}) == 0 or absent(modelport_info{{{by}}})",
+            "5m",
+            "critical",
+            "no model of {{ $labels.pod }} is ready, or nothing of it is scraped",
+        ),
+        (
+            "ModelportMemory",
+            f"sum by (pod) (modelport_process_memory_bytes{{{by}}}) > 0.9 * {limit}",
+            "5m",
+            "warning",
+            "{{ $labels.pod }} takes nine tenths of its memory",
+        ),
+    ]
+
+
+def _alert(name: str, expression: str, duration: str, severity: str, summary: str) -> dict[str, Any]:
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": duration,
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary},
+    }
+
+
+# -- more replicas, or fewer -------------------------------------------------------------------------------------------
+
+
+def horizontal_autoscaler(release: Release) -> Object:
+    """By what waits, through the custom metrics API (of prometheus-adapter, say): processors are busy long before callers wait."""
+    metric = {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": "modelport_waiting_rows"},
+            "target": {"type": "AverageValue", "averageValue": str(WAITING_ROWS_A_REPLICA)},
+        },
+    }
+    return {
+        **head(release, "autoscaling/v2", "HorizontalPodAutoscaler"),
+        "spec": {
+            "scaleTargetRef": _target(release),
+            "minReplicas": release.replicas,
+            "maxReplicas": release.max_replicas,
+            "metrics": [metric],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": _cool_down(release)}},
+        },
+    }
+
+
+def keda_scaler(release: Release) -> Object:
+    """The same by KEDA, which asks Prometheus itself."""
+    query = f'sum(modelport_waiting_rows{{job="{release.name}"}})'
+    trigger = {
+        "type": "prometheus",
+        "metadata": {
+            "serverAddress": "http://prometheus-operated.monitoring.svc:9090",
+            "query": query,
+            "threshold": str(WAITING_ROWS_A_REPLICA),
+        },
+    }
+    return {
+        **head(release, "keda.sh/v1alpha1", "ScaledObject"),
+        "spec": {
+            "scaleTargetRef": _target(release),
+            "minReplicaCount": release.replicas,
+            "maxReplicaCount": release.max_replicas,
+            "cooldownPeriod": _cool_down(release),
+            "triggers": [trigger],
+        },
+    }
+
+
+def _target(release: Release) -> Object:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": release.name}
+
+
+def _cool_down(release: Release) -> int:
+    """Longer than a start: what was taken away would have to be started again."""
+    return max(COOL_DOWN_S, release.resources.start_s * 2)
