@@ -63,7 +63,8 @@ def test_each_command_and_each_of_its_options_is_described() -> None:
     missing = []
     for name, command in commands.commands.items():
         section = text.partition(f"## `modelport {name}`")[2].partition("\n## ")[0]
-        options = [o for p in command.params if isinstance(p, click.Option) for o in p.opts]
+        grouped = command.commands.values() if isinstance(command, click.Group) else [command]
+        options = [o for each in grouped for p in each.params if isinstance(p, click.Option) for o in p.opts]
         missing += [f"{name} {option}" for option in options or [name] if f"`{option}" not in section]
         assert section, f"modelport {name} has no section"
     assert missing == []

@@ -1,0 +1,128 @@
+"""`modelport ship` as its user meets it: what it writes, what it refuses, what it says next."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Music
+from tests.deploy.conftest import modelport
+from tests.process.server import Server
+
+
+def test_a_bundle_becomes_everything_an_image_is_built_from(bundle: Path, tmp_path: Path) -> None:
+    done = modelport("ship", "docker", bundle, "--out", tmp_path / "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    written = {path.name for path in out.iterdir()}
+    assert written == {
+        "Dockerfile", ".dockerignore", "requirements.lock", "sbom.cdx.json", "compose.yaml", "genre.bundle",
+    }  # fmt: skip
+    assert "scikit-learn" not in (out / "requirements.lock").read_text(encoding="utf-8")
+    assert f"docker build -t genre:{_version(bundle)} ." in done.stdout
+    bill = json.loads((out / "sbom.cdx.json").read_text(encoding="utf-8"))
+    assert bill["metadata"]["component"]["type"] == "machine-learning-model"
+    assert {"onnxruntime", "modelport"} <= {component["name"] for component in bill["components"]}
+
+
+def _version(bundle: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()[:12]
+
+
+def test_nothing_is_overwritten_unless_it_is_said(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "kubernetes").mkdir()
+    (tmp_path / "kubernetes" / "service.yaml").write_text("mine", encoding="utf-8")
+    refused = modelport("ship", "kubernetes", bundle, "--out", tmp_path, folder=tmp_path)
+    assert refused.returncode == 2
+    assert "service.yaml is there already" in refused.stderr
+    assert [path.name for path in (tmp_path / "kubernetes").iterdir()] == ["service.yaml"]
+    forced = modelport("ship", "kubernetes", bundle, "--out", tmp_path, "--force", folder=tmp_path)
+    assert forced.returncode == 0, forced.stderr
+    assert yaml.safe_load((tmp_path / "kubernetes" / "service.yaml").read_text(encoding="utf-8"))["kind"] == "Service"
+
+
+def test_a_service_in_python_is_shipped_with_what_it_needs_and_room_for_its_own_process(app: Path) -> None:
+    done = modelport("ship", "docker", "app.py", "--name", "loud", folder=app.parent)
+    assert done.returncode == 0, done.stderr
+    text = (app.parent / "Dockerfile").read_text(encoding="utf-8")
+    assert 'CMD ["serve", "app.py"]' in text
+    assert (app.parent / "requirements.txt").read_text(encoding="utf-8") == "modelport\n"
+    composed = yaml.safe_load((app.parent / "compose.yaml").read_text(encoding="utf-8"))
+    assert composed["services"]["loud"]["cpus"] == 2.0
+
+
+def test_a_unit_names_the_program_and_the_folder(bundle: Path, tmp_path: Path) -> None:
+    done = modelport(
+        "ship", "systemd", bundle, "--out", tmp_path, "--executable", "/opt/venv/bin/modelport", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    unit = (tmp_path / "genre.service").read_text(encoding="utf-8")
+    assert f"WorkingDirectory={bundle.parent}" in unit
+    assert "ExecStart=/opt/venv/bin/modelport serve genre.bundle" in unit
+
+
+def test_a_single_file_is_refused_with_the_command_that_makes_a_bundle_of_it(music: Music, tmp_path: Path) -> None:
+    done = modelport("ship", "docker", music.joblib, folder=tmp_path)
+    assert done.returncode == 2
+    assert f"modelport build {music.joblib}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nothing.bundle", "nothing.bundle does not exist"),
+        ("app.py", "app.py does not exist"),
+        ("pkg:service", "app.py:service"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(source: str, said: str, tmp_path: Path) -> None:
+    done = modelport("ship", "kubernetes", source, folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_service_without_a_list_of_what_it_needs_is_refused(app: Path, tmp_path: Path) -> None:
+    shutil.copy(app, tmp_path)
+    done = modelport("ship", "docker", "app.py", folder=tmp_path)
+    assert done.returncode == 2
+    assert "requirements.txt" in done.stderr
+
+
+def test_kserve_has_to_be_told_where_the_bundle_lies(bundle: Path, tmp_path: Path) -> None:
+    done = modelport("ship", "kubernetes", bundle, "--kserve", folder=tmp_path)
+    assert done.returncode == 2
+    assert "--storage s3://" in done.stderr
+
+
+def test_what_does_not_start_is_not_shipped(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("raise ValueError('no database')", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("modelport\n", encoding="utf-8")
+    done = modelport("ship", "kubernetes", "app.py", "--name", "x", folder=tmp_path)
+    assert done.returncode == 2
+    assert "does not start, so it cannot be shipped" in done.stderr
+    assert "no database" in done.stderr
+
+
+def test_the_health_of_a_service_is_an_exit_code(served_url: str, tmp_path: Path) -> None:
+    well = modelport("healthcheck", "--url", f"{served_url}/readyz", folder=tmp_path)
+    assert (well.returncode, "ready" in well.stdout) == (0, True)
+    unwell = modelport("healthcheck", "--url", f"{served_url}/nothing", folder=tmp_path)
+    assert unwell.returncode == 1
+    gone = modelport("healthcheck", "--url", "http://127.0.0.1:9/readyz", folder=tmp_path)
+    assert gone.returncode == 1
+    assert "does not answer" in gone.stderr
+
+
+def test_the_health_is_asked_where_the_service_is_configured_to_listen(bundle: Path, tmp_path: Path) -> None:
+    with Server.start(bundle, "--workers", 1, folder=tmp_path) as server:
+        port = server.url.rpartition(":")[2]
+        (tmp_path / "modelport.toml").write_text(f'host = "0.0.0.0"\nport = {port}\n', encoding="utf-8")
+        assert modelport("healthcheck", folder=tmp_path).returncode == 0
+        assert modelport("healthcheck", "--live", folder=tmp_path).returncode == 0
