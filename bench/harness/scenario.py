@@ -49,6 +49,14 @@ is measured, not judged.""",
 What [compilation](how-to/compile.md) gains. Each section is one command; both servers run on the same machine in the same run.
 Gates are ours alone: the control is measured, not judged.""",
     ),
+    "ship": (
+        Path("docs/performance-ship.md"),
+        """\
+# Performance: the shipped image
+
+What [`modelport ship docker`](how-to/ship-docker.md) makes, beside what a careful user of FastAPI would write by the same
+recipe. Gates are ours alone: the control is measured, not judged.""",
+    ),
 }
 """Pages of results, by the first word of a scenario's name."""
 

@@ -13,8 +13,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench.harness.containers import (
+    BASE,
+    PODMAN,
+    Container,
+    build_base,
+    call,
+    collect_wheels,
+    image_bytes,
+    running,
+    why_not,
+)
 from tests.deploy.conftest import modelport
-from tests.deploy.container import BASE, Container, build_base, call, collect_wheels, image_bytes, need_tools, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 IMAGE = "localhost/modelport-genre:test"
@@ -28,7 +38,8 @@ WORKING = {
 @pytest.fixture(scope="module")
 def image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of the compiled music model, built with the shipped recipe and no network inside."""
-    need_tools()
+    if reason := why_not():
+        pytest.skip(reason)
     build_base(tmp_path_factory.mktemp("base"))
     folder = tmp_path_factory.mktemp("image")
     shipped = modelport("ship", "docker", bundle, "--out", folder, "--wheels", folder=folder)
@@ -96,8 +107,8 @@ def test_it_starts_again_after_it_was_killed(image: str) -> None:
     port = free_port()
     with running(image, "modelport-again", port) as first:
         first.wait_ready()
-        call("podman", "--cgroup-manager", "cgroupfs", "kill", "-s", "KILL", first.name)
-        call("podman", "--cgroup-manager", "cgroupfs", "start", first.name)
+        call(*PODMAN, "kill", "-s", "KILL", first.name)
+        call(*PODMAN, "start", first.name)
         first.wait_ready()
         assert httpx.post(f"{first.url}/predict", json=WORKING).status_code == 200
 

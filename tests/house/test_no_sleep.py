@@ -7,7 +7,7 @@ import ast
 from tests.house.source import ROOT, project_files, tree
 
 TESTS = ROOT / "tests"
-MAY_SLEEP = (TESTS / "process", TESTS / "deploy" / "container.py", TESTS / "serving.py")
+MAY_SLEEP = (TESTS / "process", TESTS / "serving.py")
 
 
 def test_nothing_sleeps_outside_process_tests() -> None:

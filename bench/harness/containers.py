@@ -12,30 +12,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-import pytest
+from bench.harness.client import fetch_status
+from bench.harness.errors import BenchError
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
-BASE, CONTROL_BASE = "localhost/modelport-base:test", "localhost/modelport-base:test"
+BASE = "localhost/modelport-base:test"
 PACKAGES = "python3-minimal,python3-venv,ca-certificates"
 PODMAN = ("podman", "--cgroup-manager", "cgroupfs", "--events-backend", "none")
 
 
-def need_tools() -> None:
-    """Skip, visibly, where an image cannot be built."""
+def why_not() -> str:
+    """Why no image can be built here; empty where one can."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"an image cannot be built here: {', '.join(missing) or 'not root'}")
+    if missing:
+        return f"an image cannot be built here: {', '.join(missing)} not installed"
+    return "" if os.geteuid() == 0 else "an image cannot be built here: not root"
 
 
 def call(*command: object, timeout: float = 600, **more: object) -> str:
-    """Run a command; its output. Fails with what it said."""
+    """Run a command; its output. Raises BenchError with what it said."""
     environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
     done = subprocess.run(
         [str(c) for c in command], capture_output=True, text=True, timeout=timeout, check=False, env=environment, **more
     )  # type: ignore[call-overload]
-    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    if done.returncode:
+        raise BenchError(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return str(done.stdout)
 
 
@@ -52,7 +54,7 @@ def build_base(folder: Path) -> None:
         check=False,
     )
     if done.returncode:
-        pytest.skip(f"no packages of the distribution: {done.stderr.strip().splitlines()[-1:]}")
+        raise BenchError(f"no packages of the distribution: {done.stderr.strip().splitlines()[-1:]}")
     (folder / "Containerfile").write_text("FROM scratch\nADD base.tar /\n", encoding="utf-8")
     call("buildah", "bud", "--format", "docker", "-q", "-t", BASE, folder)
 
@@ -83,22 +85,24 @@ class Container:
 
     def ask(self, path: str) -> int:
         """The status of a GET; 0 where nobody answers."""
-        try:
-            return httpx.get(self.url + path, timeout=5).status_code
-        except httpx.HTTPError:
-            return 0
+        return fetch_status(self.port, path)
 
     def wait_ready(self, path: str = "/readyz", limit_s: float = 60) -> None:
         """Until it answers 200."""
         until = time.monotonic() + limit_s
         while self.ask(path) != 200:
-            assert time.monotonic() < until, self.log()
-            time.sleep(0.01)
+            if time.monotonic() > until:
+                raise BenchError(f"not ready within {limit_s:g} s:\n{self.log()}")
+            time.sleep(0.005)
 
     def log(self) -> str:
         """Everything it said."""
         done = subprocess.run([*PODMAN, "logs", self.name], capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
+
+    def pid(self) -> int:
+        """Its first process, as the host sees it."""
+        return int(call(*PODMAN, "inspect", self.name, "--format", "{{.State.Pid}}"))
 
     def exec(self, *command: str) -> str:
         """Run something inside."""
@@ -114,15 +118,42 @@ class Container:
         return call(*PODMAN, "inspect", self.name, "--format", "{{.State.OOMKilled}}").strip() == "true"
 
 
-@contextmanager
-def running(image: str, name: str, port: int, memory: str = "256m", cpus: str = "0.5") -> Iterator[Container]:
-    """As a careful cluster runs it: not root, nothing to write to, no capability, little memory, half a processor."""
+def create(image: str, name: str, port: int, memory: str = "256m", cpus: str = "0.5") -> Container:
+    """As a careful cluster runs it: not root, nothing to write to, no capability, little memory, half a processor. Not started."""
     limits = ("--memory", memory, "--cpus", cpus, "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=1024:1024")
     rights = ("--read-only", "--tmpfs", "/tmp:size=16m", "--cap-drop", "all", "--security-opt", "no-new-privileges")
-    subprocess.run([*PODMAN, "rm", "-f", name], capture_output=True, check=False)
-    where = ("--runtime", "runc", "--no-healthcheck", "--network", "host", "-e", f"MODELPORT_PORT={port}")
-    call(*PODMAN, "run", "-d", *where, *limits, *rights, "--name", name, image)
+    where = (
+        "--runtime",
+        "runc",
+        "--no-healthcheck",
+        "--network",
+        "host",
+        "-e",
+        f"MODELPORT_PORT={port}",
+        "-e",
+        f"PORT={port}",
+    )
+    remove(name)
+    call(*PODMAN, "create", *where, *limits, *rights, "--name", name, image)
+    return Container(name, port)
+
+
+def start(container: Container) -> None:
+    """Its first process runs when this returns."""
+    call(*PODMAN, "start", container.name)
+
+
+def remove(name: str) -> None:
+    """Whether it is there or not."""
+    subprocess.run([*PODMAN, "rm", "-f", "-t", "1", name], capture_output=True, check=False)
+
+
+@contextmanager
+def running(image: str, name: str, port: int, memory: str = "256m", cpus: str = "0.5") -> Iterator[Container]:
+    """Created, started, and removed at the end."""
+    container = create(image, name, port, memory, cpus)
     try:
-        yield Container(name, port)
+        start(container)
+        yield container
     finally:
-        subprocess.run([*PODMAN, "rm", "-f", "-t", "1", name], capture_output=True, check=False)
+        remove(name)
