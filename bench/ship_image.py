@@ -59,7 +59,7 @@ def build_images(options: argparse.Namespace) -> None:
     build_base(FOLDER / "base")
     environment.install_tree(OURS, ".[sklearn,ship]", CONSTRAINTS)
     environment.ensure_environment(PEERS, REQUIREMENTS, CONSTRAINTS)
-    call(environment.python_of(PEERS), "examples/music/train.py", "--out", FOLDER, cwd=ROOT)
+    call(ROOT / environment.python_of(PEERS), "examples/music/train.py", "--out", FOLDER, cwd=ROOT)
     build_ours()
     if not options.no_control:
         build_theirs()
@@ -67,7 +67,7 @@ def build_images(options: argparse.Namespace) -> None:
 
 def build_ours() -> None:
     """From the joblib file to the image, as the how-to says."""
-    ours = (environment.python_of(OURS), "-m", "modelport")
+    ours = (ROOT / environment.python_of(OURS), "-m", "modelport")
     data = ROOT / "examples" / "music" / "music.csv"
     call(*ours, "build", "genre.joblib", "--data", data, "--target", "genre", "-o", "genre.bundle", cwd=FOLDER)
     folder = FOLDER / "ours"
@@ -83,7 +83,7 @@ def build_theirs() -> None:
     for source, name in (("ship_fastapi.py", "app.py"), ("ship_fastapi.Dockerfile", "Dockerfile")):
         shutil.copy(ROOT / "bench" / "contestants" / source, folder / name)
     shutil.copy(FOLDER / "genre.joblib", folder)
-    pins = call(environment.python_of(OURS), "-c", _CLOSURE, cwd=ROOT)
+    pins = call(ROOT / environment.python_of(OURS), "-c", _CLOSURE, cwd=ROOT)
     (folder / "requirements.lock").write_text(pins, encoding="utf-8")
     collect_wheels(folder)
     _bud(folder, THEIRS_IMAGE)
