@@ -83,20 +83,16 @@ def build_theirs() -> None:
     for source, name in (("ship_fastapi.py", "app.py"), ("ship_fastapi.Dockerfile", "Dockerfile")):
         shutil.copy(ROOT / "bench" / "contestants" / source, folder / name)
     shutil.copy(FOLDER / "genre.joblib", folder)
-    pins = call(ROOT / environment.python_of(OURS), "-c", _CLOSURE, cwd=ROOT)
+    pins = call("env", f"PYTHONPATH={ROOT}/src", ROOT / environment.python_of(PEERS), "-c", _CLOSURE, cwd=ROOT)
     (folder / "requirements.lock").write_text(pins, encoding="utf-8")
     collect_wheels(folder)
     _bud(folder, THEIRS_IMAGE)
 
 
-_CLOSURE = """
+THEIR_PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "scikit-learn", "joblib", "pandas")
+_CLOSURE = f"""
 from modelport.deploy.requirements import close_over
-pins = {p.name: p for p in close_over(["scikit-learn", "joblib", "pandas", "uvicorn", "uvloop", "httptools", "pydantic"], {})}
-print("\\n".join(map(str, pins.values())))
-for line in open("constraints.txt"):
-    if line.split("==")[0].lower() in {"fastapi", "starlette", "anyio", "idna", "annotated-doc", "typing_extensions"}:
-        if line.split("==")[0].lower().replace("_", "-") not in pins:
-            print(line.strip())
+print("\\n".join(map(str, close_over({THEIR_PACKAGES}, {{}}))))
 """
 
 
