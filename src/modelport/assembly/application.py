@@ -21,6 +21,7 @@ from modelport.executors.inline import InlineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
 from modelport.fronts.predict import LocalLane, PredictRoute
+from modelport.fronts.reception import Reception
 from modelport.fronts.service_pages import THREADED, model_page, service_pages
 from modelport.kernel.batcher import Batcher
 from modelport.kernel.placement import place
@@ -61,7 +62,8 @@ class Application:
         """A place for a model, with its paths. `only`: it also answers at /predict."""
         slot = Slot(name, index)
         recorder = self.board.recorder(self.board_slot, index)
-        route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body)
+        reception = Reception(recorder.receiving, partial(self.board.held_bytes, index), self.options.queue_bytes)
+        route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body, reception)
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
         self.routes.update(dict.fromkeys(paths, route))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import simple_error
+from modelport.kernel.admission import Refusal
 
 log = logging.getLogger("modelport.asgi")
 
@@ -47,15 +49,24 @@ class Disconnected(Exception):
     """The client left before its body was whole."""
 
 
-class AsgiExchange:
-    """One exchange with a predict route under any ASGI server."""
+class NoRoom(Exception):
+    """Too many other bodies are on their way in."""
 
-    def __init__(self, headers: Mapping[bytes, bytes], body: bytes, request_id: bytes) -> None:
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class AsgiExchange:
+    """One exchange with a predict route under any ASGI server. Its body is read after it was made."""
+
+    def __init__(self, headers: Mapping[bytes, bytes], request_id: bytes) -> None:
         self.content_type = headers.get(b"content-type")
         self.content_encoding = headers.get(b"content-encoding")
         self.timeout = headers.get(b"request-timeout")
         self.request_id = request_id
-        self.body = body
+        self.body = b""
+        self.reserved = 0
         self.arrived = monotonic()
         self.on_disconnect: Callable[[], None] | None = None
         self.alone = False
@@ -139,13 +150,19 @@ class ModelportApp:
     async def _predict(
         self, route: PredictRoute, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
     ) -> Response:
+        exchange = AsgiExchange(headers, request_id)
+        hold = partial(route.reception.hold, exchange)
         try:
-            body = await _read_body(receive, self.max_body, headers.get(b"content-length"))
+            exchange.body = await _read_body(receive, self.max_body, headers.get(b"content-length"), hold)
+            route.serve(exchange)
+            return exchange.answer.result() if exchange.answer.done() else await _answer_or_leave(exchange, receive)
         except TooLarge:
             return _too_large(self.max_body)
-        exchange = AsgiExchange(headers, body, request_id)
-        route.serve(exchange)
-        return exchange.answer.result() if exchange.answer.done() else await _answer_or_leave(exchange, receive)
+        except NoRoom as none:
+            route.shed(exchange, none.refusal)
+            return exchange.answer.result()
+        finally:
+            route.reception.release(exchange)
 
     def _not_found(self, path: str) -> Response:
         if not self.predict and path.endswith("/predict"):  # a Python service is still being imported
@@ -168,8 +185,12 @@ def _local_path(scope: Scope) -> str:
     return (path[len(root) :] or "/") if root and path.startswith(root + "/") else path
 
 
-async def _read_body(receive: Receive, limit: int, announced: bytes | None) -> bytes:
-    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+async def _read_body(
+    receive: Receive, limit: int, announced: bytes | None, hold: Callable[[int], Refusal | None]
+) -> bytes:
+    """The whole body. What does not come at once is counted: as long as it is to be, or as it has become."""
+    length = int(announced[:20]) if announced is not None and announced.isdigit() else 0
+    if length > limit:
         raise TooLarge
     parts: list[bytes] = []
     size = 0
@@ -184,6 +205,9 @@ async def _read_body(receive: Receive, limit: int, announced: bytes | None) -> b
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+        refusal = hold(max(size, length))
+        if refusal is not None:
+            raise NoRoom(refusal)
 
 
 async def _send_response(response: Response, request_id: bytes, method: str, send: Send) -> None:

@@ -38,6 +38,8 @@ class Exchange(Protocol):
     request_id: bytes
     body: bytes
     arrived: float
+    reserved: int
+    """Bytes of its body that are counted while it is in no queue yet."""
     on_disconnect: Callable[[], None] | None
     alone: bool
     """Whether no other connection is open on this worker, so that nobody can share its batch."""

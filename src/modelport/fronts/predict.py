@@ -16,6 +16,7 @@ from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotRead
 from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
+from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
 from modelport.kernel.admission import Refusal
 from modelport.kernel.frames import Answer
@@ -25,9 +26,6 @@ from modelport.kernel.reply import Reply, assemble
 from modelport.runtime import lane as lanes
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
-
-LARGE_BODY = 64 * 1024
-"""Bodies above this are decoded in a thread: parsing one costs a millisecond and more."""
 
 NOTHING_OUTSIDE: list[Loc] = []
 MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAILED, 503: LOST, 504: EXPIRED}
@@ -58,8 +56,11 @@ class LocalLane:
 class PredictRoute:
     """Serves `POST …/predict` for one slot."""
 
-    def __init__(self, slot: Slot, default_deadline_s: float, recorder: Recorder, max_body: int) -> None:
+    def __init__(
+        self, slot: Slot, default_deadline_s: float, recorder: Recorder, max_body: int, reception: Reception
+    ) -> None:
         self.slot = slot
+        self.reception = reception
         self.max_body = max_body
         self.headers: Headers = [JSON_TYPE, (b"model-name", _header_value(slot.name))]
         self.default_deadline_s = default_deadline_s
@@ -114,7 +115,8 @@ class PredictRoute:
 
         def go_on(opened: bytes) -> None:
             exchange.body = opened
-            self._serve(exchange, deadline)
+            refusal = self.reception.hold(exchange, len(opened))
+            return self._serve(exchange, deadline) if refusal is None else self.shed(exchange, refusal)
 
         return self._in_thread(exchange, partial(decompress, body, coding, self.max_body), go_on)
 
@@ -132,7 +134,10 @@ class PredictRoute:
         return self._run(exchange, deadline, decoded)
 
     def _in_thread(self, exchange: Exchange, read: Callable[[], Read], then: Callable[[Read], None]) -> None:
-        """Read a body off the loop, and go on with what was read."""
+        """Read a body off the loop, and go on with what was read. Many may wait for a thread, so they are counted."""
+        refusal = self.reception.hold(exchange, len(exchange.body))
+        if refusal is not None:
+            return self.shed(exchange, refusal)
 
         def go_on(done: asyncio.Future[Read]) -> None:
             error = done.exception()
@@ -144,6 +149,7 @@ class PredictRoute:
                 then(done.result())
 
         asyncio.get_running_loop().run_in_executor(None, read).add_done_callback(go_on)
+        return None
 
     def _run(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         if not decoded.records:
@@ -151,10 +157,12 @@ class PredictRoute:
         scheduler: Scheduler = self.slot.lane.scheduler
         if exchange.alone and (outcomes := scheduler.run_alone(decoded.records)) is not None:
             return self._answer(exchange, decoded, outcomes)
+        if exchange.reserved:
+            self.reception.release(exchange)  # the queue counts it
         done = partial(self._answer, exchange, decoded)
         ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
         if ticket is None:
-            return self._shed(exchange, scheduler.refusal())
+            return self.shed(exchange, scheduler.refusal())
         exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
         return None
 
@@ -208,11 +216,13 @@ class PredictRoute:
     def _hand_over(self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc]) -> None:
         if self.refused and lanes.digest(exchange.body) in self.refused:
             return self.refuse(exchange, lanes.record_refused())
+        if exchange.reserved:
+            self.reception.release(exchange)  # the lane counts it
         lane: lanes.HolderLane = self.slot.lane
         on_answer = partial(self._answered, exchange, outside)
         sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id)
         if isinstance(sent, Refusal):
-            return self._shed(exchange, sent)
+            return self.shed(exchange, sent)
         exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
         return None
 
@@ -252,7 +262,8 @@ class PredictRoute:
         """Answer what is wrong with a request, and count it."""
         self._send(exchange, status_of(error), error_body(error), self.headers)
 
-    def _shed(self, exchange: Exchange, refusal: Refusal) -> None:
+    def shed(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Answer that there is no room, and count it."""
         self.recorder.shed(refusal.kind)
         self.recorder.request(SHED, monotonic() - exchange.arrived)
         body = error_body(Overloaded(f"Overloaded: {refusal.reason}; try again in {refusal.retry_after_s} s"))

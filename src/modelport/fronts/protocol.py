@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
+from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
 
 log = logging.getLogger("modelport.protocol")
@@ -27,6 +28,8 @@ BODY_STALL_SECONDS = 20.0
 BODY_SECONDS = 300.0
 DRAIN_IDLE_SECONDS = 1.0
 MAX_HEAD_BYTES = 64 * 1024
+LINGER_SECONDS = 5.0
+"""How long what a refused caller still sends is thrown away, so that it comes to read why: hanging up would reset the answer."""
 LATE = "The request did not arrive in time"
 IDLE_SECONDS = 75.0
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
@@ -50,6 +53,7 @@ class DirectCall:
 
     __slots__ = (
         "alone",
+        "announced",
         "arrived",
         "body",
         "content_encoding",
@@ -60,6 +64,7 @@ class DirectCall:
         "parts",
         "protocol",
         "request_id",
+        "reserved",
         "response_complete",
         "route",
         "size",
@@ -82,13 +87,15 @@ class DirectCall:
         self.request_id = b""
         self.body = b""
         self.parts: list[bytes] | None = None
-        self.size = 0
+        self.size = self.announced = self.reserved = 0
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the answer in one write, and let the connection go on."""
         if self.response_complete:
             return
         self.response_complete = True
+        if self.reserved:
+            self.route.reception.release(self)
         if not self.disconnected:
             self.protocol.write_answer(self, status, body, headers)
 
@@ -104,8 +111,8 @@ class ModelportProtocol(HttpToolsProtocol):
 
     routes: Mapping[bytes, PredictRoute] = {}
     max_body = 16 * 1024 * 1024
-    least_digits = 8
-    """Of a length beyond `max_body`: shorter ones are not compared."""
+    least_digits = len(str(LARGE_BODY))
+    """Of a length that matters, because it is beyond a limit or to be counted: shorter ones are not read."""
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
     clock = Clock()
@@ -116,6 +123,7 @@ class ModelportProtocol(HttpToolsProtocol):
     head_bytes = 0
     body_since = 0.0
     heard = 0.0
+    lingers_until: float | None = None  # refused, while its body was coming in
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that goes on and on over several packets is cut."""
@@ -128,6 +136,8 @@ class ModelportProtocol(HttpToolsProtocol):
             return self.send_400_response("Invalid HTTP request received")
         if self.head_bytes > MAX_HEAD_BYTES and self.head_since is not None:  # the packets held nothing but this head
             self._cut(431, simple_error(("request",), "The request's head is too large", "head_too_large"))
+        elif self.direct is not None:
+            self._hold(self.direct)
         return None
 
     def _feed(self, data: bytes | memoryview) -> None:
@@ -204,12 +214,12 @@ class ModelportProtocol(HttpToolsProtocol):
                 call.timeout = value
             elif name == b"content-encoding":
                 call.content_encoding = value
-            elif name == b"content-length" and len(value) >= self.least_digits and int(value) > self.max_body:
-                call.size = int(value)
+            elif name == b"content-length" and len(value) >= self.least_digits:
+                call.announced = int(value)
         call.request_id = new_request_id() if sent_id is None else echo_request_id(sent_id)
-        if call.size:
+        if call.announced > self.max_body:
             self._refuse_size(call)
-        elif self.expect_100_continue:
+        elif self.expect_100_continue and self._hold(call):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -233,7 +243,9 @@ class ModelportProtocol(HttpToolsProtocol):
         call = self.direct
         if self.offered is not None:
             return  # it is read again, without the offer
-        if call is None:
+        if self.lingers_until is not None:
+            self.transport.close()
+        elif call is None:
             super().on_message_complete()
         elif not call.response_complete:
             self.direct = None
@@ -245,6 +257,19 @@ class ModelportProtocol(HttpToolsProtocol):
             except Exception:  # the parser would take it for a malformed request and answer 400
                 log.exception("serving failed", extra={"request_id": call.request_id.decode("ascii")})
                 call.respond(500, simple_error(("server",), "Internal error", "internal_error"), call.route.headers)
+
+    def _hold(self, call: DirectCall, least: int = LARGE_BODY) -> bool:
+        """Count a body that is not whole, if it is larger than `least`: all that it is to be, or has become. False: refused."""
+        size = max(call.announced, call.size)
+        if size <= least or call.response_complete:
+            return not call.response_complete
+        refusal = call.route.reception.hold(call, size)
+        if refusal is not None:
+            call.body, call.parts = b"", None
+            self.lingers_until = self.clock.now + LINGER_SECONDS
+            call.keep_alive = False
+            call.route.shed(call, refusal)
+        return refusal is None
 
     def _refuse_size(self, call: DirectCall) -> None:
         message = f"The body is larger than {self.max_body:,} bytes"
@@ -266,7 +291,7 @@ class ModelportProtocol(HttpToolsProtocol):
         self.transport.write(
             b"%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (head, call.request_id, len(body), close, body)
         )
-        if not call.keep_alive:
+        if not call.keep_alive and self.lingers_until is None:
             self.transport.close()
         self.on_response_complete()
 
@@ -290,6 +315,8 @@ class ModelportProtocol(HttpToolsProtocol):
         """Whoever works on this connection's call is told that nobody waits any more."""
         cycle = self.cycle
         super().connection_lost(exc)
+        if isinstance(cycle, DirectCall):
+            cycle.route.reception.release(cycle)
         if isinstance(cycle, DirectCall) and not cycle.response_complete and cycle.on_disconnect is not None:
             cycle.response_complete = True
             cycle.on_disconnect()
@@ -328,7 +355,10 @@ class ModelportProtocol(HttpToolsProtocol):
         """Cut what is too slow: heads, bodies, idle connections. What waits for its answer is not ours to cut."""
         now = self.clock.now
         cycle = self.cycle
-        if self.head_since is not None:
+        if self.lingers_until is not None:
+            if now > self.lingers_until:
+                self.transport.close()
+        elif self.head_since is not None:
             if now - self.head_since > HEAD_SECONDS:
                 self._cut(408, simple_error(("request",), LATE, "request_timeout"))
         elif cycle is None or cycle.response_complete:
@@ -338,6 +368,8 @@ class ModelportProtocol(HttpToolsProtocol):
             now - self.heard > BODY_STALL_SECONDS or now - self.body_since > BODY_SECONDS
         ):
             self._cut(408, simple_error(("request",), LATE, "request_timeout"))
+        elif self.direct is not None:
+            self._hold(self.direct, least=0)
 
     def _cut(self, status: int, body: bytes) -> None:
         """Answer, and close."""

@@ -16,6 +16,7 @@ import uvicorn
 
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.protocol import ModelportProtocol
+from modelport.fronts.reception import LARGE_BODY
 
 
 class WorkerServer(uvicorn.Server):
@@ -67,7 +68,12 @@ def make_server(
     protocol = type(
         "Protocol",
         (ModelportProtocol,),
-        {"routes": routes, "max_body": max_body, "least_digits": len(str(max_body)), "heads": {}},
+        {
+            "routes": routes,
+            "max_body": max_body,
+            "least_digits": min(len(str(max_body)), len(str(LARGE_BODY))),
+            "heads": {},
+        },
     )
     config = uvicorn.Config(
         app,

@@ -31,7 +31,7 @@ from modelport.kernel.meters import (
     reading,
 )
 
-LAYOUT = 2.0
+LAYOUT = 3.0
 MAX_DIGESTS = 256
 DIGEST_BYTES = 8
 _CELL = 8
@@ -57,6 +57,8 @@ class Recorder:
     """`(rows, queued, seconds)`: one batch ran; how long each of its calls had waited, and how long it took."""
     waiting: Callable[[int, int], None]
     """`(rows, bytes)`: so many more rows wait or run, in bodies of so many bytes; fewer, where they are negative."""
+    receiving: Callable[[int], None]
+    """`(bytes)`: so many more bytes of bodies are on their way in; fewer, where it is negative."""
     running: Callable[[int], None]
     """`(batches)`: so many more batches run; fewer, where it is negative."""
 
@@ -79,7 +81,8 @@ class SharedBoard:
         self._restarts_at = _HEAD  # of holders, by model
         self._waiting_at = self._restarts_at + self._models  # by model, then by slot: so that one slice is summed
         self._bytes_at = self._waiting_at + self._models * self._slots
-        self._running_at = self._bytes_at + self._models * self._slots
+        self._receiving_at = self._bytes_at + self._models * self._slots
+        self._running_at = self._receiving_at + self._models * self._slots
         self._slots_at = self._running_at + self._models * self._slots
         self._meters_at = self._slots_at + self._slots * _SLOT_CELLS
         self._runs: dict[int, dict[int, Run]] = {}
@@ -126,9 +129,8 @@ class SharedBoard:
         at = self._slot_at(slot)
         self._cells[at : at + _SLOT_HEAD] = memoryview(bytes(_CELL * _SLOT_HEAD)).cast("d")
         for model in range(self._models):
-            for gauges_at in (self._waiting_at, self._bytes_at):
+            for gauges_at in (self._waiting_at, self._bytes_at, self._receiving_at, self._running_at):
                 self._cells[gauges_at + model * self._slots + slot] = 0.0
-            self._cells[self._running_at + model * self._slots + slot] = 0.0
 
     def count_restart(self, role: str, model: int | None = None) -> None:
         """A process died and is replaced. Only the supervisor counts these."""
@@ -200,6 +202,7 @@ class SharedBoard:
             _counter(self._cells, base + SHED_AT),
             _batch_counter(self._cells, base),
             _gauges(self._cells, *(at + model * self._slots + slot for at in (self._waiting_at, self._bytes_at))),
+            _gauge(self._cells, self._receiving_at + model * self._slots + slot),
             _gauge(self._cells, self._running_at + model * self._slots + slot),
         )
 
@@ -212,6 +215,10 @@ class SharedBoard:
     def waiting_bytes(self, model: int) -> int:
         """The bodies of these calls, together."""
         return self._sum(self._bytes_at, model)
+
+    def held_bytes(self, model: int) -> int:
+        """These, and the bodies that are on their way in."""
+        return self._sum(self._bytes_at, model) + self._sum(self._receiving_at, model)
 
     def _sum(self, gauges_at: int, model: int) -> int:
         at = gauges_at + model * self._slots
@@ -244,7 +251,7 @@ class SharedBoard:
 
 
 def _size(slots: int, models: int) -> int:
-    return _HEAD + models + slots * (3 * models + _SLOT_CELLS + models * CELLS)
+    return _HEAD + models + slots * (4 * models + _SLOT_CELLS + models * CELLS)
 
 
 def _anonymous_file() -> int:
