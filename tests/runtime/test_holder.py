@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Sequence
 
 from modelport.kernel.batcher import Batch, Ticket
+from modelport.runtime.holder import Holder
+from modelport.runtime.stall import STALL_SECONDS
 from modelport.runtime.watch import BatchWatch, HardLimits
+
+
+class Transport:
+    """One whose other end reads nothing."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.written
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        return self.pair[0]
+
+    pair = socket.socketpair()
+
+
+def test_a_worker_that_does_not_read_is_hung_up_on() -> None:
+    said: list[str] = []
+    holder = Holder(None, None, None, lambda message, request_id: said.append(message))  # type: ignore[arg-type]
+    connection, transport = holder.connection(), Transport()
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    for now in (0.0, STALL_SECONDS - 1, STALL_SECONDS):
+        holder.sweep(now)
+    assert not transport.aborted
+    connection.say_goodbye()
+    holder.sweep(STALL_SECONDS + 1)
+    assert not transport.aborted
+    holder.sweep(2 * STALL_SECONDS + 2)
+    assert transport.aborted
+    assert said == ["a worker does not read its answers; the line to it is cut"]
 
 
 def batch_of(*deadlines: float) -> Batch:

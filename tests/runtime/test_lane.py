@@ -58,6 +58,37 @@ async def test_a_call_that_is_there_at_every_death_is_not_sent_on_for_ever(tmp_p
     server.close()
 
 
+class Stuck(asyncio.Protocol):
+    """A holder that reads nothing more."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(encode_plain(HELLO))
+        transport.pause_reading()
+        type(self).transport = transport
+
+
+async def test_what_a_stuck_holder_has_not_taken_is_bounded_though_its_callers_leave(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    server = await asyncio.get_running_loop().create_unix_server(Stuck, path)
+    lane = new_lane(path)
+    lane.admission.queue_bytes = 10_000_000
+    lane.connect()
+    await lane.connected.wait()
+    refused = 0
+    for _ in range(50):
+        sent = lane.send(b"x" * 1_000_000, 1, inf, lambda _: None)
+        if isinstance(sent, int):
+            lane.cancel(sent)
+        refused += not isinstance(sent, int)
+    assert 30 <= refused < 40
+    Stuck.transport.abort()
+    lane.close()
+    server.close()
+
+
 async def test_calls_of_a_later_loss_have_the_whole_time_to_be_told_of(tmp_path: Path) -> None:
     lane = new_lane(str(tmp_path / "s"))
     lane.close()

@@ -122,6 +122,8 @@ class HolderMain:
     def _beat(self) -> None:
         """Tell the supervisor that this loop turns."""
         self.board.beat(self.slot)
+        if self.holder is not None:
+            self.holder.sweep(self._loop.time())
         self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _log(self, message: str, request_id: str) -> None:

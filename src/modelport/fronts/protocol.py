@@ -20,6 +20,7 @@ from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_r
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
+from modelport.runtime.stall import WriteStall
 
 log = logging.getLogger("modelport.protocol")
 
@@ -310,6 +311,18 @@ class ModelportProtocol(HttpToolsProtocol):
         """A connection counts as idle from its first moment."""
         super().connection_made(transport)
         self.heard = self.clock.now
+        self.unread = WriteStall()
+
+    def pause_writing(self) -> None:
+        """The caller does not read its answers: take no more requests from it until it does."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        super().resume_writing()
+        if not self.pipeline:
+            self.flow.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever works on this connection's call is told that nobody waits any more."""
@@ -331,7 +344,8 @@ class ModelportProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.heard = self.clock.now
-        self.flow.resume_reading()
+        if not self.flow.write_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -352,10 +366,12 @@ class ModelportProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def sweep(self) -> None:
-        """Cut what is too slow: heads, bodies, idle connections. What waits for its answer is not ours to cut."""
+        """Cut what is too slow: readers, heads, bodies, idle connections. What waits for its answer is not ours to cut."""
         now = self.clock.now
         cycle = self.cycle
-        if self.lingers_until is not None:
+        if self.unread.is_stuck(self.transport.get_write_buffer_size(), now):
+            self.transport.abort()  # to close would wait until it has read everything
+        elif self.lingers_until is not None:
             if now > self.lingers_until:
                 self.transport.close()
         elif self.head_since is not None:

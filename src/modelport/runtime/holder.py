@@ -31,6 +31,7 @@ from modelport.runtime.handler import Handler
 from modelport.runtime.lane import digest
 from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
+from modelport.runtime.stall import WriteStall
 
 Assemble = Callable[[list[Outcome], bool], Reply]
 Refuse = Callable[[CallError], Reply]
@@ -82,6 +83,11 @@ class Holder:
         """Whether reading this takes a moment at most, and runs no code but ours."""
         return self.reading is None or (len(body) <= LARGE_BODY and not self.handler.decodes_with_code)
 
+    def sweep(self, now: float) -> None:
+        """Hang up on workers that do not read their answers; what they wait for is not run."""
+        for connection in list(self.connections):
+            connection.sweep(now)
+
     @property
     def idle(self) -> bool:
         """Whether every worker has hung up, as it does after a goodbye when it has its last answer.
@@ -114,6 +120,7 @@ class HolderConnection(asyncio.Protocol):
     def __init__(self, holder: Holder) -> None:
         self.holder = holder
         self.calls: dict[int, CallInHand] = {}
+        self._unread = WriteStall()
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
 
@@ -147,6 +154,12 @@ class HolderConnection(asyncio.Protocol):
         """Write, if the worker still listens."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
+
+    def sweep(self, now: float) -> None:
+        """Hang up if the worker has read nothing for long."""
+        if self._transport is not None and self._unread.is_stuck(self._transport.get_write_buffer_size(), now):
+            self.holder.log("a worker does not read its answers; the line to it is cut", "")
+            self._transport.abort()
 
     def say_goodbye(self) -> None:
         """No more calls, please."""

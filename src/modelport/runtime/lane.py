@@ -113,6 +113,9 @@ class HolderLane:
     ) -> int | Refusal:
         """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
         waiting, size = self._waiting, len(body)
+        backlog = 0 if self._connection is None else self._connection.backlog
+        if backlog > self.admission.queue_bytes:
+            return Refusal("the model's process does not take what it is sent", 1)
         refusal = self.admission.decide(waiting.rows(), rows, deadline - monotonic(), waiting.size(), size)
         if refusal is not None:
             return refusal
@@ -309,6 +312,11 @@ class LaneConnection(asyncio.Protocol):
         self.sent.discard(call_id)
         self.write(encode_cancel(call_id))
         self._close_if_done()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the holder has not taken yet. The bodies of calls whose callers have left are among them."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def write(self, frame: bytes) -> None:
         """Send a frame."""
