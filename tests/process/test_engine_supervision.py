@@ -78,9 +78,36 @@ def forks(die: bool) -> int:
         time.sleep(0.5)
         left = served.predict({"die": False}).json
         assert served.predict({"die": True}, request_timeout="5").json["detail"][0]["type"] == "holder_lost"
-        assert served.predict({"die": False}, request_timeout="5").status == 200
+        until(lambda: served.predict({"die": False}, request_timeout="5").status == 200, 10)  # a standby may still load
         left = [left, int((tmp_path / "forked").read_text())]
         until(lambda: not any(map(alive, left)), 2)
+
+
+def test_a_fork_that_outlives_its_holder_does_not_hold_up_the_callers(tmp_path: Path) -> None:
+    daemon = """
+@service.model("daemon")
+def daemon(die: bool) -> int:
+    if die:
+        pid = os.fork()
+        if not pid:
+            os.setsid()
+            time.sleep(60)
+        pathlib.Path("forked").write_text(str(pid))
+        time.sleep(0.2)
+        os.kill(os.getpid(), 9)
+    return os.getpid()
+"""
+    with serve(write_app(tmp_path, daemon)) as served:
+        until(lambda: len(served.children("holder")) == 2, 10)
+        answer = served.predict({"die": True}, request_timeout="10")
+        left = int((tmp_path / "forked").read_text())
+        try:
+            assert answer.json["detail"][0]["type"] == "holder_lost"
+            assert answer.seconds < 5
+            until(lambda: served.predict({"die": False}, request_timeout="5").status == 200, 10)
+            assert alive(left)
+        finally:
+            os.kill(left, signal.SIGKILL)
 
 
 def test_it_serves_without_a_folder_and_without_a_reader_of_its_log(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
-from modelport.kernel.frames import HELLO, Answer, encode_plain
+from modelport.kernel.frames import Answer, encode_hello
 from modelport.runtime import lane as lanes
 from modelport.runtime.lane import HolderLane, LaneConnection, Waiting
 
@@ -22,7 +22,7 @@ class Deadly(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(encode_plain(HELLO))
+        transport.write(encode_hello(1))
 
     def data_received(self, data: bytes) -> None:
         type(self).calls += 1
@@ -65,7 +65,7 @@ class Stuck(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.write(encode_plain(HELLO))
+        transport.write(encode_hello(1))
         transport.pause_reading()
         type(self).transport = transport
 

@@ -156,7 +156,7 @@ class Worker:
         if not message["successor"] and slot.state is State.READY:
             slot.become_loading()
         running = message["running"]
-        slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)))
+        slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)), message["pid"])
 
     def _lane(self, slot: Slot, parallel: int, max_rows: int) -> HolderLane:
         options = self.options

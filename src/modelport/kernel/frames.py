@@ -5,7 +5,7 @@ CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a mach
           · u8 length of the request id · request id
 CANCEL  = u32 id
 ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
-HELLO   = nothing; the body describes the model
+HELLO   = u32 process id of the holder
 GOODBYE = nothing: send no more calls on this connection, answers to earlier ones follow
 """
 
@@ -29,6 +29,7 @@ _ANSWER = Struct("<IBIHIIIdd")
 _CALL_HEAD = Struct("<IdIBB")
 _CANCEL_HEAD = Struct("<I")
 _ANSWER_HEAD = Struct("<IHIIIdd")
+_HELLO_HEAD = Struct("<I")
 
 
 class Call(NamedTuple):
@@ -78,8 +79,13 @@ def encode_answer(answer: Answer) -> bytes:
     return _ANSWER.pack(_ANSWER.size - 4 + len(body), ANSWER, *head) + body
 
 
+def encode_hello(pid: int) -> bytes:
+    """A HELLO frame."""
+    return encode_plain(HELLO, _HELLO_HEAD.pack(pid))
+
+
 def encode_plain(kind: int, body: bytes = b"") -> bytes:
-    """A HELLO or GOODBYE frame."""
+    """A frame without a head: GOODBYE."""
     return _PREFIX.pack(1 + len(body), kind) + body
 
 
@@ -103,6 +109,10 @@ class Frame:
     def cancelled(self) -> int:
         """Read as a CANCEL: the id. Raises FrameError where it is cut off."""
         return int(self._head(_CANCEL_HEAD)[0])
+
+    def pid(self) -> int:
+        """Read as a HELLO: who says it. Raises FrameError where it is cut off."""
+        return int(self._head(_HELLO_HEAD)[0])
 
     def _head(self, form: Struct) -> tuple[Any, ...]:
         if len(self.data) < form.size:

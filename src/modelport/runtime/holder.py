@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,7 +15,6 @@ from modelport.kernel.frames import (
     CALL,
     CANCEL,
     GOODBYE,
-    HELLO,
     SOLO,
     Answer,
     Call,
@@ -22,6 +22,7 @@ from modelport.kernel.frames import (
     FrameError,
     FrameReader,
     encode_answer,
+    encode_hello,
     encode_plain,
 )
 from modelport.kernel.ports import Done, Outcome
@@ -131,7 +132,7 @@ class HolderConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self.holder.connections.add(self)
-        self.send(encode_plain(HELLO))
+        self.send(encode_hello(os.getpid()))
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -28,6 +28,7 @@ from modelport.runtime.listeners import connect_unix
 
 RECONNECT_SECONDS = 0.02
 VERDICT_SECONDS = 0.5
+LAST_WORDS_SECONDS = 0.05
 MOST_SUSPECTS = 1024
 MOST_TRIES = 3
 """A call that was in so many holders as they died is not sent to another, whatever it did there."""
@@ -228,8 +229,15 @@ class HolderLane:
                 self.patience.cancel()
             self.patience = self._loop.call_later(VERDICT_SECONDS, self._settle_orphans, None)
 
-    def died(self, running: frozenset[bytes] | None) -> None:
-        """The supervisor's word on a dead holder: the digests of the calls that ran; None where that is not known."""
+    def died(self, running: frozenset[bytes] | None, pid: int = 0) -> None:
+        """The supervisor's word on a dead holder: the digests of the calls that ran; None where that is not known.
+
+        Its line is closed even where somebody whom its model has forked holds the other end open. A moment later: what it
+        had answered before it died comes first.
+        """
+        for line in self._lines:
+            if pid and line.pid == pid:
+                self._loop.call_later(LAST_WORDS_SECONDS, line.abort)
         if len(self._suspects) > MOST_SUSPECTS:
             self._suspects.clear()
         self._suspects |= running or frozenset()
@@ -268,6 +276,7 @@ class LaneConnection(asyncio.Protocol):
 
     def __init__(self, lane: HolderLane) -> None:
         self.sent: set[int] = set()  # calls whose answers come on this line
+        self.pid = 0  # of the holder, once it has said hello
         self._dismissed = False
         self._lane = lane
         self._reader = FrameReader()
@@ -287,6 +296,7 @@ class LaneConnection(asyncio.Protocol):
                 self._lane._answered(answer)
                 self._close_if_done()
             elif frame.kind == HELLO:
+                self.pid = frame.pid()
                 self._lane.welcomed(self)
             elif frame.kind == GOODBYE:
                 self._dismissed = True
@@ -327,3 +337,8 @@ class LaneConnection(asyncio.Protocol):
         """Hang up."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()

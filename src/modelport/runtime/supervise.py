@@ -441,7 +441,7 @@ class Supervisor:
                 self.compilers.ended(child)
                 continue
             if group is not None:
-                self._tell_death(group, group.on_death(child, time.monotonic()))
+                self._tell_death(group, child, group.on_death(child, time.monotonic()))
             else:
                 self.board.clear_gauges(child.slot)
             if child in self.workers:
@@ -455,13 +455,14 @@ class Supervisor:
         if os.getpid() == 1:
             bury_orphans({child.process.pid for child in [*self.workers, *self._holders()]})
 
-    def _tell_death(self, group: HolderGroup, death: Death | None) -> None:
+    def _tell_death(self, group: HolderGroup, child: Child, death: Death | None) -> None:
         """What ran when a holder died, so that the workers can ask for everything else again."""
         if death is None:
             return
         running = None if death.running is None else [digest.hex() for digest in death.running]
         refused = [digest.hex() for digest in death.refused]
-        told = {"model": group.model, "running": running, "refused": refused, "successor": group.active is not None}
+        told = {"model": group.model, "pid": child.process.pid, "running": running, "refused": refused}
+        told["successor"] = group.active is not None
         for worker in self.workers:
             worker.tell({"do": "died", **told})
 
