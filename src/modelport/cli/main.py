@@ -14,6 +14,7 @@ import modelport
 from modelport.cli.ship_commands import healthcheck, ship
 from modelport.config import ENV_PREFIX, ServeOptions, resolve
 from modelport.errors import SetupError
+from modelport.runtime.signals import hangups_noted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -83,9 +84,10 @@ def serve(source: str, **given: Any) -> int:
 
     Every option is also an environment variable and a key of modelport.toml in the current folder.
     """
-    from modelport.cli.serve import run_service
+    with hangups_noted():  # from the first moment: it must not end a service that starts
+        from modelport.cli.serve import run_command
 
-    return run_service(source, resolve(given))
+        return run_command(source, resolve(given))
 
 
 @commands.command()

@@ -5,22 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import socket
-import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from modelport.cli.journal import catch_stray_lines, open_journal, write_json
 from modelport.config import ServeOptions, is_python, model_name, refuse_remote, to_plain
-from modelport.errors import ArtifactError, ConfigError
+from modelport.errors import ArtifactError, ConfigError, SetupError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
 from modelport.runtime.limits import raise_descriptor_limit
 from modelport.runtime.listeners import open_listener
 from modelport.runtime.plan import Plan
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.supervise import HOLDER_SLOTS, Supervisor
+from modelport.runtime.signals import hangups_noted
+from modelport.runtime.supervise import HOLDER_SLOTS, Log, Supervisor
 
 MAX_MODELS = 32
 GRACE_SECONDS = 5.0
@@ -29,6 +28,25 @@ GRACE_SECONDS = 5.0
 
 def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
+    journal = open_journal(options.log_format)
+    with hangups_noted():
+        return _serve(target, options, journal)
+
+
+def run_command(target: str, options: ServeOptions) -> int:
+    """The same for the command line: where lines are for machines, so is the reason why it does not start."""
+    if options.log_format == "json":
+        catch_stray_lines()
+    try:
+        return run_service(target, options)
+    except SetupError as error:
+        if options.log_format != "json":
+            raise
+        write_json(str(error), "error")
+        return 2
+
+
+def _serve(target: str, options: ServeOptions, journal: Log) -> int:
     refuse_remote(target, options)
     catalog = is_python(target)
     if catalog and options.executor not in ("auto", "process"):
@@ -69,7 +87,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         require_compiled=options.require_compiled,
         grace_s=options.graceful_s + options.drain_delay + GRACE_SECONDS,
     )
-    supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))
+    supervisor = Supervisor(plan, listener, board, board.fd, on_ready, journal)
     try:
         return supervisor.run()
     except StartFailed as error:
@@ -126,21 +144,3 @@ def _url(options: ServeOptions, listener: socket.socket) -> str:
     scheme = "https" if options.tls_cert else "http"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"{scheme}://{host}:{port}"
-
-
-def _logger(log_format: str) -> Callable[[str], None]:
-    """The supervisor's own lines, in the format of everybody else's; it does without the logging package."""
-
-    def log_text(message: str) -> None:
-        write(f"modelport: {message}")
-
-    def log_json(message: str) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        entry = {"time": now, "level": "warning", "logger": "modelport.supervisor", "message": message}
-        write(json.dumps(entry, ensure_ascii=False))
-
-    def write(line: str) -> None:
-        with suppress(OSError):  # whoever read it may be gone, or the disk full: that is no reason to end
-            print(line, file=sys.stderr, flush=True)
-
-    return log_json if log_format == "json" else log_text

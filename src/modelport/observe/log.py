@@ -5,18 +5,46 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from typing import Any
 
 
 def configure_logging(log_format: str) -> None:
-    """Send everything at INFO and above to standard error; once per process."""
+    """Send everything at INFO and above to standard error; once per process.
+
+    For machines, what Python itself writes there is caught, too: warnings, and tracebacks that nobody catches. What a model
+    prints is left as it is.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    if log_format == "json":
+        logging.captureWarnings(True)
+        _catch_tracebacks()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a malformed request is the client's affair, not ours
+
+
+def _catch_tracebacks() -> None:
+    log = logging.getLogger("modelport.uncaught")
+
+    def on_exception(kind: Any, error: Any, where: Any) -> None:
+        log.error("%s: %s", kind.__name__, error, exc_info=(kind, error, where))
+
+    def on_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            name = args.thread.name if args.thread else "unknown"
+            info = (args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+            log.error("thread %s ended: %s: %s", name, args.exc_type.__name__, args.exc_value, exc_info=info)
+
+    def on_unraisable(args: Any) -> None:
+        what = f"{args.err_msg or 'Exception ignored in'}: {args.object!r:.200}"
+        info = (args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+        log.error("%s: %s: %s", what, args.exc_type.__name__, args.exc_value, exc_info=info)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = on_exception, on_thread, on_unraisable
 
 
 class TextFormatter(logging.Formatter):

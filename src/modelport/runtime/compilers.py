@@ -75,7 +75,7 @@ class Compilers:
     def _begin(self) -> None:
         """The original has loaded: from now on there is something to wait for."""
         self.begun = True
-        self.supervisor.log("compiling the model, once; until then /readyz says so")
+        self.supervisor.log("compiling the model, once; until then /readyz says so", "info")
         for worker in self.supervisor.workers if self.decision.compiling else ():
             worker.tell({"do": "compiling"})
 
@@ -83,7 +83,8 @@ class Compilers:
         if child is self.children[-1] and self.decision.compiling:
             self.decision.compiler_said(form)
         else:
-            self.supervisor.log(f"the compiler is done: {form['why'] or 'the next start serves the compiled form'}")
+            message = f"the compiler is done: {form['why'] or 'the next start serves the compiled form'}"
+            self.supervisor.log(message, "info")
 
     def ended(self, child: Child) -> None:
         """Its process is gone, whether or not it has said anything."""
@@ -98,7 +99,7 @@ class Compilers:
         plan = self.supervisor.plan
         child = spawn("compiler", -1, plan.compiler, (), plan.cores)
         self.children.append(child)
-        self.supervisor.listen_to(child)
+        self.supervisor.switchboard.listen_to(child)
 
     def _decided(self, form: Form) -> None:
         if self.supervisor.plan.require_compiled and form["form"] == ORIGINAL and form["why"]:
@@ -111,6 +112,6 @@ class Compilers:
     def _refuse(self, why: str) -> None:
         if not self.supervisor.announced:
             raise StartFailed(f"--require-compiled: {why}")
-        self.supervisor.log(f"--require-compiled: {why}")
+        self.supervisor.log(f"--require-compiled: {why}", "error")
         for child in self.supervisor.reload.children if self.supervisor.reload else ():
             child.kill("its model is not compiled")

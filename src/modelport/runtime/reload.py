@@ -36,7 +36,7 @@ class Reload:
         """Start whoever reads anew. Like every step raises StartFailed where no process can be started."""
         supervisor = self.supervisor
         self.served_before = supervisor.served
-        supervisor.log("reloading")
+        supervisor.log("reloading", "info")
         if supervisor.plan.catalog:
             self.children = [supervisor.spawn_catalog()]
             self.next_step = self._replace_workers  # if it cannot be read, there is nothing else to do

@@ -6,34 +6,39 @@ It imports no user code and no machine-learning library, so nothing that a model
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from modelport.runtime.channel import MAX_LINE_BYTES, BadLine
+from modelport.runtime.channel import BadLine
 from modelport.runtime.children import Child, StartFailed, bury_orphans, describe_exit, frozen_reason, spawn
 from modelport.runtime.compilers import Compilers
 from modelport.runtime.events import take_kind
 from modelport.runtime.forms import Form
-from modelport.runtime.holders import STEADY_SECONDS, Board, Death, HolderGroup
+from modelport.runtime.holders import Board, Death, HolderGroup
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.plan import Plan
 from modelport.runtime.reload import Reload
+from modelport.runtime.restarts import Restarts
 from modelport.runtime.signals import Signals
+from modelport.runtime.switchboard import Switchboard
 
 WATCH_SECONDS = 0.05
 ASLEEP_SECONDS = 2.0  # between two looks: then it was we who stood still
-MAX_BACKLOG_BYTES = 2 * MAX_LINE_BYTES
-"""Of a child that does not read what it is told: it is stopped or stuck, and its mail must not grow for ever."""
 HOLDER_SLOTS = 4  # of one model: the active, the standby, the successor in a reload, and those that are leaving
 
 Event = dict[str, Any]
-Log = Callable[[str], None]
+
+
+class Log(Protocol):
+    """Writes a line of the supervisor."""
+
+    def __call__(self, message: str, level: str = "warning") -> None:
+        """`level`: as in the logging package."""
 
 
 @dataclass(slots=True)
@@ -57,15 +62,13 @@ class Supervisor:
     stopping: bool = False
     deadline: float = 0.0
     exit_code: int = 0
-    restarts: list[tuple[float, int]] = field(default_factory=list)
-    failures: int = 0  # deaths of workers, until they are quiet for long
-    quiet_since: float = 0.0
+    restarts: Restarts = field(default_factory=Restarts)
     reload: Reload | None = None
     reload_asked: bool = False
     meeting: Meeting = field(init=False)
     _looked_at: float = field(default_factory=time.monotonic)
     _awake_since: float = 0.0
-    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    switchboard: Switchboard = field(default_factory=Switchboard)
     _signals: Signals = field(init=False)
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -77,7 +80,7 @@ class Supervisor:
         except OSError as error:
             raise StartFailed(f"no folder for its sockets can be made: {error.strerror}; set TMPDIR") from None
         self._signals = Signals()
-        self._selector.register(self._signals.reader, selectors.EVENT_READ, None)
+        self.switchboard.wake_on(self._signals.reader)
         try:
             if not self.plan.catalog:
                 self.compilers = Compilers(self)
@@ -87,7 +90,7 @@ class Supervisor:
                 )  # it may come to hold the first model
             for slot in range(self.plan.workers):
                 self.spawn_worker(slot, "now")
-            while self.workers or self.restarts or self._holders():
+            while self.workers or self.restarts.planned or self._holders():
                 self._step()
         finally:
             self._kill_all()
@@ -100,7 +103,7 @@ class Supervisor:
         if not self.stopping:
             self.stopping = True
             self.exit_code = code
-            self.restarts.clear()
+            self.restarts.planned.clear()
             self.listener.close()  # the workers have theirs; who comes when they are gone is refused, not left waiting
             self.deadline = time.monotonic() + self.plan.grace_s
             for child in [*self.workers, *(self.compilers.children if self.compilers else ())]:
@@ -128,7 +131,7 @@ class Supervisor:
         command = [*self.plan.worker(self.meeting.place), str(self.listener.fileno()), str(self.board_fd), listen]
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
-        self.listen_to(child)
+        self.switchboard.listen_to(child)
         if self.compilers is not None:
             child.tell(self.compilers.order())
         elif self.served:
@@ -137,28 +140,11 @@ class Supervisor:
             self._tell_model(child, group)
         return child
 
-    def listen_to(self, child: Child) -> None:
-        """Read what it says."""
-        self._selector.register(child.line.socket, selectors.EVENT_READ, child)
-
-    def _flush_lines(self) -> None:
-        """Send what the children take now; be woken when those that took not everything take more."""
-        for key in list(self._selector.get_map().values()):
-            child: Child | None = key.data
-            if child is None:
-                continue
-            child.line.flush()
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.line.backlog else 0)
-            if child.line.backlog > MAX_BACKLOG_BYTES:
-                self._distrust(child, "it does not read what it is told")
-            elif key.events != wanted:
-                self._selector.modify(child.line.socket, wanted, child)
-
     def _distrust(self, child: Child, why: str) -> None:
         """End a child that does not keep to what was agreed, and hear it no more."""
         if not self.announced:
             raise StartFailed(f"a {child.role} was killed while it was starting: {why}")
-        self._selector.unregister(child.line.socket)
+        self.switchboard.forget(child)
         child.kill(f"killed: {why}")
 
     def _tell_models(self, worker: Child) -> None:
@@ -179,7 +165,7 @@ class Supervisor:
         form = self.compilers.form if self.compilers else None
         command = [*self.plan.holder(model, form), str(self.board_fd), str(index)]
         child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
-        self.listen_to(child)
+        self.switchboard.listen_to(child)
         return child
 
     def threads_per_model(self) -> int:
@@ -228,12 +214,13 @@ class Supervisor:
     # -- one turn ------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        self._flush_lines()
-        for key, _ in self._selector.select(self._wait_s()):
-            if key.data is None:
+        for stuck in self.switchboard.flush():
+            self._distrust(stuck, "it does not read what it is told")
+        for child in self.switchboard.wait(self._wait_s()):
+            if child is None:
                 self._signals.drain()
             else:
-                self._read(key.data)
+                self._read(child)
         self._obey_signals()
         self._reap()
         now = time.monotonic()
@@ -247,7 +234,7 @@ class Supervisor:
         serving_alone = self.compilers is not None and not self.compilers.holder_serves
         hopeless = self.groups and all(group.hopeless for group in self.groups.values())
         if self.announced and hopeless and not serving_alone:
-            self.log("no model can be kept running; giving up")
+            self.log("no model can be kept running; giving up", "error")
             self.stop(1)
 
     def _watch(self, now: float) -> None:
@@ -258,8 +245,7 @@ class Supervisor:
             self.compilers.decision.watch(now)
         for group in self.groups.values():
             group.watch(now, self._awake_since)
-        if all(w.ready for w in self.workers) and not self.restarts and now - self.quiet_since > STEADY_SECONDS:
-            self.failures = 0
+        self.restarts.watch(now, all(worker.ready for worker in self.workers))
         for worker in self.workers:
             reason = frozen_reason(self.board.last_beat(worker.slot), now, self._awake_since)
             if reason and not worker.kill_reason:
@@ -267,7 +253,7 @@ class Supervisor:
 
     def _wait_s(self) -> float:
         now = time.monotonic()
-        due = [moment - now for moment, _ in self.restarts]
+        due = [moment - now for moment, _ in self.restarts.planned]
         if self.stopping:
             due.append(self.deadline - now)
         return max(0.0, min([WATCH_SECONDS if self.groups else 1.0, *due]))
@@ -280,7 +266,7 @@ class Supervisor:
         except BadLine as error:
             return self._distrust(child, f"it sent what is no message: {error}")
         if child.line.closed:
-            self._selector.unregister(child.line.socket)
+            self.switchboard.forget(child)
         return None
 
     def _handle(self, child: Child, event: Event) -> None:
@@ -299,7 +285,7 @@ class Supervisor:
         """Before the service was announced this ends it; afterwards the old one goes on."""
         if not self.announced:
             raise StartFailed(event["error"])
-        self.log(f"a new {child.role} failed to start: {event['error']}")
+        self.log(f"a new {child.role} failed to start: {event['error']}", "error")
         child.kill("it failed to start")
         self._not_reloaded(child, self.group_of(child))
 
@@ -307,7 +293,7 @@ class Supervisor:
 
     def _worker_ready(self, child: Child, event: Event) -> None:
         child.ready = True
-        self.quiet_since = time.monotonic()
+        self.restarts.quiet_since = time.monotonic()
         if self.announced:
             child.tell({"do": "serve"})
             self._replace_worker(child)
@@ -318,10 +304,10 @@ class Supervisor:
                 each.tell({"do": "serve"})
 
     def _restart_due(self, now: float) -> None:
-        due = [slot for moment, slot in self.restarts if moment <= now]
-        self.restarts = [(moment, slot) for moment, slot in self.restarts if moment > now]
         answered = self.workers or all(group.active for group in self.groups.values())
-        for slot in due:  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+        for slot in self.restarts.take_due(
+            now
+        ):  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
             try:
                 self.spawn_worker(slot, "ready" if answered else "now")
             except StartFailed as error:
@@ -400,7 +386,7 @@ class Supervisor:
         try:
             step()
         except StartFailed as error:
-            self.log(f"the reload is given up, and what served before goes on: {error}")
+            self.log(f"the reload is given up, and what served before goes on: {error}", "error")
             self._give_up_reload()
 
     def _give_up_reload(self) -> None:
@@ -416,7 +402,7 @@ class Supervisor:
         """A new worker serves: if it came with a reload, the old one leaves."""
         if self.reload is not None and self.reload.came(child):
             pair = self.paired_slot(child.slot)
-            self.restarts = [(moment, slot) for moment, slot in self.restarts if slot != pair]
+            self.restarts.cancel(pair)
             for old in [w for w in self.workers if w.slot == pair and not w.retired]:
                 old.tell({"do": "leave"})
                 old.retired = True
@@ -424,14 +410,14 @@ class Supervisor:
     def _not_reloaded(self, child: Child, group: HolderGroup | None) -> bool:
         if self.reload is None or not self.reload.failed(child, group):
             return False
-        self.log("what served before goes on")
+        self.log("what served before goes on", "info")
         return True
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
         for child in [c for c in [*self.workers, *self._holders()] if c.process.poll() is not None]:
-            if child.line.socket.fileno() in self._selector.get_map():
+            if self.switchboard.hears(child):
                 self._read(child)  # its last words
             group = self.group_of(child)
             if child is self.catalog:
@@ -469,6 +455,10 @@ class Supervisor:
     def _on_death(self, child: Child, group: HolderGroup | None) -> None:
         if not self.announced and not child.kill_reason:
             raise StartFailed(f"a {child.role} ended while it was starting: {describe_exit(child)}")
+        if self.reload is not None and child in self.reload.children and group is None:
+            self.log(f"a new {child.role} ended while it was starting: {describe_exit(child)}", "error")
+            self._not_reloaded(child, group)
+            return
         if self._not_reloaded(child, group) or child.role != "worker":
             return
         self.board.count_restart("worker")
@@ -476,14 +466,11 @@ class Supervisor:
 
     def _restart_worker(self, slot: int, why: str) -> None:
         """Later and later, where one death follows another."""
-        self.failures, self.quiet_since = self.failures + 1, time.monotonic()
-        wait_s = min(30.0, 0.1 * 2 ** (self.failures - 1))
+        wait_s = self.restarts.plan(slot, time.monotonic())
         self.log(f"{why}; starting another in {wait_s:g} s")
-        self.restarts.append((self.quiet_since + wait_s, slot))
 
     def _close(self, child: Child) -> None:
-        if child.line.socket.fileno() in self._selector.get_map():
-            self._selector.unregister(child.line.socket)
+        self.switchboard.forget(child)
         child.bury()
 
     def _kill_all(self) -> None:
@@ -496,4 +483,4 @@ class Supervisor:
         self.groups.clear()
         self.compilers = None
         self.catalog = None
-        self.restarts.clear()
+        self.restarts.planned.clear()
