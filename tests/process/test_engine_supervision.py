@@ -42,7 +42,15 @@ def junk(line: str) -> int:
     time.sleep(5)
     return 1
 """
-    lines = ["no json\n", "[1]\n", '{"event": "ready"}\n', '{"event": ["x"]}\n', "[" * 100_000 + "\n"]
+    lines = [
+        "no json\n",
+        "[1]\n",
+        '{"event": "ready"}\n',
+        '{"event": ["x"]}\n',
+        "[" * 100_000 + "\n",
+        '{"event": "ready", "version": "", "threads": "x"}\n',
+        '{"event": "catalog", "models": ["other"]}\n',
+    ]
     with serve(write_app(tmp_path, WHO + junk)) as served:
         for times, line in enumerate(lines, 1):
             until(lambda: served.predict({"x": 1}, "who").status == 200, 5)
@@ -225,3 +233,36 @@ def test_the_status_lists_the_processes_that_live(tmp_path: Path) -> None:
             return {process["pid"] for process in served.get("/status").json["processes"]}
 
         until(lambda: listed() == {served.process.pid, *served.children()}, 5)
+
+
+def test_a_body_that_ends_its_process_is_found_and_refused_where_calls_run_beside_each_other(tmp_path: Path) -> None:
+    beside = """
+@service.model("beside", parallel=3)
+def beside(x: int) -> int:
+    time.sleep(0.05)
+    if x == 13:
+        os.kill(os.getpid(), 9)
+    return x
+"""
+    met: set[str] = set()
+
+    def ask(x: int) -> int:
+        answer = served.predict({"x": x})
+        if answer.status != 200:
+            met.add(answer.json["detail"][0]["type"])
+        return answer.status
+
+    def find(x: int) -> bool:
+        others = [served.pool.submit(ask, 100 + i) for i in range(6)]  # so that it is never alone by chance
+        refused = served.predict({"x": x}).status == 422
+        assert all(other.result() in (200, 503) for other in others)
+        return refused
+
+    with serve(write_app(tmp_path, beside), "--workers", "1") as served:
+        until(lambda: find(13), 40)
+        assert met <= {"holder_lost", "not_ready"}  # never refused for the company they were in
+        until(lambda: ask(1) == 200, 15)
+        deaths = served.text().count("killed by SIGKILL")
+        assert served.predict({"x": 13}).json["detail"][0]["type"] == "record_refused"
+        assert [ask(100 + i) for i in range(6)] == [200] * 6
+        assert served.text().count("killed by SIGKILL") == deaths

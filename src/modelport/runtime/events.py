@@ -1,22 +1,105 @@
-"""What children may say to the supervisor. A model's code runs in some of them: nothing else is believed."""
+"""What children may say to the supervisor. A model's code runs in some of them: nothing else is believed.
+
+One table says it all: by the role of the child the kinds of its events, and the type of each value that belongs to one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from modelport.runtime.channel import BadLine, Message
 
-FORM = {"form", "executor", "reason", "why"}
-EVENTS: dict[str, dict[str, set[str]]] = {
-    "worker": {"ready": {"models"}, "failed": {"error"}, "form": {"model", *FORM}},
-    "compiler": {"begun": set(), "compiled": FORM, "failed": {"error"}},
-    "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models"}},
+Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _switch(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _names(value: Any) -> bool:
+    """Of models: each once, and at least one."""
+    return _texts(value) and len(value) == len(set(value)) > 0
+
+
+MODEL: dict[str, Check] = {
+    "name": _text,
+    "seconds": _seconds,
+    "version": _text,
+    "placement": _text,
+    "reason": _text,
+    "notes": _texts,
+    "threads": _count,
+    "form": _object,
 }
-"""By the role of the child: the kinds of its events, and what belongs to each."""
+"""What the banner shows of every model; of its signature more, which the front describes."""
+
+
+def _models(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        _object(model) and all(name in model and check(model[name]) for name, check in MODEL.items()) for model in value
+    )
+
+
+FORM = {"form": _text, "executor": _text, "reason": _text, "why": _text, "folder?": _text}
+LOADED = {
+    "version": _text,
+    "threads": _count,
+    "notes?": _texts,
+    "form?": _object,
+    "signature?": _text,
+    "schemas?": _object,
+    "example?": _anything,
+    "parallel?": _count,
+    "max_rows?": _count,
+    "list_body?": _switch,
+}
+FAILED = {"error": _text}
+EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
+    "worker": {"ready": {"models": _models}, "failed": FAILED, "form": {"model": _text, **FORM}},
+    "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
+    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names}},
+}
+"""A value whose name ends in `?` may be missing."""
 
 
 def take_kind(role: str, event: Message) -> str:
     """The kind of an event, taken out of it. Raises BadLine for what a child of this role does not say."""
     kind = event.pop("event", None)
-    needed = EVENTS[role].get(kind) if isinstance(kind, str) else None
-    if not isinstance(kind, str) or needed is None or not needed <= event.keys():
+    values = EVENTS[role].get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or values is None:
         raise BadLine(f"{kind!r:.60} with {', '.join(event)[:200] or 'nothing'}")
+    known = {name.removesuffix("?") for name in values}
+    if stranger := next((name for name in event if name not in known), None):
+        raise BadLine(f"{kind!r} with {stranger!r:.60}, which does not belong to it")
+    for name, check in values.items():
+        plain = name.removesuffix("?")
+        if plain not in event and name == plain:
+            raise BadLine(f"{kind!r} without {plain!r}")
+        if plain in event and not check(event[plain]):
+            raise BadLine(f"{kind!r} with {plain!r} of a wrong kind: {event[plain]!r:.60}")
     return kind

@@ -271,6 +271,8 @@ class Supervisor:
 
     def _handle(self, child: Child, event: Event) -> None:
         kind = take_kind(child.role, event)
+        if (kind == "catalog" and child is not self.catalog) or (kind == "form" and self.compilers is None):
+            raise BadLine(f"{kind!r}, which it was not asked for")
         if kind == "failed":
             self._start_failed(child, event)
         elif child.role == "worker":
