@@ -193,6 +193,9 @@ class ServeOptions:
         "DURATION",
     )
     drain_delay: float = option(1.0, _seconds, "On SIGTERM: time to go on accepting while not ready.", "DURATION")
+    stop_timeout: float = option(
+        25.0, _some_seconds, "On SIGTERM: time until everything has ended, --drain-delay included.", "DURATION"
+    )
     standby: bool = option(
         True, _switch, "Keep a second, loaded process for each model that has one of its own.", "on|off"
     )
@@ -200,7 +203,7 @@ class ServeOptions:
 
     @property
     def graceful_s(self) -> float:
-        """How long a worker that ends finishes what is in flight: every call that keeps to the default deadline."""
+        """How long a worker whose successor serves finishes what is in flight: every call that keeps to the default deadline."""
         return self.default_deadline + self.kill_grace
 
 
@@ -328,6 +331,11 @@ def _check_together(options: ServeOptions) -> None:
         raise ConfigError("--tls-cert and --tls-key belong together: give both or neither")
     if options.no_compile and options.require_compiled:
         raise ConfigError("--no-compile and --require-compiled say the opposite of each other: give one of them")
+    if options.drain_delay >= options.stop_timeout:
+        raise ConfigError(
+            f"--drain-delay ({options.drain_delay:g} s) leaves nothing of --stop-timeout ({options.stop_timeout:g} s) "
+            "to answer in: make the first shorter or the second longer"
+        )
     for path in (options.tls_cert, options.tls_key):
         if path is not None and not path.is_file():
             raise ConfigError(f"the file {path} does not exist")

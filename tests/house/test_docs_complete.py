@@ -28,6 +28,7 @@ DEFAULTS = {
     "default_deadline": "30s",
     "kill_grace": "500ms",
     "drain_delay": "1s",
+    "stop_timeout": "25s",
     "standby": "on",
     "allow_pickle": "off",
     "no_compile": "off",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -158,6 +159,33 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
         assert [call.result().status for call in calls] == [200, 200, 200]
         assert served.process.wait(10) == 0
         assert not any(map(alive, children))
+
+
+def test_sigterm_takes_no_longer_than_the_time_to_stop_and_tells_those_who_still_wait(tmp_path: Path) -> None:
+    stuck = """
+@service.model("stuck")
+def stuck(seconds: int) -> int:
+    ctypes.PyDLL(None).sleep(seconds)  # holds the GIL
+    return seconds
+"""
+    app = write_app(tmp_path, SLOW + stuck)
+    with serve(app, "--stop-timeout", "2s", "--standby", "off", "--workers", "2") as served:
+        calls = [served.predict_later({"seconds": 60}, name, request_id=name) for name in ("slow", "stuck")]
+        with socket.create_connection(("127.0.0.1", served.port)) as unfinished:
+            unfinished.sendall(b"POST /models/slow/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+            time.sleep(0.5)
+            began = time.monotonic()
+            served.signal(signal.SIGTERM)
+            for call in calls:
+                assert call.result().status == 503
+                assert call.result().json["detail"][0]["type"] == "stopped"
+                assert call.result().headers["retry-after"] == "1"
+            assert unfinished.recv(10) == b""
+        assert served.process.wait(10) == 0
+        assert 1.4 < time.monotonic() - began < 3
+        assert "model slow: a call was not done when the service had to end (request slow)" in served.text()
+        assert re.search(r"holder \d+ of stuck had not ended in time and is killed", served.text())
+        assert "Traceback" not in served.text()
 
 
 def test_a_reload_loses_nothing_and_brings_the_new_code(tmp_path: Path) -> None:

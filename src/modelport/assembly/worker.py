@@ -62,6 +62,7 @@ class Worker:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
         self.channel.listen(self._on_message, self._on_orphaned)
         self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
+        self.server.stop_s = self.options.stop_timeout
         if not is_python(self.target):
             self._add(self.application.title, 0, only=True)
         if not now:

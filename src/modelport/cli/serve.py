@@ -22,8 +22,6 @@ from modelport.runtime.signals import hangups_noted
 from modelport.runtime.supervise import HOLDER_SLOTS, Log, Supervisor
 
 MAX_MODELS = 32
-GRACE_SECONDS = 5.0
-"""Beyond what workers have to finish: for the holders to end after them."""
 
 
 def run_service(target: str, options: ServeOptions) -> int:
@@ -85,7 +83,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         cores=usable_cores(),
         standby=options.standby,
         require_compiled=options.require_compiled,
-        grace_s=options.graceful_s + options.drain_delay + GRACE_SECONDS,
+        stop_s=options.stop_timeout,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, journal)
     try:

@@ -248,6 +248,16 @@ class PredictRoute:
         self.recorder.request(met, monotonic() - exchange.arrived)
         exchange.respond(status, simple_error(("model", self.slot.name), message, code), self.headers + retry)
 
+    def give_up(self, exchange: Exchange) -> None:
+        """Answer a call that is not done when the service has to end."""
+        log.warning(
+            "model %s: a call was not done when the service had to end",
+            self.slot.name,
+            extra={"request_id": exchange.request_id.decode("ascii")},
+        )
+        exchange.on_disconnect = None
+        self._give_up(exchange, 503, "The service ended before the answer was there; try again", "stopped", LOST)
+
     # -- endings -------------------------------------------------------------------------------------------------
 
     def _send(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:

@@ -361,6 +361,16 @@ class ModelportProtocol(HttpToolsProtocol):
         else:
             self.loop.call_later(DRAIN_IDLE_SECONDS, self._close_if_idle)
 
+    def give_up(self) -> None:
+        """The service has to end: whoever still waits for an answer is told, or cut where its request is not whole."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if isinstance(cycle, DirectCall) and self.direct is None:
+                cycle.keep_alive = False
+                return cycle.route.give_up(cycle)
+            log.warning("%s was not answered before the service had to end", self.url.decode("ascii", "replace"))
+        return self.transport.close()
+
     def _close_if_idle(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()

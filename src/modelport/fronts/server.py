@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,18 @@ from modelport.fronts.predict import PredictRoute
 from modelport.fronts.protocol import ModelportProtocol
 from modelport.fronts.reception import LARGE_BODY
 
+END_SECONDS = 2.0
+"""Before the end of the time to stop, calls are given up: answers have to leave, and holders to end after the workers."""
+LAST_WORDS_SECONDS = 0.2
+
 
 class WorkerServer(uvicorn.Server):
     """Uvicorn's server without its signal habits: SIGTERM drains and exits 0, SIGINT is the supervisor's to handle."""
 
     on_drain: Callable[[], None] | None = None
     drain_delay_s = 0.0
+    stop_s = inf
+    """From the order to finish until every process of the service has to be gone."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -45,10 +51,28 @@ class WorkerServer(uvicorn.Server):
         """Not ready from now on; go on accepting for the delay, then finish what is in flight and end."""
         if self.on_drain is not None:
             self.on_drain()
+        if self.stop_s < inf:
+            reserve_s = min(END_SECONDS, self.stop_s / 5)
+            asyncio.get_running_loop().call_later(self.stop_s - reserve_s, self._give_up)
+            self.stop_s = inf  # once
         if self.drain_delay_s and not self.should_exit:
             asyncio.get_running_loop().call_later(self.drain_delay_s, self._stop_accepting)
         else:
             self._stop_accepting()
+
+    def _give_up(self) -> None:
+        """The time is over: whoever still waits is told so, and hung up on."""
+        self._stop_accepting()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, ModelportProtocol):
+                connection.give_up()
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, ModelportProtocol):
+                connection.transport.abort()
+        self.force_exit = True
 
     def leave(self) -> None:
         """Others serve already: accept nothing more, finish what is in flight and end; nobody needs to look elsewhere."""

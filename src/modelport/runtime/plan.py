@@ -25,4 +25,5 @@ class Plan:
     """What the models' processes share for their numeric libraries."""
     standby: bool = True
     require_compiled: bool = False
-    grace_s: float = 30.0
+    stop_s: float = 25.0
+    """From the order to stop until everything has ended, or is killed."""

@@ -105,7 +105,7 @@ class Supervisor:
             self.exit_code = code
             self.restarts.planned.clear()
             self.listener.close()  # the workers have theirs; who comes when they are gone is refused, not left waiting
-            self.deadline = time.monotonic() + self.plan.grace_s
+            self.deadline = time.monotonic() + self.plan.stop_s
             for child in [*self.workers, *(self.compilers.children if self.compilers else ())]:
                 child.retire()
             self._stop_holders_when_alone()
@@ -114,6 +114,12 @@ class Supervisor:
         if self.stopping and not self.workers:
             for child in self._holders():
                 child.retire()
+
+    def _name_late(self) -> None:
+        for child in [*self.workers, *self._holders()]:
+            group = self.group_of(child)
+            name = f"{child.role} {child.process.pid}{f' of {group.model}' if group else ''}"
+            self.log(f"{name} had not ended in time and is killed")
 
     def _obey_signals(self) -> None:
         for number in self._signals.take():
@@ -226,6 +232,7 @@ class Supervisor:
         now = time.monotonic()
         if self.stopping:
             if now > self.deadline:
+                self._name_late()
                 self._kill_all()
             return
         self._watch(now)
