@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 
 from modelport.codecs.places import find_constant, find_twice
+from modelport.codecs.slices import cut_list
 from modelport.errors import InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.check import read_body
 from modelport.kernel.signature import Field, Kind, Signature
@@ -26,6 +27,7 @@ MAX_DIGITS = 40
 """Numbers longer than this are cut in error bodies."""
 
 _SPACE = b" \t\r\n"
+_LONG_LIST = 2**20  # is counted in steps, so that others run between them
 _astuple = msgspec.structs.astuple
 
 
@@ -251,6 +253,8 @@ def count_bodies(body: bytes, list_body: bool) -> int:
     """How many bodies a body holds, read from its outline alone: 1 where it is no list, or no JSON."""
     if not is_list_of_bodies(body, list_body):
         return 1
+    if len(body) > _LONG_LIST:
+        return sum(rows for rows, _ in cut_list(body))
     try:
         return max(1, len(_OUTLINE.decode(body)))
     except (msgspec.MsgspecError, ValueError, RecursionError):

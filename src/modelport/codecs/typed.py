@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -18,11 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.errors import PydanticUserError
 
 from modelport.codecs.json import is_list_of_bodies, parse, shorten
-from modelport.errors import ConfigError, InvalidInput, Problem
+from modelport.codecs.slices import cut_list
+from modelport.errors import ConfigError, InvalidInput, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 
+
+LONG_BODY = 64 * 1024
+"""Lists beyond this are read slice by slice."""
 
 MAX_PROBLEMS = 100
 MAX_COUNTED = 5000
@@ -82,6 +87,8 @@ class TypedBody:
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
         batch = is_list_of_bodies(body, self.is_list)
+        if batch and len(body) > LONG_BODY:
+            return self._decode_slices(body), True
         try:
             if b"NaN" in body or b"Infinity" in body:  # Pydantic would read them as numbers
                 parse(body, self._example_text())
@@ -90,6 +97,36 @@ class TypedBody:
             parsed = parse(body, self._example_text())  # what is no JSON at all gets its own message
             raise InvalidInput(_problems(error, self._example_text(), parsed)) from None
         return (value, True) if batch else ([value], False)
+
+    def _decode_slices(self, body: bytes) -> list[Any]:
+        """The same for a long list, in short steps: others run between them."""
+        values: list[Any] = []
+        found: list[Problem] = []
+        count = rows = 0
+        if b"NaN" in body or b"Infinity" in body:
+            parse(body, self._example_text())
+        for size, part in cut_list(body):
+            try:
+                values += self.many.validate_json(part, strict=True)
+            except ValidationError as error:
+                count += error.error_count()
+                found += self._problems_of(error, part, body, rows, MAX_PROBLEMS - len(found))
+                if count > MAX_COUNTED:
+                    raise InvalidInput([_too_many(f"more than {MAX_COUNTED:,}", self._example_text())]) from None
+            rows += size
+        if found:
+            raise InvalidInput(found)
+        return values
+
+    def _problems_of(self, error: ValidationError, part: bytes, body: bytes, rows: int, most: int) -> list[Problem]:
+        """Of a slice that begins at that row. What is no JSON at all gets its own message, with its place in the body."""
+        try:
+            parsed = parse(part, self._example_text())
+        except MalformedBody:
+            parse(body, self._example_text())
+            raise  # never: what holds a malformed part is malformed
+        found = _problems(error, self._example_text(), parsed)[:most]
+        return [replace(p, loc=_shift(p.loc, rows)) for p in found]
 
     @cached_property
     def runs_code(self) -> bool:
@@ -182,12 +219,19 @@ def _answer_of(hint: Any, batch: bool) -> Any:
 def _problems(error: ValidationError, example: str, parsed: Any) -> list[Problem]:
     hint = f"send for example {example}"
     if error.error_count() > MAX_COUNTED:
-        message = f"The body has {error.error_count():,} problems, too many to list"
-        return [
-            Problem(("body",), message, "too_many_problems", None, f"send one record, to see what is wrong; {hint}")
-        ]
+        return [_too_many(f"{error.error_count():,}", example)]
     found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
     return [Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(_sent(e, parsed)), hint) for e in found]
+
+
+def _too_many(count: str, example: str) -> Problem:
+    hint = f"send one record, to see what is wrong; send for example {example}"
+    return Problem(("body",), f"The body has {count} problems, too many to list", "too_many_problems", None, hint)
+
+
+def _shift(loc: Loc, rows: int) -> Loc:
+    """The place in the whole list of what was found in a slice of it."""
+    return (*loc[:1], loc[1] + rows, *loc[2:]) if len(loc) > 1 and isinstance(loc[1], int) else loc
 
 
 def _sent(error: Any, parsed: Any) -> Any:
