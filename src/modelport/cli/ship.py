@@ -138,10 +138,8 @@ def run_healthcheck(options: ServeOptions, url: str | None, live: bool) -> int:
 
 
 def _measured(given: Given, subject: Subject) -> Resources:
-    configured = ServeOptions()
-    stop_s = configured.drain_delay + configured.graceful_s
     found = measure(subject.target, subject.folder, given.workers, _tell)
-    return resources(found, Patience(PRE_STOP_S, stop_s))
+    return resources(found, Patience(PRE_STOP_S, ServeOptions().stop_timeout))
 
 
 def _warn(subject: Subject, cuda: bool, wheels: bool) -> None:
