@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-TEXTS = [
-    "The quick brown fox jumps over the lazy dog",
-    "Never jump over the lazy dog quickly",
-    "Bright foxes leap over sleeping dogs in summer",
-    "Stocks fell sharply on Monday morning",
-    "Markets rose as traders bought shares",
-    "The bank raised its rates; shares fell again",
-] * 5
-TOPICS = ["animals"] * 3 + ["money"] * 3
+from bench.harness.zoo_data import Data, coarse, descriptions, progress, split, tagged, tumours
+
 KINDS = ("classifier", "regressor", "transformer")
 
 
@@ -25,8 +18,15 @@ def names() -> list[tuple[str, str]]:
     return [(kind, name) for kind in KINDS for name, _ in all_estimators(kind)]
 
 
-def fitted(kind: str, name: str) -> tuple[Any, Any]:
-    """A fitted model and the data it was fitted on. Raises whatever the estimator raises."""
+class Fitted(NamedTuple):
+    """A fitted model, what it was fitted on, and rows that it has not seen."""
+
+    model: Any
+    data: Data
+
+
+def fitted(kind: str, name: str) -> Fitted:
+    """A fitted model. Raises whatever the estimator raises."""
     from sklearn.utils import all_estimators
 
     estimator = _built(kind, name, dict(all_estimators(kind))[name])
@@ -71,6 +71,8 @@ def _inner(kind: str, name: str) -> dict[str, Any]:
         return {"n_components": 3}
     if name in ("CCA", "PLSCanonical", "PLSSVD"):
         return {"n_components": 1}
+    if name in ("FeatureHasher", "HashingVectorizer"):  # a million columns by default: minutes to fit
+        return {"n_features": 256}
     if name == "MissingIndicator":
         return {"features": "all"}
     if name == "RadiusNeighborsClassifier":
@@ -95,44 +97,58 @@ def _inner(kind: str, name: str) -> dict[str, Any]:
     return {"estimator": LogisticRegression(max_iter=1000)} if name in wants else {}
 
 
-# -- data ----------------------------------------------------------------------------------------------------------
+# -- fitting -------------------------------------------------------------------------------------------------------
 
 
-def _classifier(name: str, estimator: Any) -> tuple[Any, Any]:
-    from sklearn.datasets import load_iris
-
-    inputs, labels = load_iris(return_X_y=True)
+def _classifier(name: str, estimator: Any) -> Fitted:
+    inputs, labels = tumours()
     if name == "CategoricalNB":
-        inputs = np.floor(inputs)
+        inputs = coarse(inputs)
     if name in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
         labels = (labels == 1).astype(int)
     if name in ("MultiOutputClassifier", "ClassifierChain"):
-        labels = np.column_stack([labels == 1, inputs[:, 0] > 5.8]).astype(int)
-    return estimator.fit(inputs, labels), inputs
+        labels = np.column_stack([labels == 1, inputs[:, 0] > 13]).astype(int)
+    data = split(inputs, labels)
+    return Fitted(estimator.fit(data.inputs, data.targets), data)
 
 
-def _regressor(name: str, estimator: Any) -> tuple[Any, Any]:
-    from sklearn.datasets import load_diabetes
-
-    inputs, values = load_diabetes(return_X_y=True)
+def _regressor(name: str, estimator: Any) -> Fitted:
+    inputs, values = progress()
     if name == "IsotonicRegression":
         inputs = inputs[:, 2:3]
     if name.startswith("MultiTask") or name in ("MultiOutputRegressor", "RegressorChain", "CCA", "PLSCanonical"):
         values = np.column_stack([values, inputs[:, 0] * 100 + values / 2])
-    return estimator.fit(inputs, values), inputs
+    data = split(inputs, values)
+    return Fitted(estimator.fit(data.inputs, data.targets), data)
 
 
-def _transformer(name: str, estimator: Any) -> tuple[Any, Any]:
-    from sklearn.datasets import load_iris
+def _transformer(name: str, estimator: Any) -> Fitted:
+    from sklearn.frozen import FrozenEstimator
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    inputs, labels = load_iris(return_X_y=True)
+    data = _transformed(name)
+    if name in SUPERVISED:
+        estimator = FrozenEstimator(estimator.fit(data.inputs, data.targets))
     pipeline = make_pipeline(estimator, LogisticRegression(max_iter=1000))
+    return Fitted(pipeline.fit(data.inputs, data.targets), data)
+
+
+SUPERVISED = ("CCA", "PLSCanonical", "PLSRegression", "PLSSVD")
+"""Asked to fit and transform in one go they give inputs and targets, which no pipeline takes: they are fitted before it."""
+
+
+def _transformed(name: str) -> Data:
     if name == "HashingVectorizer":
-        return pipeline.fit(TEXTS, TOPICS * 5), TEXTS
+        return split(*descriptions())
+    inputs, labels = tumours()
+    if name in ("DictVectorizer", "FeatureHasher"):
+        return split(tagged(inputs), labels.tolist())
     if name in ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder"):
-        inputs = np.floor(inputs)
+        inputs = coarse(inputs)
     if name == "IsotonicRegression":
         inputs = inputs[:, 2:3]
-    return pipeline.fit(inputs, labels), inputs
+    data = split(inputs, labels)
+    if name == "KernelCenterer":  # its inputs are how alike rows are to those it was fitted on
+        return Data(data.inputs @ data.inputs.T, data.targets, data.held_out @ data.inputs.T)
+    return data

@@ -115,3 +115,28 @@ def test_a_transformed_target_and_powers_agree(tmp_path: Path) -> None:
         make_pipeline(PolynomialFeatures(2), StandardScaler(), Ridge()), func=np.log, inverse_func=np.exp
     )
     compiled(model.fit(inputs[:, :4], values), tmp_path, inputs[:, :4])
+
+
+def test_several_labels_of_a_table_with_a_column_that_is_dropped(tmp_path: Path) -> None:
+    table = people()[["age", "income", "member"]]
+    labels = np.column_stack([table["age"] > 40, table["income"] > 3000]).astype(int)
+    used = ColumnTransformer([("n", StandardScaler(), ["age", "income"])])
+    model = make_pipeline(used, RandomForestClassifier(5, random_state=0)).fit(table, labels)
+    compiled(model, tmp_path, table)
+
+
+def test_products_of_three_columns_are_rounded_in_the_originals_order(tmp_path: Path) -> None:
+    inputs = np.random.default_rng(0).lognormal(size=(120, 3))
+    model = make_pipeline(PolynomialFeatures(3), RandomForestClassifier(20, random_state=0))
+    made = compiled(model.fit(inputs, inputs.prod(axis=1) > 1), tmp_path, inputs)
+    tiny = [[1e6, 1e-5, 5e-324]] * 2
+    wanted = model.predict_proba(tiny).tolist()
+    assert [list(a["probabilities"].values()) for a in made.predict(to_records(np.array(tiny)) or [])] == wanted
+
+
+def test_a_model_that_was_fitted_on_float32_is_compiled(tmp_path: Path) -> None:
+    inputs, labels = iris()
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs.astype(np.float32), labels)
+    assert model[0].mean_.dtype == np.float64
+    assert model[1].coef_.dtype == np.float32
+    compiled(model, tmp_path, inputs)

@@ -114,3 +114,10 @@ def test_histogram_boosting_with_categories_gaps_and_unseen_values(kind: Any, tm
     assert made.report.kinds["at a split threshold"] > 20
     assert made.report.kinds["missing values"] > 50
     assert made.report.kinds["categories"] > 5
+
+
+def test_a_tree_that_splits_gaps_from_numbers_is_compiled(tmp_path: Path) -> None:
+    inputs = np.array([[v] for v in [1.0, 2.0, 3.0, np.nan] * 20])
+    model = DecisionTreeRegressor().fit(inputs, np.isnan(inputs[:, 0]).astype(float))
+    assert np.isinf(model.tree_.threshold[0])
+    compiled(model, tmp_path)

@@ -17,7 +17,7 @@ from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.artifacts.override import override_path
 from modelport.assembly.artifacts import find_loader, load_artifact
 from modelport.assembly.bundles import open_bundle, report_facts
-from modelport.compilation.cache import MODEL, About, Cache, runtime_version
+from modelport.compilation.cache import MODEL, About, Cache, reads_text, runtime_version
 from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.placement import Placement, place
@@ -88,8 +88,8 @@ def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
 
 def compiled_look(folder: Path, options: ServeOptions) -> Look:
     """A compiled form that lies ready."""
-    size = (folder / MODEL).stat().st_size
-    return Look(COMPILED, place(Cost(size, compiled=True, releases_gil=True), options.executor), folder=str(folder))
+    cost = Cost((folder / MODEL).stat().st_size, compiled=True, releases_gil=True, reads_text=reads_text(folder))
+    return Look(COMPILED, place(cost, options.executor), folder=str(folder))
 
 
 def cache_key(cache: Cache, artifact: Path, options: ServeOptions) -> str:

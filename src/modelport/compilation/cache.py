@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 MODEL, FACTS, ABOUT, REFUSED = "model.onnx", "compiled.json", "about.json", "refused.json"
-FORMAT = 1
+FORMAT = 2
 """Of the folder of a compiled model. One of another format is compiled anew."""
 
 KEPT = 64
@@ -144,6 +144,19 @@ def runtime_version() -> str:
         with suppress(PackageNotFoundError):
             return version(name)
     return ""
+
+
+class _FeedGlance(msgspec.Struct):
+    texts: list[msgspec.Raw] = []
+
+
+class _Glance(msgspec.Struct):
+    feed: _FeedGlance
+
+
+def reads_text(folder: Path) -> bool:
+    """Whether a compiled model reads free text. Raises OSError or msgspec.DecodeError where that cannot be told."""
+    return bool(msgspec.json.decode((folder / FACTS).read_bytes(), type=_Glance).feed.texts)
 
 
 def default_folder() -> Path:

@@ -18,17 +18,27 @@ Table = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class FreeText:
+    """In place of a table: a field of free text, of which vectorizers count the terms. Its own column holds nothing."""
+
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """A matrix with its width; `names` where they are known, `tables` by position for what holds codes of text."""
 
     tensor: Tensor
     width: int
     names: tuple[str, ...] | None = None
-    tables: tuple[Table | None, ...] | None = None
+    tables: tuple[Table | FreeText | None, ...] | None = None
 
     def table(self, index: int) -> Table | None:
-        """The values that the codes of a column stand for; None where it holds numbers."""
-        return self.tables[index] if self.tables else None
+        """The values that the codes of a column stand for; None where it holds numbers. Raises NotConvertible for free text."""
+        table = self.tables[index] if self.tables else None
+        if isinstance(table, FreeText):
+            raise NotConvertible("free text", "is read by something else than a vectorizer")
+        return table
 
     def select(self, indices: Sequence[int]) -> Columns:
         """Some of the columns, in this order."""
@@ -60,7 +70,7 @@ class Columns:
 def join(parts: Sequence[Columns]) -> Columns:
     """Side by side."""
     parts = [p for p in parts if p.width]
-    tables = tuple(p.table(i) for p in parts for i in range(p.width))
+    tables = tuple(p.tables[i] if p.tables else None for p in parts for i in range(p.width))
     tensor = parts[0].tensor.graph.concat([p.tensor for p in parts])
     return Columns(tensor, len(tables), None, tables if any(t is not None for t in tables) else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from modelport.kernel.ports import Cost
 from modelport.kernel.signature import Kind, Signature
 from modelport.kernel.values import Record
 from modelport.kernel.walk import build_tree, walk_tree
+
+MOST_CELLS = 2_000_000
+"""Of a matrix with the counts of terms, 16 MB: more records than that are answered in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ class CompiledModel:
         self._graph, self._facts = graph, facts
         self._session = _open_session(graph)
         self._feed, self._outputs = facts.feed.reader(), list(facts.outputs)
+        self._most = max(1, MOST_CELLS // max(1, facts.feed.cells)) if facts.feed.texts else sys.maxsize
         self.signature = facts.signature
         self.report = facts.report
-        self.cost = Cost(bytes=len(graph), compiled=True, releases_gil=True)
+        self.cost = Cost(len(graph), compiled=True, releases_gil=True, reads_text=bool(facts.feed.texts))
         self._walk = self._walked(facts.tree)
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
@@ -65,6 +70,8 @@ class CompiledModel:
         return self._ask(records) if self._walk is None else self._walk(records)
 
     def _ask(self, records: Sequence[Record]) -> list[Any]:
+        if len(records) > self._most:
+            return [a for i in range(0, len(records), self._most) for a in self._ask(records[i : i + self._most])]
         return answers(self.signature, self._run(self._feed(records)), self._facts.float_labels)
 
     def _walked(self, nodes: Nodes | None) -> Callable[[Sequence[Record]], list[Any]] | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelport.compilation.boundaries import boundary_rows
 from modelport.compilation.cache import FORMAT
-from modelport.compilation.columns import Columns, is_gap
+from modelport.compilation.columns import Columns, FreeText, is_gap
 from modelport.compilation.compiled import CompiledModel, Facts, Nodes
 from modelport.compilation.converters import classify, name_of, predict
 from modelport.compilation.converters.forests import TREES
@@ -20,7 +20,7 @@ from modelport.compilation.feed import LABELS, PROBABILITIES, REFUSED, VALUES, F
 from modelport.compilation.graph import Graph, NotConvertible, Tensor
 from modelport.compilation.parity import Expected, Predict, Report, ask, compare
 from modelport.compilation.rows import USUAL, Budget, RowMaker
-from modelport.kernel.signature import Kind, Signature, Task
+from modelport.kernel.signature import Kind, Signature, Task, example_value
 from modelport.kernel.values import Record
 
 TIMED_ROWS = 30
@@ -107,7 +107,7 @@ def _float_labels(original: Original) -> bool:
     signature = original.signature
     if signature.task is not Task.CLASSIFY or len(signature.outputs) < 2:
         return False
-    answer = original.predict([tuple(signature.example().values())])[0]["prediction"]
+    answer = original.predict([tuple(map(example_value, signature.inputs))])[0]["prediction"]
     return all(isinstance(label, float) for label in answer.values()) and not any(
         isinstance(c, float) for o in signature.outputs for c in o.classes
     )
@@ -115,15 +115,16 @@ def _float_labels(original: Original) -> bool:
 
 def _convert(original: Original) -> tuple[Graph, _Converted]:
     fields = original.signature.inputs
-    if any(f.kind is Kind.TENSOR or f.dtype == "text" for f in fields):
-        raise NotConvertible(name_of(original.estimator), "reads free text or tensors")
+    if any(f.kind is Kind.TENSOR for f in fields):
+        raise NotConvertible(name_of(original.estimator), "reads tensors")
     tables = _tables(original)
     graph = Graph(len(fields))
+    known = tuple(FreeText(i) if f.dtype == "text" else tables.get(i) for i, f in enumerate(fields))
     columns = Columns(
-        graph.input,
+        graph.input.columns(range(len(fields))) if any(f.dtype == "text" for f in fields) else graph.input,
         len(fields),
         original.signature.names,
-        tuple(tables.get(i) for i in range(len(fields))) if tables else None,
+        known if any(t is not None for t in known) else None,
     )
     if original.signature.task is Task.CLASSIFY:
         made = classify(original.estimator, columns)
@@ -133,7 +134,7 @@ def _convert(original: Original) -> tuple[Graph, _Converted]:
     refused = graph.refused()
     if refused is not None:
         tensors[REFUSED] = refused
-    return graph, _Converted(Feed(len(fields), tables), tensors)
+    return graph, _Converted(Feed(len(fields), tables, tuple(graph.texts)), tensors)
 
 
 def _class_outputs(original: Original, made: list[Classified]) -> dict[str, Tensor]:
@@ -152,7 +153,7 @@ def _class_outputs(original: Original, made: list[Classified]) -> dict[str, Tens
 
 def _tables(original: Original) -> dict[int, tuple[Any, ...]]:
     """By column of text, the values that any part of the model knows."""
-    texts = [i for i, f in enumerate(original.signature.inputs) if f.kind is Kind.STRING]
+    texts = [i for i, f in enumerate(original.signature.inputs) if f.kind is Kind.STRING and f.dtype != "text"]
     if not texts:
         return {}
     known = sorted({v for part in parts_of(original.estimator) for v in _known_texts(part)})
@@ -240,7 +241,7 @@ def _checked(
     budget: Budget,
     limit_s: float,
 ) -> CompiledModel | NotCompiled:
-    maker = RowMaker(original.signature, sample, graph.splits, budget)
+    maker = RowMaker(original.signature, sample, graph.splits, budget, _terms(graph))
     expected = ask(original.predict, maker.rows(), limit_s * 0.6)
     early = compare(expected, compiled.predict, USUAL)
     if early.mismatch is not None:
@@ -265,6 +266,14 @@ def _checked(
             f"{name_of(original.estimator)}: compiled it would be slower, {times} for one row", "", report
         )
     return compiled.with_report(report)
+
+
+def _terms(graph: Graph) -> dict[int, list[str]]:
+    """By field of free text, the terms that the model knows."""
+    found: dict[int, list[str]] = {}
+    for reader in graph.texts:
+        found.setdefault(reader.field, []).extend(reader.terms or ())
+    return found
 
 
 def _differs(original: Original, report: Report) -> NotCompiled:

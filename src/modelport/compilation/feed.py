@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelport.compilation.columns import FIRST, NULL, UNSEEN
+from modelport.compilation.texts import TextReader
 from modelport.kernel.signature import Kind, Output, Signature
 from modelport.kernel.values import Record
 
@@ -22,10 +23,12 @@ are several outputs), or the values themselves."""
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How records become a matrix: the values that columns of text can have, by position."""
+    """How records become a matrix: the values that columns of text can have, by position. Counts of the terms of free text
+    follow the fields, for each vectorizer that reads them."""
 
     width: int
     tables: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    texts: tuple[TextReader, ...] = ()
 
     def reader(self) -> Callable[[Sequence[Record]], Array]:
         """The function from records to a float64 row for each: null is NaN, text the code of its value."""
@@ -42,7 +45,24 @@ class Feed:
                 columns[i] = [codes.get(value, UNSEEN) for value in columns[i]]
             return np.array(columns, dtype=np.float64).T
 
-        return mixed if coded else numbers
+        plain = mixed if coded else numbers
+        return self._with_counts(plain) if self.texts else plain
+
+    def _with_counts(self, plain: Callable[[Sequence[Record]], Array]) -> Callable[[Sequence[Record]], Array]:
+        counters = [(t.field, t.counter()) for t in self.texts]
+        free = {t.field for t in self.texts}
+
+        def read(records: Sequence[Record]) -> Array:
+            rest = [tuple(0.0 if i in free else v for i, v in enumerate(r)) for r in records]
+            counts = [count([r[i] for r in records]) for i, count in counters]
+            return np.concatenate([plain(rest), *counts], axis=1)
+
+        return read
+
+    @property
+    def cells(self) -> int:
+        """How wide the matrix is."""
+        return self.width + sum(t.width for t in self.texts)
 
 
 def answers(signature: Signature, given: Mapping[str, Array], float_labels: bool = False) -> list[Any]:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from modelport.compilation.texts import TextReader
+
 Array = np.ndarray[Any, Any]
 OPSET, ML_OPSET = 21, 5
 """Opset 5 of ai.onnx.ml is the first whose trees compare in float64. ONNX Runtime does it right since 1.24; from 1.21 on it
@@ -175,6 +177,17 @@ class Graph:
         self._fields: dict[str, Array] = {"records": np.arange(width)}
         self.splits: dict[int, list[Array]] = {}
         self._refused: list[Tensor] = []
+        self.texts: list[TextReader] = []
+
+    def read_text(self, reader: TextReader) -> Tensor:
+        """The counts of the terms of a text, for each record. They come in after the fields, from beside the graph."""
+        start = self.width
+        if reader in self.texts:  # of a model with many members that read the same
+            start -= sum(r.width for r in self.texts[self.texts.index(reader) :])
+        else:
+            self.texts.append(reader)
+            self.width += reader.width
+        return self.op("Slice", self.input, np.array([start]), np.array([start + reader.width]), np.array([1]))
 
     def for_trees(self, x: Tensor) -> Tensor:
         """Rounded to float32, as scikit-learn's trees see it. What an earlier step made too large for that is refused, as there;
@@ -226,7 +239,7 @@ class Graph:
         return Tensor(self, self._constants[key].name)
 
     def op(self, kind: str, *inputs: Value, **attributes: Any) -> Tensor:
-        """A node with one output. Python numbers among its inputs are float64."""
+        """A node with one output. Numbers and arrays among its inputs are float64; `constant` keeps float32."""
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
     def ops(self, kind: str, outputs: int, *inputs: Value, **attributes: Any) -> list[Tensor]:
@@ -244,6 +257,8 @@ class Graph:
     def _name(self, value: Value) -> str:
         if isinstance(value, Tensor):
             return value.name
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float32:
+            value = value.astype(np.float64)  # of a model that was fitted on float32 and is asked in float64
         return self.constant(float(value) if isinstance(value, (int, float)) else value).name
 
     def concat(self, parts: Sequence[Tensor], axis: int = 1) -> Tensor:

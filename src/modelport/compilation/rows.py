@@ -11,6 +11,7 @@ import numpy as np
 
 from modelport.compilation.graph import Array
 from modelport.compilation.parity import Row
+from modelport.compilation.texts import ODD_TEXTS, draw_texts
 from modelport.kernel.signature import FLOAT_LIMIT, NUMERIC, Field, Kind, Signature
 from modelport.kernel.values import Record
 
@@ -67,11 +68,17 @@ class RowMaker:
     """Makes rows of every kind; the same ones each time."""
 
     def __init__(
-        self, signature: Signature, sample: Sequence[Record], splits: Mapping[int, Sequence[Array]], budget: Budget
+        self,
+        signature: Signature,
+        sample: Sequence[Record],
+        splits: Mapping[int, Sequence[Array]],
+        budget: Budget,
+        terms: Mapping[int, Sequence[str]] | None = None,
     ) -> None:
         self._fields = signature.inputs
         self._sample = list(sample)
         self._splits = splits
+        self._terms = terms or {}
         self._budget = budget
         self._ranges = read_ranges(self._fields, sample, splits)
         self._random = np.random.default_rng(20_240_229)
@@ -123,6 +130,8 @@ class RowMaker:
             return [f.categories[k] for k in self._random.integers(0, len(f.categories), count)]
         if f.kind is Kind.BOOL:
             return [bool(b) for b in self._random.random(count) < 0.5]
+        if f.dtype == "text":
+            return draw_texts(self._random, [r[i] for r in self._sample if r[i]], self._terms.get(i, ()), count)
         if f.kind is Kind.STRING:
             known = sorted({r[i] for r in self._sample if r[i] is not None})[:1000] or ["text", "a", ""]
             return [known[k] for k in self._random.integers(0, len(known), count)]
@@ -184,6 +193,8 @@ class RowMaker:
         for i, f in enumerate(self._fields):
             if f.kind is Kind.BOOL:
                 values: list[Any] = [True, False]
+            elif f.dtype == "text":
+                values = list(ODD_TEXTS)
             elif f.categories or f.kind is Kind.STRING:
                 values = [*f.categories[:300], *(() if f.closed else self._unseen(f))]
             else:

@@ -29,6 +29,8 @@ def place(cost: Cost, wanted: str = "auto") -> Placement:
     """
     if wanted != "auto":
         return Placement(wanted, "as configured", INLINE_ROWS if wanted == "inline" else OTHER_ROWS)
+    if cost.compiled and cost.reads_text:
+        return Placement("process", "compiled, but texts may be long: probes answer while one is read", OTHER_ROWS)
     if cost.compiled and cost.bytes <= INLINE_BYTES:
         return Placement("inline", f"compiled and {size_text(cost.bytes)}: cheaper than handing it over", INLINE_ROWS)
     if cost.compiled:

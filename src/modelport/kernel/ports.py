@@ -46,11 +46,13 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What decides where a model runs: memory, whether it is compiled code, whether it lets other threads run."""
+    """What decides where a model runs: memory, whether it is compiled code, whether it lets other threads run, and whether it reads
+    text, of which a record may hold any amount."""
 
     bytes: int
     compiled: bool
     releases_gil: bool
+    reads_text: bool = False
 
 
 class Loader(Protocol):

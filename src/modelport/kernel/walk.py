@@ -62,6 +62,8 @@ def build_tree(
             return leaves[node]
         if depth > MAX_DEPTH:
             raise ValueError("too deep")
+        if not math.isfinite(thresholds[node]):  # splits gaps from all numbers, in trees that were trained on gaps
+            raise ValueError("no number")
         left, right = build(lefts[node], depth + 1), build(rights[node], depth + 1)
         return Split(features[node], floor_single(thresholds[node]), left, right)
 

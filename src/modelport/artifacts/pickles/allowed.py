@@ -169,8 +169,21 @@ def _class_permit(module: Any, name: str) -> Permit | None:
     found = _present(module, name)
     if not isinstance(found, type) or found.__module__.partition(".")[0] != root or issubclass(found, BaseException):
         return None
+    if issubclass(found, tuple):
+        return Permit(f"{module.__name__}.{name}", found, _named_tuple(found))
     compiled = not str(getattr(module, "__file__", ".py")).endswith(".py")
     return Permit(f"{module.__name__}.{name}", found, found if compiled else None)
+
+
+def _named_tuple(kind: type[Any]) -> Any:
+    """How a tuple with names is made, as iterative imputers keep them: of as many values as it has names."""
+
+    def make(*values: Any) -> Any:
+        if len(values) != len(getattr(kind, "_fields", ())):
+            raise Refused(kind.__name__, "is made of another number of values than it has names")
+        return kind(*values)
+
+    return make
 
 
 def _present(module: Any, name: str) -> Any:

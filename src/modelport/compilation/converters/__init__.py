@@ -6,12 +6,14 @@ from modelport.compilation.converters import (
     committees,
     compose,
     forests,
+    impute,
     kernels,
     lightgbm,
     linear,
     neighbors,
     prepare,
     project,
+    text,
     xgboost,
 )
 from modelport.compilation.converters.registry import (
@@ -30,12 +32,14 @@ FAMILIES = (
     committees,
     compose,
     forests,
+    impute,
     kernels,
     lightgbm,
     linear,
     neighbors,
     prepare,
     project,
+    text,
     xgboost,
 )
 

@@ -74,6 +74,14 @@ def sparse_principal(estimator: Any, inputs: Columns) -> Columns:
     return _projected(estimator, inputs, solved.T, estimator.mean_)
 
 
+@transformer("KernelCenterer")
+def centred_kernel(estimator: Any, inputs: Columns) -> Columns:
+    """Less the means of the columns in training and of this row, plus the mean of all."""
+    x = inputs.numbers(name_of(estimator))
+    rows = np.asarray(estimator.K_fit_rows_, dtype=np.float64)
+    return inputs.kept(x - rows - x.total(keep=True) / float(len(rows)) + float(estimator.K_fit_all_))
+
+
 @transformer("FeatureAgglomeration")
 def agglomerated(estimator: Any, inputs: Columns) -> Columns:
     """The mean, the greatest or the least of each cluster of columns."""
@@ -99,7 +107,7 @@ def boltzmann(estimator: Any, inputs: Columns) -> Columns:
 
 @transformer("PolynomialFeatures")
 def polynomial(estimator: Any, inputs: Columns) -> Columns:
-    """Products of columns, each the product of one that is there already and one more column."""
+    """Products of columns, each of one more column and of a product that is there already: rounding depends on the order."""
     x = inputs.numbers(name_of(estimator))
     made: dict[tuple[int, ...], Tensor] = {}
     found = []
@@ -113,8 +121,8 @@ def _product(x: Tensor, chosen: tuple[int, ...], made: dict[tuple[int, ...], Ten
     if not chosen:
         return x.graph.repeat(np.asarray(1.0))
     if chosen not in made:
-        last = x.column(chosen[-1])
-        made[chosen] = last if len(chosen) == 1 else _product(x, chosen[:-1], made) * last
+        first = x.column(chosen[0])
+        made[chosen] = first if len(chosen) == 1 else _product(x, chosen[1:], made) * first
     return made[chosen]
 
 
@@ -232,7 +240,9 @@ def term_weights(estimator: Any, inputs: Columns) -> Columns:
     if estimator.use_idf:
         x = x * np.asarray(estimator.idf_)
     if estimator.norm is not None:
-        length = (x * x).total(keep=True).apply("Sqrt") if estimator.norm == "l2" else x.apply("Abs").total(keep=True)
+        squared = estimator.norm == "l2"
+        sums = (x * x if squared else x.apply("Abs")).in_order(1, inputs.width).tall()
+        length = sums.apply("Sqrt") if squared else sums
         x = x / length.equals(0.0).where(1.0, length)
     return inputs.kept(x)
 

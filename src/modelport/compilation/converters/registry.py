@@ -104,6 +104,13 @@ BOOSTERS = {"xgboost": ("XGBClassifier", "XGBRegressor"), "lightgbm": ("LGBMClas
 """Whose converters read a bare booster, as a classifier and as a regressor."""
 
 
+SOLVERS = (
+    *("DictionaryLearning", "LatentDirichletAllocation", "LocallyLinearEmbedding", "MiniBatchDictionaryLearning"),
+    *("MiniBatchNMF", "NMF", "SparseCoder"),
+)
+SOLVES_ANEW = "solves a problem of its own for each record, step by step, which is no formula"
+
+
 def _find(table: dict[str, Any], estimator: Any) -> Callable[[Any, Columns], Any]:
     name = name_of(estimator)
     if name == "Booster":
@@ -111,7 +118,7 @@ def _find(table: dict[str, Any], estimator: Any) -> Callable[[Any, Columns], Any
     if type(estimator).__module__.partition(".")[0] not in LIBRARIES:
         raise NotConvertible(name, "is code of its own, of which we do not know what it does")
     if name not in table:
-        raise NotConvertible(name, "has no converter")
+        raise NotConvertible(name, SOLVES_ANEW if name in SOLVERS else "has no converter")
     found: Callable[[Any, Columns], Any] = table[name]
     return found
 
