@@ -20,6 +20,7 @@ from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.cluster import Birch, KMeans, MiniBatchKMeans  # noqa: E402
 from sklearn.compose import TransformedTargetRegressor  # noqa: E402
 from sklearn.cross_decomposition import PLSRegression  # noqa: E402
+from sklearn.decomposition import SparsePCA  # noqa: E402
 from sklearn.ensemble import (  # noqa: E402
     AdaBoostClassifier,
     BaggingClassifier,
@@ -219,3 +220,12 @@ def test_sparse_label_answers_are_served(tmp_path: Path) -> None:
 
     model = OneVsRestClassifier(LogisticRegression()).fit(TABLE, csr_matrix(LABELS))
     check_served(save(model, tmp_path), TEST, own_answers(model, TEST))
+
+
+def test_what_fails_on_a_single_row_is_asked_with_two(tmp_path: Path) -> None:
+    model = make_pipeline(SparsePCA(2, random_state=0), LogisticRegression()).fit(TABLE.to_numpy(), GENRE)
+    with pytest.raises(ValueError, match="2D array"):
+        model.predict(TEST.to_numpy()[:1])
+    with serving(save(model, tmp_path)) as service:
+        answer = service.predict(TEST.to_numpy()[0].tolist())
+    assert list(answer["probabilities"].values()) == pytest.approx(model.predict_proba(TEST.to_numpy()[:2])[0].tolist())

@@ -21,6 +21,7 @@ from modelport.artifacts.loaders.sklearn_parts import (
     has_method,
     is_all_sklearn,
     is_vectorizer,
+    reads_objects,
     stored,
 )
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
@@ -189,10 +190,10 @@ class SklearnModel:
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Convert once, predict once."""
-        return self._answer(self._convert(records))
+        return self._answer(self._convert(records))[: len(records)]
 
     def _try(self, estimator: Any, record: Record) -> Array:
-        return plain_array(estimator.predict(self._convert([record])))
+        return plain_array(estimator.predict(self._convert([record])))[:1]
 
     def _probe(self, estimator: Any, fields: Sequence[Field]) -> Array | None:
         """What the model answers to its own example: tells the outputs, and whether it works at all."""
@@ -202,6 +203,9 @@ class SklearnModel:
         except Exception as error:
             if self._convert is to_array:
                 self._convert = _to_narrow_array  # k-means takes the very type that it was trained on
+                with suppress(Exception):
+                    return self._try(estimator, example)
+                self._convert = _to_pairs  # sparse principal components lose a dimension where there is a single row
                 with suppress(Exception):
                     return self._try(estimator, example)
                 self._convert = to_array
@@ -242,10 +246,19 @@ def _to_narrow_array(records: Sequence[Record]) -> Array:
     return to_array(records, np.float32)
 
 
+def _to_pairs(records: Sequence[Record]) -> Array:
+    return to_array(records if len(records) > 1 else [*records, *records])
+
+
 def _converter(estimator: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Any]:
     fields, none_gaps = inputs.fields, inputs.none_gaps
     if is_vectorizer(first_step(estimator)):
         return lambda records: [record[0] for record in records]
+    if reads_objects(first_step(estimator)):
+        names = [f.name for f in fields]
+        return lambda records: [
+            {name: value for name, value in zip(names, record, strict=True) if value is not None} for record in records
+        ]
     if needs_frame(estimator, fields):
         return lambda records: to_frame(records, fields, none_gaps)
     if any(f.kind is Kind.STRING for f in fields):

@@ -15,6 +15,7 @@ from modelport.artifacts.loaders.sklearn_parts import (
     inner_models,
     is_known,
     is_vectorizer,
+    reads_objects,
     steps_of,
     stored,
 )
@@ -43,6 +44,8 @@ def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inp
     first = first_step(estimator)
     if is_vectorizer(first):
         return Inputs(_text_input(hints), False)
+    if reads_objects(first):
+        return Inputs(_object_inputs(first, hints), False)
     names = stored(estimator, "feature_names_in_")
     count = 1 if type(first).__name__ == "IsotonicRegression" else stored(estimator, "n_features_in_")
     if names is None and count is None and not hints.features and not hints.columns:
@@ -61,6 +64,45 @@ def _text_input(hints: Hints) -> tuple[Field, ...]:
     told = hints.features or (texts if len(texts) == 1 else ()) or tuple(hints.corrections)[:1] or ("text",)
     field = Field(told[0], Kind.STRING, dtype="text", reasons=("text: the first step is a text vectorizer",))
     return refine([field], hints)
+
+
+def _object_inputs(step: Any, hints: Hints) -> tuple[Field, ...]:
+    """The names that a DictVectorizer has seen, or for a FeatureHasher, which keeps none, those that the user gives."""
+    fields = _hashed_fields(step, hints) if type(step).__name__ == "FeatureHasher" else _vectorized_fields(step)
+    left_out = "may be left out: such a record has no such key"
+    return refine([f.because(left_out, nullable=True, optional=True) for f in fields], hints)
+
+
+def _hashed_fields(step: Any, hints: Hints) -> list[Field]:
+    if step.input_type != "dict":
+        raise SignatureError(
+            f"the FeatureHasher reads lists of {step.input_type}s, which are no records; train it on objects (input_type='dict')"
+        )
+    names = hints.features or tuple(name for name in hints.columns if name != hints.target)
+    if not names:
+        raise SignatureError("a FeatureHasher does not store the names of its inputs; give --data or --features a,b,…")
+    return [Field(name, guessed=True, reasons=("hashed under its name",)) for name in names]
+
+
+def _vectorized_fields(step: Any) -> list[Field]:
+    values: dict[str, list[str]] = {}
+    numbers: set[str] = set()
+    for feature in step.feature_names_:
+        name, is_text, value = str(feature).partition(step.separator)
+        values.setdefault(name, []).extend([value] if is_text else [])
+        numbers |= set() if is_text else {name}
+    mixed = sorted(name for name in numbers if values[name])
+    if mixed:
+        raise SignatureError(
+            f"the DictVectorizer has seen numbers and text as {mixed[0]!r}: use two names, and train again"
+        )
+    reason = "a key that the DictVectorizer has seen"
+    return [
+        Field(name, Kind.STRING, categories=tuple(known), reasons=(reason,))
+        if known
+        else Field(name, reasons=(reason,))
+        for name, known in values.items()
+    ]
 
 
 def needs_frame(estimator: Any, fields: Sequence[Field]) -> bool:

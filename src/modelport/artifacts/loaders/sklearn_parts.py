@@ -7,6 +7,9 @@ from typing import Any
 
 KNOWN_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
 VECTORIZERS = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
+OBJECT_READERS = ("DictVectorizer", "FeatureHasher")
+"""They read loose objects: whatever names a record has, numbers or text."""
+
 COMMITTEES = ("Voting", "Stacking", "OneVsRest", "OneVsOne", "OutputCode", "MultiOutput")
 """Meta-estimators whose `estimators_` all see the very columns that came. Of forests they are trees, of boosting a grid."""
 
@@ -92,6 +95,11 @@ def is_vectorizer(step: Any) -> bool:
     if type(step).__name__ == "FeatureUnion":
         return all(is_vectorizer(first_step(part)) for _, part in step.transformer_list)
     return any(c.__name__ in VECTORIZERS for c in type(step).__mro__)
+
+
+def reads_objects(step: Any) -> bool:
+    """Whether it reads a record as an object of names and values, and not as a row."""
+    return type(step).__name__ in OBJECT_READERS and is_known(step)
 
 
 def is_all_sklearn(model: Any) -> bool:

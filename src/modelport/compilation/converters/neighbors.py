@@ -143,9 +143,10 @@ def nearest_centroid(estimator: Any, inputs: Columns) -> Classified:
     deviation = np.where(deviation == 0, 1.0, deviation)
     centroids = np.asarray(estimator.centroids_)
     prior = getattr(estimator, "class_prior_", np.full(len(centroids), 1 / len(centroids)))
-    scores = np.log(np.asarray(prior)) * 2.0 - exact_distances(x / deviation, centroids / deviation)
+    distances = squared_distances(x / deviation, centroids / deviation).apply("Sqrt")
+    scores = np.log(np.asarray(prior)) * 2.0 - distances * distances
     even = bool(np.isclose(prior, 1 / len(centroids)).all())
-    labels = exact_distances(x, centroids).argmin() if even else scores.argmax()
+    labels = _nearest_centre(x, centroids) if even else scores.argmax()
     return Classified(labels, softmax(scores), scores)
 
 
@@ -162,7 +163,10 @@ def _by_centre(estimator: Any, inputs: Columns, centres: Array) -> Tensor:
     x = inputs.numbers(name_of(estimator))
     if centres.dtype == np.float32:
         x = x.rounded()
-    centres = centres.astype(np.float64)
+    return _nearest_centre(x, centres.astype(np.float64))
+
+
+def _nearest_centre(x: Tensor, centres: Array) -> Tensor:
     norms: Array = (centres * centres).sum(axis=1)
     return (x @ (centres.T * -2.0) + norms).argmin()
 

@@ -276,3 +276,18 @@ def target_mean(estimator: Any, inputs: Columns) -> Columns:
             values = np.append(np.asarray(estimator.encodings_[i * classes + k]), means[k])
             found.append(g.constant(values).gather(index))
     return inputs.now(g.stack(found), len(found))
+
+
+@transformer("DictVectorizer")
+def from_objects(estimator: Any, inputs: Columns) -> Columns:
+    """A number for each name, and one for each text of a name: whether it is there. What is left out is zero."""
+    if inputs.names is None:
+        raise NotConvertible(name_of(estimator), "reads what another step made")
+    columns = []
+    for feature in estimator.feature_names_:
+        name, _, value = str(feature).partition(estimator.separator)
+        i = inputs.names.index(name)
+        table, x = inputs.table(i), inputs.tensor.columns([i])
+        here = x.is_nan().where(0.0, x) if table is None else x.equals(float(FIRST + table.index(value))).as_float()
+        columns.append(here)
+    return inputs.now(inputs.tensor.graph.concat(columns), len(columns))
