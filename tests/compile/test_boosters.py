@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from tests.compile.originals import compiled, diabetes, iris, people, to_records, with_gaps
+from modelport.compilation.compiler import NotCompiled, compile_model
+from tests.compile.originals import SMALL, compiled, diabetes, iris, original, people, to_records, with_gaps
 
 QUIET = {"verbose": 0, "allow_writing_files": False, "thread_count": 1}
 CLASSIFIERS = {
@@ -69,3 +70,11 @@ def test_categories_by_set_agree_with_gaps(model: Any, tmp_path: Path) -> None:
     made = compiled(model.fit(table, rng.integers(0, 3, len(table))), tmp_path, None)
     assert made.report.kinds["categories"] >= 4
     assert len(made.predict(sample or [])) == len(table)
+
+
+def test_categories_of_catboost_are_refused_by_the_name_of_their_operators(tmp_path: Path) -> None:
+    table = people()[["age", "city"]]
+    model = CatBoostClassifier(iterations=5, verbose=False, allow_writing_files=False, cat_features=["city"])
+    made = compile_model(original(model.fit(table, table["age"] > 40), tmp_path), None, SMALL)
+    assert isinstance(made, NotCompiled)
+    assert "reads categories (OneHotFeature, OnlineCtr)" in made.reason

@@ -59,8 +59,13 @@ def _read(estimator: Any) -> Any:
 def _raw(estimator: Any, inputs: Columns) -> Tensor:
     """The scaled sum of leaves. A record's place in a tree's table is a binary number: which borders it is above."""
     name = name_of(estimator)
-    if estimator.get_cat_feature_indices() or estimator.get_text_feature_indices():
-        raise NotConvertible(name, "reads categories or text, which it hashes and counts")
+    for kind, operators, indices in (
+        ("categories", "OneHotFeature, OnlineCtr", estimator.get_cat_feature_indices()),
+        ("text", "its own tokenizer and dictionary", estimator.get_text_feature_indices()),
+        ("embeddings", "its own calcers", estimator.get_embedding_feature_indices()),
+    ):
+        if indices:
+            raise NotConvertible(name, f"reads {kind} ({operators}), of which it keeps hashes alone")
     model = _read(estimator)
     trees = model.get("oblivious_trees")
     if trees is None:
