@@ -21,6 +21,7 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    PowerTransformer,
     QuantileTransformer,
     SplineTransformer,
     StandardScaler,
@@ -140,3 +141,13 @@ def test_a_model_that_was_fitted_on_float32_is_compiled(tmp_path: Path) -> None:
     assert model[0].mean_.dtype == np.float64
     assert model[1].coef_.dtype == np.float32
     compiled(model, tmp_path, inputs)
+
+
+def test_what_a_power_makes_infinite_is_refused_as_the_original_refuses_it(tmp_path: Path) -> None:
+    inputs = 10 - np.random.default_rng(0).exponential(0.2, (80, 2))  # bent by a power far greater than one
+    model = make_pipeline(PowerTransformer(), LogisticRegression()).fit(inputs, inputs[:, 0] > 9.9)
+    assert model[0].lambdas_.max() > 8.2
+    made = compiled(model, tmp_path, inputs)
+    assert made.report.excluded == made.report.refused_alike > 0
+    with pytest.raises(ValueError, match="too large"):
+        made.predict([(3e38, 3e38)])

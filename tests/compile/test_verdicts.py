@@ -185,5 +185,5 @@ def test_a_record_that_overflows_inside_is_refused_as_the_original_does(tmp_path
     made = compiled(model, tmp_path)
     assert made.report.excluded > 0
     assert made.report.refused_alike == made.report.excluded
-    with pytest.raises(ValueError, match="too large for float32"):
+    with pytest.raises(ValueError, match="too large"):
         made.predict([(1.0, 1.0, 1.0, 1.0), (3e38, 1.0, 1.0, 1.0)])

@@ -84,7 +84,7 @@ class CompiledModel:
     def _run(self, matrix: np.ndarray[Any, Any]) -> dict[str, Any]:
         given = dict(zip(self._outputs, self._session.run(self._outputs, {"records": matrix}), strict=True))
         if REFUSED in given and given.pop(REFUSED).any():
-            raise ValueError("a step of the model makes numbers of this record that are too large for float32")
+            raise ValueError("a step of the model makes numbers of this record that are too large")
         return given
 
     def with_report(self, report: Report) -> CompiledModel:

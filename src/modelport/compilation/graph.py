@@ -193,9 +193,12 @@ class Graph:
         """Rounded to float32, as scikit-learn's trees see it. What an earlier step made too large for that is refused, as there;
         fields as they were sent always fit."""
         if x.name not in self._fields:
-            infinite = x.cast(np.float32).apply("IsInf").as_float()
-            self._refused.append(infinite.reduce("Max", 1) > 0.0)
+            self.refuse_infinite(x.cast(np.float32))
         return x.rounded()
+
+    def refuse_infinite(self, x: Tensor) -> None:
+        """The original raises where a number of this matrix is infinite."""
+        self._refused.append(x.apply("IsInf").as_float().reduce("Max", 1) > 0.0)
 
     def refused(self) -> Tensor | None:
         """By record, whether the original refuses it; None where it refuses none."""

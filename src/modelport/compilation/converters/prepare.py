@@ -91,7 +91,10 @@ def powered(estimator: Any, inputs: Columns) -> Columns:
     x = inputs.numbers(name_of(estimator))
     bend = _box_cox if estimator.method == "box-cox" else _yeo_johnson
     bent = x.graph.stack([bend(x.column(i), float(power)) for i, power in enumerate(estimator.lambdas_)])
-    return standard(estimator._scaler, inputs.kept(bent)) if estimator.standardize else inputs.kept(bent)
+    if not estimator.standardize:
+        return inputs.kept(bent)
+    x.graph.refuse_infinite(bent)  # the scaler behind it does
+    return standard(estimator._scaler, inputs.kept(bent))
 
 
 def _box_cox(x: Tensor, power: float) -> Tensor:
