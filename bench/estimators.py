@@ -35,7 +35,7 @@ INTRODUCTION = """\
 # Estimators that are served and compiled
 
 Every classifier, regressor and transformer of scikit-learn {version}, with its default parameters, fitted on small real data and
-saved with joblib; transformers stand in a pipeline before a `LogisticRegression`.
+saved with joblib; transformers stand in a pipeline before a `LogisticRegression`. Hashers have 256 columns instead of a million.
 
 **Served: {served} of {total} ({served_share:.0%}).** `modelport serve` answers 200 rows, which the model was not fitted on, over
 HTTP as the model's own `predict` and `predict_proba` do: labels identical, probabilities within 1e-5, values within a millionth.
