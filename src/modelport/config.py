@@ -163,6 +163,15 @@ class ServeOptions:
     cache_dir: Path | None = option(
         None, _path, "Where compiled models are kept; default: modelport in the user's cache folder.", "FOLDER"
     )
+    require_signature: bool = option(
+        False, _switch, "Refuse a bundle that is not signed by whom --public-key or --certificate-chain belongs to.", ""
+    )
+    public_key: Path | None = option(
+        None, _path, "Public key (PEM) that the signature of a bundle is held against.", "FILE"
+    )
+    certificate_chain: Path | None = option(
+        None, _path, "Certificates (PEM) of the issuers whose holders may sign bundles.", "FILE"
+    )
     max_body: int = option(16 * 2**20, _size, "Largest request body.", "SIZE")
     tls_cert: Path | None = option(
         None, _path, "Certificate chain (PEM); serves HTTPS together with --tls-key.", "FILE"
@@ -203,11 +212,16 @@ class ServeOptions:
         """How long a worker that ends finishes what is in flight: every call that keeps to the default deadline."""
         return self.default_deadline + self.kill_grace
 
+    @property
+    def must_be_signed(self) -> bool:
+        """Whether a bundle is only taken with a signature. Who names a key means that."""
+        return self.require_signature or self.public_key is not None or self.certificate_chain is not None
+
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
 FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metavar"])
 """Options that take no value on the command line."""
-NOT_IN_FILE = frozenset({"allow_pickle"})
+NOT_IN_FILE = frozenset({"allow_pickle", "public_key", "certificate_chain"})
 """What a file may not say, because it may have come in one folder with the model."""
 
 
@@ -303,7 +317,7 @@ def _refuse_misplaced(values: Mapping[str, Any], source: str) -> None:
     for name in NOT_IN_FILE & values.keys() if source == FILE_NAME else ():
         raise ConfigError(
             f"{source}: {name} may not be said in a file, which may have come with the model; "
-            f"say {_spell(name, 'option')} or {_spell(name, 'environment')}=on"
+            f"say {_spell(name, 'option')} or {_spell(name, 'environment')}={'on' if name in FLAGS else '…'}"
         )
 
 
@@ -328,6 +342,12 @@ def _check_together(options: ServeOptions) -> None:
         raise ConfigError("--tls-cert and --tls-key belong together: give both or neither")
     if options.no_compile and options.require_compiled:
         raise ConfigError("--no-compile and --require-compiled say the opposite of each other: give one of them")
-    for path in (options.tls_cert, options.tls_key):
+    if options.public_key is not None and options.certificate_chain is not None:
+        raise ConfigError("--public-key and --certificate-chain are two ways to check a signature: give one of them")
+    if options.require_signature and options.public_key is None and options.certificate_chain is None:
+        raise ConfigError(
+            "--require-signature needs --public-key or --certificate-chain, to hold the signature against"
+        )
+    for path in (options.tls_cert, options.tls_key, options.public_key, options.certificate_chain):
         if path is not None and not path.is_file():
             raise ConfigError(f"the file {path} does not exist")

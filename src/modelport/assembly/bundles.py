@@ -32,6 +32,7 @@ from modelport.artifacts.bundle import (
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
@@ -230,6 +231,7 @@ def verify_bundle(path: Path, options: ServeOptions) -> list[str]:
     bundle = read_bundle(path)
     check_files(bundle)
     found = [f"{len(bundle.manifest.files)} files are what they were", f"version {bundle.version[:12]}"]
+    found.append(tell_signer(bundle, options))
     if bundle.manifest.compiled:
         found.append(
             f"{replay(bundle, open_bundle(bundle, options, compiled=True))} golden cases answered by the compiled form"

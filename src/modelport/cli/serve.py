@@ -36,6 +36,8 @@ def run_service(target: str, options: ServeOptions) -> int:
             f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
             "probes answer whatever its code does"
         )
+    if catalog and options.must_be_signed:
+        raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
     _check_files(None if catalog else Path(target), options)
     if not catalog:
         model_name(Path(target), options)
@@ -67,6 +69,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         cores=usable_cores(),
         standby=options.standby,
         require_compiled=options.require_compiled,
+        patient=options.require_compiled or options.must_be_signed,
         grace_s=options.graceful_s + options.drain_delay + GRACE_SECONDS,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))

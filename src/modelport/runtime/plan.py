@@ -25,4 +25,6 @@ class Plan:
     """What the models' processes share for their numeric libraries."""
     standby: bool = True
     require_compiled: bool = False
+    patient: bool = False
+    """Whether to wait for the form however long that takes: the original is no way out."""
     grace_s: float = 30.0
