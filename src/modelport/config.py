@@ -6,6 +6,7 @@ flag or keyword, then environment, then file, then the default. An unknown key i
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -261,14 +262,23 @@ def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def model_name(artifact: Path, options: ServeOptions) -> str:
-    """What a saved model is called: as the user says, or as its file. Raises ConfigError where the file's name cannot be one."""
-    name = options.name or artifact.stem
+    """What a saved model is called: as the user says, as its bundle says, or as its file. Raises ConfigError where that is none."""
+    name = options.name or _bundled_name(artifact) or artifact.stem
     if not is_name(name):
         raise ConfigError(
             f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
             f"choose one, for example  --name {suggest_name(name)}"
         )
     return name
+
+
+def _bundled_name(artifact: Path) -> str:
+    """What a bundle was built as. Nothing else is looked at: that it is damaged is told by who reads it whole."""
+    try:
+        name = json.loads((artifact / "manifest.json").read_bytes())["name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def refuse_remote(target: str, options: ServeOptions) -> None:

@@ -132,7 +132,7 @@ def read_bundle(path: Path) -> Bundle:
         raise ArtifactError(f"{path}/{MANIFEST} is damaged: {error}") from None
     for name in (*manifest.files, manifest.original):
         _refuse_escape(path, name)
-    if manifest.original not in manifest.files:
+    if not any(name == manifest.original or name.startswith(f"{manifest.original}/") for name in manifest.files):
         raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {manifest.original!r}")
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
 

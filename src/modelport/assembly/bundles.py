@@ -64,10 +64,8 @@ def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = F
     """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
     if out.exists() and not force:
         raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
-    if not source.is_file():
-        raise ArtifactError(
-            f"the model file {source} does not exist" if not source.exists() else f"{source} is no file"
-        )
+    if not source.exists():
+        raise ArtifactError(f"the model file {source} does not exist")
     model, notes = load_artifact(source, options)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -84,7 +82,8 @@ def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = F
 
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
-    shutil.copyfile(source, draft / ORIGINAL / source.name)
+    copy = shutil.copytree if source.is_dir() else shutil.copyfile
+    copy(source, draft / ORIGINAL / source.name)
     override = override_path(source)
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)

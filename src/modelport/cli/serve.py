@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def run_service(target: str, options: ServeOptions) -> int:
     if catalog and options.must_be_signed:
         raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
     _check_files(None if catalog else Path(target), options)
-    if not catalog:
-        model_name(Path(target), options)
+    if not catalog:  # decided here and once, for every process and every reload
+        options = replace(options, name=model_name(Path(target), options))
     _check_certificate(options)
     raise_descriptor_limit()
     listener = _listen(options)
