@@ -92,6 +92,9 @@ def _keep(cache: Cache, key: str, made: Any, notes: tuple[str, ...], weight: int
     draft = cache.draft()
     try:
         made.save(draft)
+        if cache.is_elsewhere(draft):
+            what = f"the cache {cache.folder} cannot be written: what was compiled is kept in {draft.parent}"
+            notes = (*notes, f"{what}, as long as temporary files are; say --cache-dir FOLDER")
         write_about(draft, notes, weight, _weigh(draft))
         return cache.keep(draft, key)
     finally:
