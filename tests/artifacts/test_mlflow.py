@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 
 from modelport.artifacts.mlflow import read_mlflow
-from modelport.assembly import build_bundle, load_artifact, verify_bundle
+from modelport.assembly import build_bundle, export_mlflow, load_artifact, verify_bundle
 from modelport.config import resolve
 from modelport.errors import ArtifactError, UntrustedPickle
 from tests.serving import serving
@@ -171,3 +173,83 @@ def test_what_is_not_required_may_be_null(folder: Path) -> None:
     model, _ = load_artifact(folder, resolve({}))
     assert model.signature.names == ("a", "b", "c")
     assert np.isclose(model.predict([(1.0, 1.0, 1.0)])[0]["prediction"], 3.0, atol=1e-4)
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["joblib", "skops"])
+def test_mlflow_loads_what_is_written_and_answers_alike(tmp_path: Path, form: str) -> None:
+    pyfunc = pytest.importorskip("mlflow.pyfunc", reason="needs mlflow-skinny")
+    from mlflow.models import infer_signature
+
+    model, source = fitted(), tmp_path / f"music.{form}"
+    joblib.dump(model, source) if form == "joblib" else skops.io.dump(model, source)
+    ROWS.assign(genre=LABELS).to_csv(tmp_path / "train.csv", index=False)
+    options = resolve({"data": str(tmp_path / "train.csv"), "target": "genre"})
+    assert export_mlflow(source, tmp_path / "written", options) == ()
+    read = pyfunc.load_model(str(tmp_path / "written"))
+    assert list(read.predict(ROWS)) == list(model.predict(ROWS))
+    assert read.metadata.signature.inputs == infer_signature(ROWS, model.predict(ROWS)).inputs
+    assert read.metadata.signature.outputs == infer_signature(ROWS, model.predict(ROWS)).outputs
+    assert list(read.input_example.columns) == list(ROWS.columns)
+    requirements = (tmp_path / "written" / "requirements.txt").read_text()
+    assert requirements.startswith("mlflow\n")
+    assert "scikit-learn==" in requirements
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_written_is_read_again_with_the_same_signature(tmp_path: Path) -> None:
+    joblib.dump(fitted(), tmp_path / "music.joblib")
+    export_mlflow(tmp_path / "music.joblib", tmp_path / "written", resolve({}))
+    model, _ = load_artifact(tmp_path / "music.joblib", resolve({}))
+    again, _ = load_artifact(tmp_path / "written", resolve({}))
+    assert [(f.name, f.kind, f.nullable) for f in again.signature.inputs] == [
+        (f.name, f.kind, f.nullable) for f in model.signature.inputs
+    ]
+    assert again.signature.outputs == model.signature.outputs
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("flavor", ["xgboost", "lightgbm", "catboost", "onnx", "array"])
+def test_other_families_are_loaded_by_mlflow_too(tmp_path: Path, flavor: str) -> None:
+    pyfunc = pytest.importorskip("mlflow.pyfunc", reason="needs mlflow-skinny")
+    source = {"xgboost": "model.ubj", "lightgbm": "model.txt", "catboost": "model.cbm", "onnx": "model.onnx"}.get(
+        flavor, "model.joblib"
+    )
+    inputs = np.random.default_rng(0).random((60, 3)).astype(np.float32)
+    wanted = save(flavor, tmp_path / source, inputs)
+    export_mlflow(tmp_path / source, tmp_path / "written", resolve({}))
+    read = pyfunc.load_model(str(tmp_path / "written"))
+    given: Any = (
+        inputs.astype(float)
+        if read.metadata.signature.inputs.is_tensor_spec()
+        else pd.DataFrame(inputs, columns=list(read.metadata.signature.inputs.input_names()))
+    )
+    got = read.predict(given)
+    got = next(iter(got.values())) if isinstance(got, dict) else got
+    assert np.allclose(np.ravel(np.asarray(got, float)), np.ravel(wanted), atol=1e-4)
+
+
+def save(flavor: str, path: Path, inputs: Any) -> Any:
+    """A regression of the family; what it predicts."""
+    values = inputs.sum(axis=1)
+    if flavor == "array":
+        from sklearn.linear_model import LinearRegression
+
+        model: Any = LinearRegression().fit(inputs, values)
+        joblib.dump(model, path)
+    elif flavor == "onnx":
+        from skl2onnx import to_onnx
+        from sklearn.linear_model import LinearRegression
+
+        model = LinearRegression().fit(inputs, values)
+        path.write_bytes(to_onnx(model, inputs[:1]).SerializeToString())
+    else:
+        library = pytest.importorskip(flavor)
+        kind = {"xgboost": "XGBRegressor", "lightgbm": "LGBMRegressor", "catboost": "CatBoostRegressor"}[flavor]
+        quiet = {"lightgbm": {"verbose": -1}, "catboost": {"verbose": 0, "allow_writing_files": False}}.get(flavor, {})
+        model = getattr(library, kind)(n_estimators=3, **quiet).fit(inputs, values)
+        (model.booster_ if flavor == "lightgbm" else model).save_model(str(path))
+    return model.predict(inputs)

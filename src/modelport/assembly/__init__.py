@@ -4,6 +4,7 @@ from modelport.artifacts.signing import Signer
 from modelport.assembly.application import build_application
 from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
 from modelport.assembly.bundles import build_bundle, verify_bundle
+from modelport.assembly.exports import export_mlflow
 from modelport.assembly.inspection import inspect_artifact
 from modelport.assembly.signatures import sign_bundle
 
@@ -12,6 +13,7 @@ __all__ = [
     "Signer",
     "build_application",
     "build_bundle",
+    "export_mlflow",
     "find_loader",
     "inspect_artifact",
     "load_artifact",

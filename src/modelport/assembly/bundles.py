@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -62,22 +63,34 @@ LIBRARIES = (
 
 def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = False) -> Bundle:
     """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
+    refuse_what_is_there(source, out, force)
+    model, notes = load_artifact(source, options)
+    with new_folder(out) as draft:
+        _fill(draft, source, out.stem, model, notes, options)
+    return read_bundle(out)
+
+
+def refuse_what_is_there(source: Path, out: Path, force: bool) -> None:
+    """Before anything is loaded. Raises ConfigError where something would be written over, ArtifactError without a source."""
     if out.exists() and not force:
         raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
     if not source.exists():
         raise ArtifactError(f"the model file {source} does not exist")
-    model, notes = load_artifact(source, options)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill that takes its place when it is whole, and leaves nothing behind when it is not."""
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _fill(draft, source, out.stem, model, notes, options)
+        yield draft
         draft.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return read_bundle(out)
 
 
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:

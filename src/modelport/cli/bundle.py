@@ -36,6 +36,19 @@ def run_build(source: Path, out: Path, options: ServeOptions, force: bool) -> in
     return 0
 
 
+def run_export(source: Path, out: Path, options: ServeOptions, force: bool) -> int:
+    """Write a model folder of MLflow and say how to load it."""
+    from modelport.assembly import export_mlflow
+
+    refuse_remote(str(source), options)
+    if options.allow_pickle:
+        sys.path.append(os.getcwd())
+    for note in export_mlflow(source, out, options, force):
+        print(f"note     {note}")
+    print(f"{out}: a model folder of MLflow\n\nmlflow.pyfunc.load_model({str(out)!r})")
+    return 0
+
+
 def run_sign(path: Path, key: Path, password: Path | None, certificate: Path | None, chain: Path | None) -> int:
     """Sign a bundle and say how to have that checked."""
     from modelport.assembly import Signer, sign_bundle

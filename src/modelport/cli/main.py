@@ -102,13 +102,22 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
 
 @commands.command()
 @click.argument("source", type=FILE)
-@click.option("-o", "--out", type=FILE, help="The folder to write; default: the file's stem with .bundle.")
+@click.option("-o", "--out", type=FILE, help="The folder to write; default: the file's stem with .bundle or .mlflow.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["bundle", "mlflow"]),
+    default="bundle",
+    help="A bundle of ours, or a model folder that MLflow loads.  [default: bundle]",
+)
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @_flags(*(name for name in MODEL_OPTIONS if name != "cache_dir"))
-def build(source: Path, out: Path | None, force: bool, **given: Any) -> int:
+def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
-    from modelport.cli.bundle import run_build
+    from modelport.cli.bundle import run_build, run_export
 
+    if form == "mlflow":
+        return run_export(source, out or source.with_suffix(".mlflow"), resolve(given), force)
     return run_build(source, out or source.with_suffix(".bundle"), resolve(given), force)
 
 
