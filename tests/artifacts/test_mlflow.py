@@ -82,6 +82,7 @@ def test_a_logged_pipeline_answers_as_in_memory(logged: Callable[[str], Path], f
         assert "scikit-learn 1.0.0, here" in notes
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_folder_is_compiled_and_bundled_like_a_file(logged: Callable[[str], Path], tmp_path: Path) -> None:
     folder = logged("pickle")
