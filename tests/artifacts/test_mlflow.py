@@ -151,6 +151,22 @@ def test_a_folder_that_is_not_in_order_is_refused_with_the_reason(folder: Path, 
         load_artifact(write(folder, text), resolve({}))
 
 
+def test_a_knot_of_aliases_is_not_written_out(folder: Path) -> None:
+    knots = "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}'] * 9)}]\n" for i in range(1, 30))
+    for text in (
+        "mlflow_version: *k29\nflavors: {sklearn: {pickled_model: *k29}, python_function: {python_version: *k29}}",
+        "flavors: {python_function: {loader_module: *k29}}",
+    ):
+        with pytest.raises(ArtifactError, match=r"does not say in which file|holds the flavors"):
+            load_artifact(write(folder, f"k0: &k0 [x]\n{knots}{text}\n"), resolve({}))
+
+
+def test_a_bundle_of_a_folder_with_links_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "notes").symlink_to("/etc/hostname")
+    with pytest.raises(ArtifactError, match=r"model: notes is a link; a bundle holds its files itself"):
+        build_bundle(folder, tmp_path / "out.bundle", resolve({}))
+
+
 def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
     (folder / "model.pkl").rename(folder.parent / "elsewhere.pkl")
     (folder / "model.pkl").symlink_to(folder.parent / "elsewhere.pkl")
@@ -162,7 +178,7 @@ def test_a_pickle_in_a_folder_runs_no_code_and_its_own_code_is_named(folder: Pat
     (folder / "model.pkl").write_bytes(b"cposix\nsystem\n(S'touch hacked'\ntR.")
     text = (folder / "MLmodel").read_text()
     write(folder, text.replace("  sklearn:\n    code: null", "  sklearn:\n    code: code"))
-    with pytest.raises(UntrustedPickle, match=r"posix\.system.*code/\) is not imported"):
+    with pytest.raises(UntrustedPickle, match=r"posix\.system.*\(code_paths\) is not imported"):
         load_artifact(folder, resolve({}))
 
 

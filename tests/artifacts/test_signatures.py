@@ -239,6 +239,27 @@ def test_what_another_program_of_the_standard_has_signed_is_taken(bundle: Path, 
     subprocess.run([*command, "verify", "key", str(bundle), *where, "--public_key", str(keys / "key.pub")], check=True)
 
 
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"paths": ["manifest.json", "model.sig"]}, "manifest.json is not covered by the signature"),
+        ({"hashing_algorithm": "blake3"}, "signs blake3 of files, read here is sha256 of files"),
+    ],
+)
+def test_a_signature_that_leaves_something_open_is_refused(
+    bundle: Path, keys: Path, how: dict[str, Any], said: str
+) -> None:
+    from model_signing import hashing, signing
+
+    (bundle / "model.sig").unlink()
+    config = hashing.Config()
+    config.set_ignored_paths(**how) if "paths" in how else config.use_file_serialization(**how)
+    signer = signing.Config().use_elliptic_key_signer(private_key=keys / "key.pem")
+    signer.set_hashing_config(config).sign(bundle, bundle / "model.sig")
+    with pytest.raises(ArtifactError, match=said):
+        verify(bundle, public_key=keys / "key.pub")
+
+
 def test_serving_takes_what_is_signed_and_nothing_else(bundle: Path, keys: Path, music: Any) -> None:
     key, other = str(keys / "key.pub"), str(keys / "other.pub")
     with serving(bundle, require_signature=True, public_key=key) as service:

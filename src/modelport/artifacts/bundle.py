@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -176,6 +177,15 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
                 if not here.is_file():
                     raise ArtifactError(f"{path}: {relative} is no plain file")
                 yield relative, here
+
+
+def copy_artifact(source: Path, target: Path) -> None:
+    """A file, or a folder that holds its files itself. Raises ArtifactError for links in it."""
+    if source.is_dir():
+        list_files(source)
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def list_files(path: Path) -> dict[str, BundledFile]:

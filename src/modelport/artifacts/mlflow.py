@@ -108,9 +108,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _refusal(path: Path, flavors: Mapping[str, Any]) -> str:
-    others = [name for name in flavors if name != PYFUNC]
-    loader = str((flavors.get(PYFUNC) or {}).get("loader_module", "")) if not others else ""
+def _refusal(path: Path, flavors: Mapping[Any, Any]) -> str:
+    others = [_text(name) for name in flavors if name != PYFUNC]
+    loader = _text((flavors.get(PYFUNC) or {}).get("loader_module")) if not others else ""
     if loader == CODE_LOADER:
         return (
             f"{path} holds Python code of its own (a python_function with the loader {CODE_LOADER}), which is not run from a "
@@ -155,12 +155,17 @@ def _read_example(path: Path, info: Any) -> dict[str, Any]:
 
 def _notes(path: Path, content: Mapping[str, Any]) -> list[str]:
     pyfunc = content["flavors"].get(PYFUNC) or {}
-    saved = f"saved by MLflow {content.get('mlflow_version', 'of unknown version')}"
-    python = f" with Python {pyfunc['python_version']}" if pyfunc.get("python_version") else ""
+    saved = f"saved by MLflow {_text(content.get('mlflow_version')) or 'of unknown version'}"
+    python = f" with Python {version}" if (version := _text(pyfunc.get("python_version"))) else ""
     notes = [saved + python]
     if other := _other_versions(path / REQUIREMENTS):
         notes.append(f"{REQUIREMENTS} of the model: {', '.join(other)}: answers may differ")
     return notes
+
+
+def _text(value: Any) -> str:
+    """What may be shown: other things than texts may be knotted so that they would take for ever to write out."""
+    return value[:60] if isinstance(value, str) else ""
 
 
 def _other_versions(path: Path) -> list[str]:

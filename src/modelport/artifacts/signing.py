@@ -110,6 +110,7 @@ def check_signature(folder: Path, version: str, trust: Trust) -> str:
     _require_library()
     text = read_signature(folder)
     material = _material(folder, text)
+    _refuse_other_digests(folder, text)
     config = _verifying_config(folder, material, trust)
     with tempfile.TemporaryDirectory() as private:  # what was read is what is checked
         copy = Path(private) / SIGNATURE
@@ -156,6 +157,7 @@ def _material(folder: Path, text: bytes) -> Mapping[str, Any]:
     try:
         material = json.loads(text)["verificationMaterial"]
         _signed_files(text)
+        dict(_predicate(text).get("serialization", {}))
         if _kind(material):
             return dict(material)
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -173,8 +175,22 @@ def _fingerprint(material: Mapping[str, Any]) -> str:
 
 def _signed_files(text: bytes) -> dict[str, str]:
     """The digests of files by name, as the signature has them."""
+    return {str(entry["name"]): str(entry["digest"]) for entry in _predicate(text)["resources"]}
+
+
+def _predicate(text: bytes) -> Mapping[str, Any]:
     payload = json.loads(base64.b64decode(json.loads(text)["dsseEnvelope"]["payload"]))
-    return {str(entry["name"]): str(entry["digest"]) for entry in payload["predicate"]["resources"]}
+    return dict(payload["predicate"])
+
+
+def _refuse_other_digests(folder: Path, text: bytes) -> None:
+    """Other programs can be told to sign other digests, or parts of files; they would all look like changed files."""
+    how = _predicate(text).get("serialization", {})
+    if (how.get("method"), how.get("hash_type")) != ("files", "sha256"):
+        found = f"{how.get('hash_type', 'unknown digests')} of {how.get('method', 'unknown parts')}"
+        raise ArtifactError(
+            f"{folder}/{SIGNATURE} signs {found}, read here is sha256 of files: sign it again, with the defaults"
+        )
 
 
 def _verifying_config(folder: Path, material: Mapping[str, Any], trust: Trust) -> Any:

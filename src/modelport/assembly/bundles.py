@@ -26,6 +26,7 @@ from modelport.artifacts.bundle import (
     GoldenCase,
     Manifest,
     check_files,
+    copy_artifact,
     list_files,
     read_bundle,
     write_manifest,
@@ -95,8 +96,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
-    copy = shutil.copytree if source.is_dir() else shutil.copyfile
-    copy(source, draft / ORIGINAL / source.name)
+    copy_artifact(source, draft / ORIGINAL / source.name)
     override = override_path(source)
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)

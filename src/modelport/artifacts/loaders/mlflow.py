@@ -66,9 +66,10 @@ def _loader_of(folder: MlflowFolder) -> Loader:
 
 
 def _own_code(folder: MlflowFolder) -> str:
-    code = folder.settings.get("code")
+    if not folder.settings.get("code"):
+        return ""
     return (
-        f". The code that was logged with it ({code}/) is not imported from a model folder: install it" if code else ""
+        ". The code that was logged with it (code_paths) is not imported from a model folder: install it as a package"
     )
 
 
