@@ -1,4 +1,4 @@
-"""What compiling gains: a random forest of 100 trees from its joblib file, Modelport beside FastAPI's tutorial form.
+"""What compiling gains: a random forest of 100 trees, from its file and from a bundle, Modelport beside FastAPI's tutorial form.
 
     python -m bench.compile_forest
 
@@ -23,27 +23,31 @@ from bench.serve_saved_model import run_tool
 
 INTRODUCTION = """\
 A random forest of 100 trees on the music data, started from its joblib file, one worker on one core, 32 connections.
-Modelport has compiled it at an earlier start, as it does by itself, and finds the compiled form in its cache. Every answer to
-512 rows is compared with scikit-learn's own before anything is timed."""
+Modelport has compiled it at an earlier start, as it does by itself, and finds the compiled form in its cache; or it is given the
+bundle that `modelport build` wrote, checks its files and replays its golden cases. Every answer to 512 rows is compared with
+scikit-learn's own before anything is timed."""
 ROUNDS, SECONDS, ROWS = 5, 5, 512
 CACHE = WORK / "compiled"
+BUNDLE = WORK / "forest.bundle"
+DATA = ("--data", "examples/music/music.csv", "--target", "genre")
+CACHED, BUNDLED, THEIRS = "modelport", "modelport_bundle", "fastapi_uvicorn"
 
 
 def contestants() -> list[Contestant]:
-    """The tutorial's form with the forest, and ours."""
-    (tutorial,) = [c for c in CONTESTANTS if c.name == "fastapi_uvicorn"]
+    """The tutorial's form with the forest, and ours from its file and from its bundle."""
+    (tutorial,) = [c for c in CONTESTANTS if c.name == THEIRS]
     model = ("env", "BENCH_MODEL=build/bench/forest.joblib")
-    ours = Contestant(
-        "modelport",
-        "Modelport, from the joblib file, compiled by itself",
-        OURS,
-        (
-            *(environment.python_of(OURS), "-m", "modelport", "serve", "build/forest.joblib"),
-            *("--data", "examples/music/music.csv", "--target", "genre"),
-            *("--cache-dir", str(CACHE), "--require-compiled", "--workers", "1", "--port", "{port}"),
-        ),
-    )
-    return [replace(tutorial, command=(*model, *tutorial.command)), ours]
+    cached = ("build/forest.joblib", *DATA, "--cache-dir", str(CACHE))
+    return [
+        replace(tutorial, command=(*model, *tutorial.command)),
+        _ours(CACHED, "Modelport, from the joblib file, compiled by itself", *cached),
+        _ours(BUNDLED, "Modelport, from the bundle of the same file", str(BUNDLE)),
+    ]
+
+
+def _ours(name: str, description: str, *what: str) -> Contestant:
+    serve = (environment.python_of(OURS), "-m", "modelport", "serve", *what)
+    return Contestant(name, description, OURS, (*serve, "--require-compiled", "--workers", "1", "--port", "{port}"))
 
 
 def prepare(plan: Plan) -> Bench:
@@ -53,6 +57,8 @@ def prepare(plan: Plan) -> Bench:
     python = environment.python_of(PEERS)
     run_tool([python, "examples/music/train.py", "--out", "build", "--forest"])
     run_tool([python, "-m", "bench.prepare_music", "--model", "forest", "--rows", str(ROWS)])
+    built = (environment.python_of(OURS), "-m", "modelport", "build", "build/forest.joblib", *DATA)
+    run_tool([*built, "--out", str(BUNDLE), "--force", "--require-compiled"])
     pool = json.loads((WORK / "forest.json").read_text())
     cases = [Case(json.dumps(row["record"]).encode(), row["prediction"], row["probabilities"]) for row in pool]
     bodies = load.write_bodies((case.body for case in cases), WORK / "forest.jsonl")
@@ -60,24 +66,25 @@ def prepare(plan: Plan) -> Bench:
 
 
 def measure(options: argparse.Namespace, sheet: Sheet) -> None:
-    """Check every answer, then run both in turn."""
+    """Check every answer, then run all in turn."""
     rounds, seconds = (1, 2) if options.short else (ROUNDS, SECONDS)
     plan = Plan(rounds, seconds, 1, (32,), "/predict", server_core=0, load_core=1)
     bench = prepare(plan)
     os.sched_setaffinity(0, {plan.load_core})
-    both = contestants()
-    for contestant in both:
+    everybody = contestants()
+    for contestant in everybody:
         say(f"checking the answers of {contestant.name}")
         check(contestant, bench)
-    summaries = summarise(run_rounds(both, bench))
-    report(sheet, summaries["modelport"], summaries["fastapi_uvicorn"])
+    summaries = summarise(run_rounds(everybody, bench))
+    report(sheet, summaries[CACHED], summaries[THEIRS])
+    report_bundle(sheet, summaries[BUNDLED], summaries[THEIRS])
 
 
-def run_rounds(both: list[Contestant], bench: Bench) -> list[Sample]:
-    """Rounds outermost, so that a slow minute hits both."""
+def run_rounds(everybody: list[Contestant], bench: Bench) -> list[Sample]:
+    """Rounds outermost, so that a slow minute hits all."""
     samples = []
     for number in range(bench.plan.rounds):
-        for contestant in both:
+        for contestant in everybody:
             samples.append(run_trial(contestant, number, bench))
             say(f"round {number + 1}: {contestant.name}: {samples[-1].loads[0].requests_per_s:,.0f}/s")
     return samples
@@ -97,6 +104,18 @@ def report(sheet: Sheet, ours: Summary, theirs: Summary) -> None:
         "FastAPI's time to the first answer over ours", theirs.first_answer_s / ours.first_answer_s, "at least", 2, "×"
     )
     sheet.promise("PSS over FastAPI's", ours.pss_loaded_mib / theirs.pss_loaded_mib, "at most", 0.65, "×")
+
+
+def report_bundle(sheet: Sheet, ours: Summary, theirs: Summary) -> None:
+    """What a start from the bundle promises."""
+    faster = theirs.first_answer_s / ours.first_answer_s
+    sheet.compare("launch to first right answer, from a bundle", ours.first_answer_s, theirs.first_answer_s, " s")
+    sheet.compare("memory (PSS) after the load, from a bundle", ours.pss_loaded_mib, theirs.pss_loaded_mib, " MiB")
+    sheet.promise("launch to first right answer, from a bundle", ours.first_answer_s, "at most", 0.6, " s")
+    sheet.promise("FastAPI's time to the first answer over ours, from a bundle", faster, "at least", 2, "×")
+    sheet.promise(
+        "PSS over FastAPI's, from a bundle", ours.pss_loaded_mib / theirs.pss_loaded_mib, "at most", 0.65, "×"
+    )
 
 
 def cli(arguments: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ flag or keyword, then environment, then file, then the default. An unknown key i
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -163,6 +164,15 @@ class ServeOptions:
     cache_dir: Path | None = option(
         None, _path, "Where compiled models are kept; default: modelport in the user's cache folder.", "FOLDER"
     )
+    require_signature: bool = option(
+        False, _switch, "Refuse a bundle that is not signed by whom --public-key or --certificate-chain belongs to.", ""
+    )
+    public_key: Path | None = option(
+        None, _path, "Public key (PEM) that the signature of a bundle is held against.", "FILE"
+    )
+    certificate_chain: Path | None = option(
+        None, _path, "Certificates (PEM) of the issuers whose holders may sign bundles.", "FILE"
+    )
     max_body: int = option(16 * 2**20, _size, "Largest request body.", "SIZE")
     tls_cert: Path | None = option(
         None, _path, "Certificate chain (PEM); serves HTTPS together with --tls-key.", "FILE"
@@ -206,11 +216,16 @@ class ServeOptions:
         """How long a worker whose successor serves finishes what is in flight: every call that keeps to the default deadline."""
         return self.default_deadline + self.kill_grace
 
+    @property
+    def must_be_signed(self) -> bool:
+        """Whether a bundle is only taken with a signature. Who names a key means that."""
+        return self.require_signature or self.public_key is not None or self.certificate_chain is not None
+
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
 FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metavar"])
 """Options that take no value on the command line."""
-NOT_IN_FILE = frozenset({"allow_pickle"})
+NOT_IN_FILE = frozenset({"allow_pickle", "public_key", "certificate_chain"})
 """What a file may not say, because it may have come in one folder with the model."""
 
 
@@ -250,14 +265,23 @@ def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def model_name(artifact: Path, options: ServeOptions) -> str:
-    """What a saved model is called: as the user says, or as its file. Raises ConfigError where the file's name cannot be one."""
-    name = options.name or artifact.stem
+    """What a saved model is called: as the user says, as its bundle says, or as its file. Raises ConfigError where that is none."""
+    name = options.name or _bundled_name(artifact) or artifact.stem
     if not is_name(name):
         raise ConfigError(
             f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
             f"choose one, for example  --name {suggest_name(name)}"
         )
     return name
+
+
+def _bundled_name(artifact: Path) -> str:
+    """What a bundle was built as. Nothing else is looked at: that it is damaged is told by who reads it whole."""
+    try:
+        name = json.loads((artifact / "manifest.json").read_bytes())["name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def refuse_remote(target: str, options: ServeOptions) -> None:
@@ -306,7 +330,7 @@ def _refuse_misplaced(values: Mapping[str, Any], source: str) -> None:
     for name in NOT_IN_FILE & values.keys() if source == FILE_NAME else ():
         raise ConfigError(
             f"{source}: {name} may not be said in a file, which may have come with the model; "
-            f"say {_spell(name, 'option')} or {_spell(name, 'environment')}=on"
+            f"say {_spell(name, 'option')} or {_spell(name, 'environment')}={'on' if name in FLAGS else '…'}"
         )
 
 
@@ -336,6 +360,12 @@ def _check_together(options: ServeOptions) -> None:
             f"--drain-delay ({options.drain_delay:g} s) leaves nothing of --stop-timeout ({options.stop_timeout:g} s) "
             "to answer in: make the first shorter or the second longer"
         )
-    for path in (options.tls_cert, options.tls_key):
+    if options.public_key is not None and options.certificate_chain is not None:
+        raise ConfigError("--public-key and --certificate-chain are two ways to check a signature: give one of them")
+    if options.require_signature and options.public_key is None and options.certificate_chain is None:
+        raise ConfigError(
+            "--require-signature needs --public-key or --certificate-chain, to hold the signature against"
+        )
+    for path in (options.tls_cert, options.tls_key, options.public_key, options.certificate_chain):
         if path is not None and not path.is_file():
             raise ConfigError(f"the file {path} does not exist")

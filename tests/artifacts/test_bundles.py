@@ -15,7 +15,7 @@ import pytest
 
 from modelport.artifacts.bundle import list_files, read_bundle
 from modelport.assembly import build_bundle, verify_bundle
-from modelport.config import resolve
+from modelport.config import model_name, resolve
 from modelport.errors import SetupError
 from tests.serving import serving
 
@@ -90,6 +90,17 @@ def test_a_bundle_answers_as_the_original_and_says_which_version_it_is(bundle: P
     with serving(bundle) as service:
         assert service.signature["form"] == "original"
         assert len(service.predict(rows[features].to_dict("records"))) == 50
+
+
+def test_a_bundle_is_served_under_the_name_it_was_built_with(bundle: Path, music: Any, tmp_path: Path) -> None:
+    named = build_bundle(music.joblib, tmp_path / "v2.bundle", resolve({"name": "music", "no_compile": True})).path
+    assert model_name(named, resolve({})) == "music"
+    assert model_name(named, resolve({"name": "other"})) == "other"
+    with serving(named) as service:
+        assert service.slot.name == "music"
+    rewrite(named, name="no/name")
+    with pytest.raises(SetupError, match=r"gives the model the name 'no/name'.*--name"):
+        model_name(named, resolve({}))
 
 
 def cut(bundle: Path) -> None:

@@ -33,6 +33,7 @@ DEFAULTS = {
     "allow_pickle": "off",
     "no_compile": "off",
     "require_compiled": "off",
+    "require_signature": "off",
 }
 
 ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "._give_up": 3, "Failure": 0}

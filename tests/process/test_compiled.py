@@ -151,8 +151,29 @@ def test_a_damaged_cache_is_compiled_anew(forest: Path, cache: Path) -> None:
         assert served.predict(RECORD).status == 200
 
 
-def test_a_cache_that_cannot_be_written_leaves_the_original_to_serve(forest: Path, tmp_path: Path) -> None:
+def test_where_the_cache_cannot_be_written_a_private_folder_takes_its_place(
+    forest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    private = tmp_path / f"modelport-{os.geteuid()}"
+    with serve(forest, "--cache-dir", str(tmp_path / "file")) as served:
+        assert "cannot be written: what was compiled is kept in" in served.text()
+        assert about(served)["form"] == "compiled"
+        assert served.predict(RECORD).status == 200
+        assert private.stat().st_mode & 0o777 == 0o700
+    with serve(forest, "--cache-dir", str(tmp_path / "file")) as served:
+        assert "compiling" not in served.text()
+        assert about(served)["form"] == "compiled"
+
+
+def test_where_nothing_can_be_written_the_original_serves(
+    forest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    code = "import tempfile; tempfile.gettempdir = tempfile._get_default_tempdir = lambda *a: '/dev/null/none'"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with serve(forest, "--cache-dir", str(tmp_path / "file")) as served:
         assert "cannot be kept" in served.text()
         assert served.predict(RECORD).status == 200

@@ -6,7 +6,8 @@
       compiled/              model.onnx and compiled.json, where the model could be compiled
       golden.json            records with the answers that the original gave, replayed before it is ready
       profile.json           what the training data looked like, column by column
-      measured.json          times and memory, which differ from build to build; the only file without a digest
+      measured.json          times and memory, which differ from build to build; no digest, as they are not what it is
+      model.sig              the signature, where it was signed: of every file but itself
 
 The version of a bundle is the digest of its manifest. The format is described in docs/reference/bundle.md.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -27,6 +29,10 @@ from modelport.kernel.signature import Signature
 
 FORMAT = 1
 MANIFEST, GOLDEN, PROFILE, MEASURED = "manifest.json", "golden.json", "profile.json", "measured.json"
+SIGNATURE = "model.sig"
+UNLISTED = frozenset({MANIFEST, MEASURED, SIGNATURE})
+"""What the manifest does not list."""
+
 ORIGINAL, COMPILED = "original", "compiled"
 LARGEST_MANIFEST = 64 * 2**20
 
@@ -127,7 +133,7 @@ def read_bundle(path: Path) -> Bundle:
         raise ArtifactError(f"{path}/{MANIFEST} is damaged: {error}") from None
     for name in (*manifest.files, manifest.original):
         _refuse_escape(path, name)
-    if manifest.original not in manifest.files:
+    if not any(name == manifest.original or name.startswith(f"{manifest.original}/") for name in manifest.files):
         raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {manifest.original!r}")
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
 
@@ -154,7 +160,7 @@ def check_files(bundle: Bundle) -> None:
             raise ArtifactError(f"{bundle.path}: {name} has {size:,} bytes, not {wanted.size:,}: it was cut or edited")
         if sha256_of(file) != wanted.sha256:
             raise ArtifactError(f"{bundle.path}: {name} is not what it was when the bundle was built")
-    extra = sorted(found.keys() - {MANIFEST, MEASURED})
+    extra = sorted(found.keys() - UNLISTED)
     if extra:
         raise ArtifactError(f"{bundle.path}: {extra[0]} does not belong to the bundle")
 
@@ -173,10 +179,24 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
                 yield relative, here
 
 
+def copy_artifact(source: Path, target: Path) -> None:
+    """A file, or a folder that holds its files itself. Raises ArtifactError for links in it."""
+    if source.is_dir():
+        list_files(source)
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
 def list_files(path: Path) -> dict[str, BundledFile]:
     """What the manifest says of the files that lie in a folder, in the order of their names."""
     listed = {name: BundledFile(sha256_of(file), file.stat().st_size) for name, file in sorted(_files(path))}
-    return {name: file for name, file in listed.items() if name not in (MANIFEST, MEASURED)}
+    return {name: file for name, file in listed.items() if name not in UNLISTED}
+
+
+def hash_files(path: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder by its name, but for the signature. Raises ArtifactError for links."""
+    return {name: sha256_of(file) for name, file in _files(path) if name != SIGNATURE}
 
 
 def sha256_of(path: Path) -> str:

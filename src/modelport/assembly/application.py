@@ -137,7 +137,8 @@ def _find_form(slot: Slot, artifact: Path, options: ServeOptions) -> Form:
     def begin() -> None:
         slot.activity = "compiling"
 
-    look = compile_beside(artifact, options, None if options.require_compiled else COMPILE_SECONDS, begin)
+    patient = options.require_compiled or options.must_be_signed
+    look = compile_beside(artifact, options, None if patient else COMPILE_SECONDS, begin)
     slot.activity = "loading"
     if options.require_compiled and look.form == ORIGINAL and look.why:
         raise ArtifactError(f"--require-compiled: {look.why}")

@@ -14,6 +14,7 @@ from modelport.kernel.infer import check_corrections, ignored_columns, missing_c
 from modelport.kernel.ports import Hints, Loader, Model
 
 LOADERS = {
+    "mlflow": "modelport.artifacts.loaders.mlflow:MlflowLoader",
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
     "sklearn": "modelport.artifacts.loaders.sklearn:SklearnLoader",
     "skops": "modelport.artifacts.loaders.skops:SkopsLoader",

@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +26,7 @@ from modelport.artifacts.bundle import (
     GoldenCase,
     Manifest,
     check_files,
+    copy_artifact,
     list_files,
     read_bundle,
     write_manifest,
@@ -32,6 +34,7 @@ from modelport.artifacts.bundle import (
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
@@ -61,29 +64,39 @@ LIBRARIES = (
 
 def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = False) -> Bundle:
     """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
+    refuse_what_is_there(source, out, force)
+    model, notes = load_artifact(source, options)
+    with new_folder(out) as draft:
+        _fill(draft, source, out.stem, model, notes, options)
+    return read_bundle(out)
+
+
+def refuse_what_is_there(source: Path, out: Path, force: bool) -> None:
+    """Before anything is loaded. Raises ConfigError where something would be written over, ArtifactError without a source."""
     if out.exists() and not force:
         raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
-    if not source.is_file():
-        raise ArtifactError(
-            f"the model file {source} does not exist" if not source.exists() else f"{source} is no file"
-        )
-    model, notes = load_artifact(source, options)
+    if not source.exists():
+        raise ArtifactError(f"the model file {source} does not exist")
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill that takes its place when it is whole, and leaves nothing behind when it is not."""
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _fill(draft, source, out.stem, model, notes, options)
+        yield draft
         draft.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return read_bundle(out)
 
 
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
-    shutil.copyfile(source, draft / ORIGINAL / source.name)
+    copy_artifact(source, draft / ORIGINAL / source.name)
     override = override_path(source)
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)
@@ -230,6 +243,7 @@ def verify_bundle(path: Path, options: ServeOptions) -> list[str]:
     bundle = read_bundle(path)
     check_files(bundle)
     found = [f"{len(bundle.manifest.files)} files are what they were", f"version {bundle.version[:12]}"]
+    found.append(tell_signer(bundle, options))
     if bundle.manifest.compiled:
         found.append(
             f"{replay(bundle, open_bundle(bundle, options, compiled=True))} golden cases answered by the compiled form"

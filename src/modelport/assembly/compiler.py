@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from modelport.artifacts.bundle import is_bundle
 from modelport.artifacts.sample import read_records
 from modelport.assembly.artifacts import load_artifact
-from modelport.assembly.forms import Look, cache_key, compiled_look, look_up
+from modelport.assembly.forms import Look, cache_key, check_bundle, compiled_look, look_up
 from modelport.compilation.cache import Cache, Refused, write_about
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import MissingExtra, ModelportError
@@ -91,6 +92,9 @@ def _keep(cache: Cache, key: str, made: Any, notes: tuple[str, ...], weight: int
     draft = cache.draft()
     try:
         made.save(draft)
+        if cache.is_elsewhere(draft):
+            what = f"the cache {cache.folder} cannot be written: what was compiled is kept in {draft.parent}"
+            notes = (*notes, f"{what}, as long as temporary files are; say --cache-dir FOLDER")
         write_about(draft, notes, weight, _weigh(draft))
         return cache.keep(draft, key)
     finally:
@@ -144,6 +148,8 @@ def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str,
     if options.allow_pickle:
         sys.path.append(os.getcwd())
     try:
+        if is_bundle(Path(parsed["target"])):  # nothing to compile: its signature is to be checked
+            return check_bundle(Path(parsed["target"]), options).plain()
         return compile_artifact(Path(parsed["target"]), options, begin).plain()
     except ModelportError as known:
         return {"error": str(known)}

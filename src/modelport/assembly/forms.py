@@ -17,6 +17,7 @@ from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.artifacts.override import override_path
 from modelport.assembly.artifacts import find_loader, load_artifact
 from modelport.assembly.bundles import open_bundle, report_facts
+from modelport.assembly.signatures import check_signer
 from modelport.compilation.cache import MODEL, About, Cache, reads_text, runtime_version
 from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, MissingExtra
@@ -25,6 +26,7 @@ from modelport.kernel.ports import Cost, Loader, Model
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
 
 NOT_WANTED = "as configured (--no-compile)"
+BUNDLE_AND_SIGN = "write one with  modelport build,  sign it with  modelport sign,  and serve that"
 NOT_INSTALLED = "what compiles it is not installed: pip install 'modelport[compile]'"
 
 
@@ -36,6 +38,8 @@ class Look:
     placement: Placement
     why: str = ""
     folder: str = ""
+    signed: str = ""
+    """The version of the bundle whose signature was checked."""
 
     def plain(self) -> Form:
         """For another process."""
@@ -45,6 +49,7 @@ class Look:
             "reason": self.placement.reason,
             "why": self.why,
             "folder": self.folder,
+            "signed": self.signed,
         }
 
 
@@ -52,6 +57,8 @@ def look_up(artifact: Path, options: ServeOptions) -> Look:
     """What serves, as far as it is known without loading anything. Raises ArtifactError for what cannot be read."""
     if is_bundle(artifact):
         return _look_at_bundle(read_bundle(artifact), options)
+    if options.must_be_signed:
+        raise ArtifactError(f"{artifact} is no bundle, so it bears no signature: {BUNDLE_AND_SIGN}")
     loader = find_loader(artifact)
     planned = place(Cost(_size(artifact), getattr(loader, "compiled", False), False), options.executor)
     if not getattr(loader, "compilable", False):
@@ -73,8 +80,24 @@ def look_up(artifact: Path, options: ServeOptions) -> Look:
 
 
 def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
-    """A bundle says itself which form it has; nothing is compiled anew. Raises ArtifactError where a file is not what it was."""
+    """A bundle says itself which form it has. Where it must be signed, that is for `check_bundle` to say, once for all processes.
+
+    Raises ArtifactError where a file is not what it was.
+    """
     check_files(bundle)
+    look = _form_of_bundle(bundle, options)
+    return replace(look, form=UNKNOWN) if options.must_be_signed else look
+
+
+def check_bundle(artifact: Path, options: ServeOptions) -> Look:
+    """The form of a bundle that must be signed, after its files and its signature were checked. Raises SetupError."""
+    bundle = read_bundle(artifact)
+    check_files(bundle)
+    check_signer(bundle, options)
+    return replace(_form_of_bundle(bundle, options), signed=bundle.version)
+
+
+def _form_of_bundle(bundle: Bundle, options: ServeOptions) -> Look:
     manifest, here = bundle.manifest, runtime_version()
     why = NOT_WANTED if options.no_compile else manifest.not_compiled_because
     if not why and manifest.runtime != here:
@@ -146,7 +169,12 @@ def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opene
 
 
 def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> Opened:
-    form = form or _look_at_bundle(bundle, options).plain()
+    if form is None:
+        form = (
+            check_bundle(bundle.path, options) if options.must_be_signed else _look_at_bundle(bundle, options)
+        ).plain()
+    if options.must_be_signed:
+        _refuse_another(bundle, form)
     compiled = form["form"] == COMPILED
     try:
         model = open_bundle(bundle, options, compiled)
@@ -156,6 +184,14 @@ def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> O
     if compiled:
         facts = {"form": COMPILED, **{k: v for k, v in bundle.measured().items() if k in FACTS}}
     return Opened(model, bundle.version[:VERSION_LENGTH], bundle.manifest.notes, facts)
+
+
+def _refuse_another(bundle: Bundle, form: Form) -> None:
+    """What is loaded must be what was checked, in another process perhaps and a while ago."""
+    if form.get("signed") != bundle.version:
+        why = form["why"] if not form.get("signed") else "it was replaced after that; start or reload again"
+        raise ArtifactError(f"{bundle.path} is not served, because its signature was not checked: {why}")
+    check_files(bundle)
 
 
 FACTS = ("parity", "record_microseconds", "memory_bytes")
@@ -198,4 +234,4 @@ def compile_beside(
 def look_from(form: Form, look: Look) -> Look:
     """What another process found."""
     placement = replace(look.placement, executor=form["executor"], reason=form["reason"])
-    return Look(form["form"], placement, form["why"], form["folder"])
+    return Look(form["form"], placement, form["why"], form["folder"], form["signed"])

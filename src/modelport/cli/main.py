@@ -18,7 +18,9 @@ from modelport.runtime.signals import hangups_noted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+FILE = click.Path(path_type=Path)
 MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle", "no_compile", "require_compiled", "cache_dir")
+SIGNATURE_OPTIONS = ("require_signature", "public_key", "certificate_chain")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -91,8 +93,8 @@ def serve(source: str, **given: Any) -> int:
 
 
 @commands.command()
-@click.argument("artifact", type=click.Path(path_type=Path))
-@_flags(*MODEL_OPTIONS)
+@click.argument("artifact", type=FILE)
+@_flags(*MODEL_OPTIONS, *SIGNATURE_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     """Show the signature of a model, and the reason for each guess in it."""
@@ -102,27 +104,59 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
 
 
 @commands.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FILE)
+@click.option("-o", "--out", type=FILE, help="The folder to write; default: the file's stem with .bundle or .mlflow.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="The folder to write; default: the file's stem with .bundle."
+    "--format",
+    "form",
+    type=click.Choice(["bundle", "mlflow"]),
+    default="bundle",
+    help="A bundle of ours, or a model folder that MLflow loads.  [default: bundle]",
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @_flags(*(name for name in MODEL_OPTIONS if name != "cache_dir"))
-def build(source: Path, out: Path | None, force: bool, **given: Any) -> int:
+def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
-    from modelport.cli.bundle import run_build
+    from modelport.cli.bundle import run_build, run_export
 
+    if form == "mlflow":
+        return run_export(source, out or source.with_suffix(".mlflow"), resolve(given), force)
     return run_build(source, out or source.with_suffix(".bundle"), resolve(given), force)
 
 
 @commands.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@_flags("allow_pickle")
+@click.argument("bundle", type=FILE)
+@_flags("allow_pickle", *SIGNATURE_OPTIONS)
 def verify(bundle: Path, **given: Any) -> int:
-    """Check that a bundle is what it was: every file by its digest, every golden case by its answer."""
+    """Check that a bundle is what it was: every file by its digest, every golden case by its answer, and who has signed it."""
     from modelport.cli.bundle import run_verify
 
     return run_verify(bundle, resolve(given))
+
+
+@commands.command()
+@click.argument("bundle", type=FILE)
+@click.option(
+    "--private-key", type=FILE, required=True, metavar="FILE", help="Private key (PEM, of an elliptic curve)."
+)
+@click.option("--password-file", type=FILE, metavar="FILE", help="File with the password of the key, if it has one.")
+@click.option("--signing-certificate", type=FILE, metavar="FILE", help="Certificate (PEM) of the key's holder.")
+@click.option("--certificate-chain", type=FILE, metavar="FILE", help="Certificates (PEM) between that and the issuer.")
+def sign(
+    bundle: Path,
+    private_key: Path,
+    password_file: Path | None,
+    signing_certificate: Path | None,
+    certificate_chain: Path | None,
+) -> int:
+    """Sign a bundle with your private key, in the format of OpenSSF Model Signing.
+
+    The signature is the file model.sig inside the bundle and covers all the others. Who has the public key, or trusts the issuer of
+    the certificate, can insist on it: modelport serve --require-signature.
+    """
+    from modelport.cli.bundle import run_sign
+
+    return run_sign(bundle, private_key, password_file, signing_certificate, certificate_chain)
 
 
 commands.add_command(ship)

@@ -6,6 +6,7 @@ import errno
 import json
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,11 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
             f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
             "probes answer whatever its code does"
         )
+    if catalog and options.must_be_signed:
+        raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
     _check_files(None if catalog else Path(target), options)
-    if not catalog:
-        model_name(Path(target), options)
+    if not catalog:  # decided here and once, for every process and every reload
+        options = replace(options, name=model_name(Path(target), options))
     _check_certificate(options)
     raise_descriptor_limit()
     listener = _listen(options)
@@ -83,6 +86,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         cores=usable_cores(),
         standby=options.standby,
         require_compiled=options.require_compiled,
+        patient=options.require_compiled or options.must_be_signed,
         stop_s=options.stop_timeout,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, journal)

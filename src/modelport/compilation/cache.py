@@ -1,4 +1,7 @@
-"""Where compiled models are kept between starts: a folder per digest of everything that decides what a model compiles to."""
+"""Where compiled models are kept between starts: a folder per digest of everything that decides what a model compiles to.
+
+Where the cache cannot be written, as in a container whose root is read-only, a private folder for temporary files takes its place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -45,7 +49,7 @@ class Refused:
 
 
 class Cache:
-    """Compiled models and refusals by key. One that cannot be written is none: then everything is compiled anew."""
+    """Compiled models and refusals by key. One that can only be read is read, and what is new is kept in a private folder."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = (folder or default_folder()) / "compiled"
@@ -56,25 +60,30 @@ class Cache:
 
     def compiled(self, key: str) -> Path | None:
         """The folder of a compiled model, if there is one."""
-        folder = self.folder / key
+        return next((base / key for base in self._folders() if self._is_whole(base / key)), None)
+
+    def _folders(self) -> list[Path]:
+        private = private_folder()
+        return [self.folder] if private is None else [self.folder, private]
+
+    def _is_whole(self, folder: Path) -> bool:
         try:
-            about = self.about(folder)
-            whole = about.digests == digests_of(folder)
+            whole = self.about(folder).digests == digests_of(folder)
         except (OSError, msgspec.DecodeError):
-            return None
+            return False
         if not whole:
             shutil.rmtree(folder, ignore_errors=True)
-            return None
+            return False
         with suppress(OSError):
             os.utime(folder)
-        return folder
+        return True
 
     def refused(self, key: str) -> Refused | None:
         """Why it was not compiled, if it was tried."""
-        try:
-            return msgspec.json.decode((self.folder / key / REFUSED).read_bytes(), type=Refused)
-        except (OSError, msgspec.DecodeError):
-            return None
+        for base in self._folders():
+            with suppress(OSError, msgspec.DecodeError):
+                return msgspec.json.decode((base / key / REFUSED).read_bytes(), type=Refused)
+        return None
 
     def about(self, folder: Path) -> About:
         """What is told of a compiled model."""
@@ -94,20 +103,30 @@ class Cache:
             yield
 
     def draft(self) -> Path:
-        """A new folder to write to. Raises OSError where nothing can be written."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Path(tempfile.mkdtemp(prefix="draft-", dir=self.folder))
+        """A new folder to write to, in the private folder where the cache cannot be written. Raises OSError where neither can."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Path(tempfile.mkdtemp(prefix="draft-", dir=self.folder))
+        except OSError as error:
+            with suppress(OSError):
+                private = private_folder(create=True) or tempfile.mkdtemp(prefix="modelport-")
+                return Path(tempfile.mkdtemp(prefix="draft-", dir=private))
+            raise error
+
+    def is_elsewhere(self, draft: Path) -> bool:
+        """Whether a draft lies outside of the cache, because that cannot be written."""
+        return draft.parent != self.folder
 
     def keep(self, draft: Path, key: str) -> Path:
         """The draft is whole: put it in its place, unless somebody else was quicker."""
-        target = self.folder / key
+        target = draft.parent / key
         try:
             draft.rename(target)
         except OSError:
-            shutil.rmtree(target if not self.compiled(key) else draft, ignore_errors=True)
+            shutil.rmtree(target if not self._is_whole(target) else draft, ignore_errors=True)
             if draft.is_dir():
                 draft.rename(target)
-        self._prune()
+        _prune(target.parent)
         return target
 
     def keep_refusal(self, key: str, refused: Refused) -> None:
@@ -116,12 +135,30 @@ class Cache:
         (draft / REFUSED).write_bytes(msgspec.json.encode(refused))
         self.keep(draft, key)
 
-    def _prune(self) -> None:
-        with suppress(OSError):
-            folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-            for folder in folders[:-KEPT]:
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.with_suffix(".lock").unlink(missing_ok=True)
+
+def _prune(base: Path) -> None:
+    with suppress(OSError):
+        folders = sorted((p for p in base.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+        for folder in folders[:-KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def private_folder(create: bool = False) -> Path | None:
+    """This user's own folder among the temporary files. None where there is none, or where somebody else could have put it there.
+
+    Compiled models are trusted, so a folder that others own or may write to, or a link, is not looked into.
+    """
+    try:
+        path = Path(tempfile.gettempdir()) / f"modelport-{os.geteuid()}"
+        if create:
+            with suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+        found = path.lstat()
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    return path if ours else None
 
 
 def write_about(folder: Path, notes: tuple[str, ...], memory_before: int, memory_after: int) -> None:

@@ -34,7 +34,7 @@ class Compilers:
 
     def decide_anew(self) -> None:
         """At the start and at each reload: workers look, and the first that knows decides."""
-        limit_s = inf if self.supervisor.plan.require_compiled else COMPILE_SECONDS
+        limit_s = inf if self.supervisor.plan.patient else COMPILE_SECONDS
         self.begun = False
         self.decision = FormDecision(self._start, self._decided, limit_s)
 

@@ -25,5 +25,7 @@ class Plan:
     """What the models' processes share for their numeric libraries."""
     standby: bool = True
     require_compiled: bool = False
+    patient: bool = False
+    """Whether to wait for the form however long that takes: the original is no way out."""
     stop_s: float = 25.0
     """From the order to stop until everything has ended, or is killed."""

@@ -14,7 +14,7 @@ from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO
 from modelport.errors import ArtifactError, MissingExtra, UntrustedPickle
 from modelport.kernel.ports import Hints, Model
 
-_LIBRARIES = ("sklearn", "numpy", "scipy")
+_LIBRARIES = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "collections")
 
 
 class SkopsLoader:
