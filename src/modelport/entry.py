@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from modelport.config import FLAGS, refuse_remote, resolve
+from modelport.config import FLAGS, REPEATED, flag_of, key_of, refuse_remote, resolve
 from modelport.errors import SetupError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """The service as an ASGI application, for Uvicorn, Hypercorn, Granian or Gunicorn.
 
-    Options are those of `modelport serve` that concern the model (`name`, `data`, `target`, `features`, `allow_pickle`,
+    Options are those of `modelport serve` that concern the model (`name`, `with_`, `data`, `target`, `features`, `allow_pickle`,
     `max_body`). Loading starts
     with the first event that the server sends, and never blocks it: `/readyz` is 503 until the model is there.
 
@@ -165,10 +165,13 @@ def _serve_beside(target: str, options: dict[str, Any], host: str, port: int) ->
 
 
 def _flag(key: str, value: Any) -> list[str]:
+    flag = flag_of(key)
     if key in FLAGS:
-        return [f"--{key.replace('_', '-')}"] if getattr(resolve({key: value}), key) else []
+        return [flag] if getattr(resolve({key: value}), key) else []
+    if key_of(key) in map(key_of, REPEATED):
+        return [part for path in resolve({key: value}).with_ or () for part in (flag, str(path))]
     text = ",".join(value) if isinstance(value, (list, tuple)) else str(value)
-    return [] if value is None else [f"--{key.replace('_', '-')}", text]
+    return [] if value is None else [flag, text]
 
 
 def _read_url(output: IO[bytes]) -> str:

@@ -51,17 +51,19 @@ def refusal(path: Path, kind: type[SetupError] = ArtifactError, **options: Any) 
         ),
         (
             StandardScaler().fit(TABLE),
-            "{path} holds a StandardScaler, a transformer without predict; save it in a Pipeline with the model",
+            "{path} holds a StandardScaler, a transformer without predict; serve the model, with this file beside it:  "
+            "modelport serve MODEL --with model.joblib",
         ),
         (
             make_pipeline(StandardScaler()).fit(TABLE),
-            "{path} holds a Pipeline, a transformer without predict; save it in a Pipeline with the model",
+            "{path} holds a Pipeline, a transformer without predict; serve the model, with this file beside it:  "
+            "modelport serve MODEL --with model.joblib",
         ),
         (
-            {"model": FITTED, "version": 3},
-            "{path} holds a dict (model, version), not a model; save the model alone, or a Pipeline of its parts",
+            {"version": 3},
+            "{path} holds no model, which is something with a predict method. It holds a dict of 1: version",
         ),
-        ([FITTED], "{path} holds a list, not a model: it has no predict method"),
+        ([], "{path} holds a list, not a model: it has no predict method"),
         (TABLE, "{path} holds a DataFrame, not a model: it has no predict method"),
         (LogisticRegression, "{path} holds the class LogisticRegression, not a fitted model; save what fit returned"),
         (LogisticRegression(), "{path} holds a LogisticRegression that is not fitted; save it after fit"),

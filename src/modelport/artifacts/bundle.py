@@ -3,6 +3,7 @@
     genre.bundle/
       manifest.json          format, name, signature, environment, and the SHA-256 of every other file
       original/genre.joblib  as it was saved, with the TOML file beside it if there was one
+      original/with/1/…      the other files of the model, in their order
       compiled/              model.onnx and compiled.json, where the model could be compiled
       golden.json            records with the answers that the original gave, replayed before it is ready
       profile.json           what the training data looked like, column by column
@@ -27,7 +28,7 @@ from modelport.kernel.signature import Signature
 
 FORMAT = 1
 MANIFEST, GOLDEN, PROFILE, MEASURED = "manifest.json", "golden.json", "profile.json", "measured.json"
-ORIGINAL, COMPILED = "original", "compiled"
+ORIGINAL, COMPILED, HELPERS = "original", "compiled", "with"
 LARGEST_MANIFEST = 64 * 2**20
 
 
@@ -55,6 +56,8 @@ class Manifest:
     """The version of ONNX Runtime with which the compiled form was proven."""
     target: str | None = None
     features: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
+    """The other files that the model was put together from, in their order."""
     notes: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -125,10 +128,11 @@ def read_bundle(path: Path) -> Bundle:
         raise ArtifactError(f"{path} is no bundle: {MANIFEST} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}/{MANIFEST} is damaged: {error}") from None
-    for name in (*manifest.files, manifest.original):
+    for name in (*manifest.files, manifest.original, *manifest.helpers):
         _refuse_escape(path, name)
-    if manifest.original not in manifest.files:
-        raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {manifest.original!r}")
+    for name in (manifest.original, *manifest.helpers):
+        if name not in manifest.files:
+            raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {name!r}")
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
 
 

@@ -18,6 +18,7 @@ from modelport.artifacts.bundle import (
     COMPILED,
     FORMAT,
     GOLDEN,
+    HELPERS,
     MEASURED,
     ORIGINAL,
     PROFILE,
@@ -31,7 +32,7 @@ from modelport.artifacts.bundle import (
 )
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
-from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.artifacts import helper_files, load_artifact
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
@@ -84,6 +85,7 @@ def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = F
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
     shutil.copyfile(source, draft / ORIGINAL / source.name)
+    helpers = _copy_helpers(draft, helper_files(options))
     override = override_path(source)
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)
@@ -110,10 +112,20 @@ def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[st
         runtime=runtime_version() if compiled else "",
         target=options.target,
         features=options.features or (),
+        helpers=helpers,
         notes=tuple(notes),
         environment=environment(),
     )
     write_manifest(draft, manifest)
+
+
+def _copy_helpers(draft: Path, helpers: Sequence[Path]) -> tuple[str, ...]:
+    """Each in a folder of its own: two may have the same name."""
+    names = [f"{ORIGINAL}/{HELPERS}/{i}/{helper.name}" for i, helper in enumerate(helpers, 1)]
+    for name, helper in zip(names, helpers, strict=True):
+        (draft / name).parent.mkdir(parents=True)
+        shutil.copyfile(helper, draft / name)
+    return tuple(names)
 
 
 def _compile(model: Model, sample: Sequence[Record], folder: Path, options: ServeOptions) -> tuple[str, dict[str, Any]]:
@@ -203,7 +215,9 @@ def open_bundle(bundle: Bundle, options: ServeOptions, compiled: bool) -> Model:
 def bundled_options(bundle: Bundle, options: ServeOptions) -> ServeOptions:
     """What was said when the bundle was built, where nothing else is said now."""
     manifest = bundle.manifest
-    return replace(options, features=options.features or manifest.features or None, target=options.target)
+    helpers = tuple(bundle.path / name for name in manifest.helpers)
+    features = options.features or manifest.features or None
+    return replace(options, features=features, target=options.target, with_=helpers or None)
 
 
 def replay(bundle: Bundle, model: Model) -> int:

@@ -11,12 +11,22 @@ from typing import Any, TypeVar
 import click
 
 import modelport
-from modelport.config import ENV_PREFIX, ServeOptions, resolve
+from modelport.config import ENV_PREFIX, REPEATED, ServeOptions, flag_of, key_of, resolve
 from modelport.errors import SetupError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle", "no_compile", "require_compiled", "cache_dir")
+MODEL_OPTIONS = (
+    "name",
+    "with_",
+    "data",
+    "target",
+    "features",
+    "allow_pickle",
+    "no_compile",
+    "require_compiled",
+    "cache_dir",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,9 +60,10 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 
     def decorate(function: Command) -> Command:
         for f in reversed([f for f in fields(ServeOptions) if not names or f.name in names]):
-            flag = "--" + f.name.replace("_", "-")
             shape = {"metavar": f.metadata["metavar"]} if f.metadata["metavar"] else {"is_flag": True, "default": None}
-            function = click.option(flag, f.name, help=_help(f), **shape)(function)
+            if f.name in REPEATED:
+                shape |= {"multiple": True, "callback": lambda _, __, given: given or None}
+            function = click.option(flag_of(f.name), f.name, help=_help(f), **shape)(function)
         return function
 
     return decorate
@@ -61,7 +72,7 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 def _help(f: Any) -> str:
     default = {"workers": "auto", "max_body": "16MiB"}.get(f.name, f.default)
     shown = f"  [default: {default}]" if default is not None and f.metadata["metavar"] else ""
-    return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{f.name.upper()}]"
+    return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{key_of(f.name).upper()}]"
 
 
 @click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -36,6 +36,8 @@ def run_service(target: str, options: ServeOptions) -> int:
             f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
             "probes answer whatever its code does"
         )
+    if catalog and options.with_:
+        raise ConfigError("--with is for saved models; a model in Python loads its own files")
     _check_files(None if catalog else Path(target), options)
     if not catalog:
         model_name(Path(target), options)
@@ -80,7 +82,8 @@ def run_service(target: str, options: ServeOptions) -> int:
 
 def _check_files(artifact: Path | None, options: ServeOptions) -> None:
     """What can be told at once, before a port is opened."""
-    for what, path in (("model", artifact), ("data", options.data)):
+    others = (("model's", path) for path in options.with_ or ())
+    for what, path in (("model", artifact), ("data", options.data), *others):
         if path is None:
             continue
         if not path.exists():

@@ -18,7 +18,8 @@ class Hints:
 
     `classes` are names for the classes of a model that knows them by number, in that order.
     `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
-    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded.
+    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded. `helpers` are
+    the files in which other pieces of the model lie, its scaler say.
     """
 
     features: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class Hints:
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: tuple[Any, ...] = ()
     allow_pickle: bool = False
+    helpers: tuple[Path, ...] = ()
 
 
 class Model(Protocol):
