@@ -159,6 +159,9 @@ class ServeOptions:
     allow_pickle: bool = option(
         False, _switch, "Let a pickled model file run its code. Only for local files that you trust.", ""
     )
+    allow_code: bool = option(
+        False, _switch, "Let a bundle run the Python source in it. Only for bundles of people that you trust.", ""
+    )
     name: str | None = option(None, _name, "Name of the model in paths and headers; default: the file's stem.", "NAME")
     with_: tuple[Path, ...] | None = option(
         None, _paths, "Another file of the model: scaler, encoder, vectorizer, column list; repeatable.", "FILE"
@@ -223,7 +226,7 @@ FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metava
 """Options that take no value on the command line."""
 REPEATED = frozenset({"with_"})
 """Options that may be given several times on the command line."""
-NOT_IN_FILE = frozenset({"allow_pickle"})
+NOT_IN_FILE = frozenset({"allow_pickle", "allow_code"})
 """What a file may not say, because it may have come in one folder with the model."""
 
 

@@ -67,6 +67,21 @@ def load_compiled(folder: str | os.PathLike[str]) -> Compiled:
     return open_object(Path(folder))
 
 
+def save(model: Any, path: str | os.PathLike[str], data: Any = None) -> str:
+    """Save a fitted model with all that it takes to serve it in another process: a bundle, at `path`.
+
+    `model` is whatever predicts, or a dict of such an object with its scaler, encoders and columns. Classes and functions that were
+    defined in this notebook or script, or in modules beside it, are saved with their source. `data` are rows such as it was trained
+    on, without the label: a DataFrame, a two-dimensional array or a list of dictionaries. Returns the command that serves it.
+    Raises SetupError naming what cannot be saved.
+
+        modelport.save(pipeline, "genre.bundle", X_train)
+    """
+    from modelport.assembly.saving import save_model
+
+    return save_model(model, Path(path), data)
+
+
 def _log_failure(slot: Slot) -> None:
     """Under a foreign server, this is where the reason is told: there is no supervisor that ends the service with it."""
     if slot.error:

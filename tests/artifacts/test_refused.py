@@ -127,7 +127,7 @@ def test_a_file_of_no_known_kind_names_the_kinds(tmp_path: Path) -> None:
         find_loader(path)
 
 
-def test_a_class_of_the_training_script_is_to_be_moved_into_a_module(
+def test_a_class_of_the_training_script_is_named_with_the_line_that_saves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def predict(self: Any, table: Any) -> Any:
@@ -139,7 +139,8 @@ def test_a_class_of_the_training_script_is_to_be_moved_into_a_module(
     path.write_bytes(pickle.dumps(mine()))
     monkeypatch.delattr(sys.modules["__main__"], "MyModel")
     message = refusal(path)
-    assert "write there instead  from model_code import MyModel  and save the model again" in message
+    assert "'MyModel', which was defined in the script or notebook that saved it" in message
+    assert 'modelport.save(model, "model.bundle")' in message
     assert refusal(path, allow_pickle=True) == message
 
 

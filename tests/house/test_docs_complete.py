@@ -30,6 +30,7 @@ DEFAULTS = {
     "drain_delay": "1s",
     "standby": "on",
     "allow_pickle": "off",
+    "allow_code": "off",
     "no_compile": "off",
     "require_compiled": "off",
 }

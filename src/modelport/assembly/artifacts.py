@@ -13,6 +13,7 @@ from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SignatureError
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
 from modelport.kernel.ports import Hints, Loader, Model
+from modelport.kernel.signature import Field
 
 LOADERS = {
     "onnx": "modelport.artifacts.loaders.onnx:OnnxLoader",
@@ -71,11 +72,17 @@ def _loaders() -> Iterator[Loader]:
         yield loader
 
 
-def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, ...]]:
-    """Read a model with everything the user said about it, and what should be told about that."""
+def load_artifact(
+    path: Path, options: ServeOptions, code: frozenset[str] = frozenset(), known: Sequence[Field] = ()
+) -> tuple[Model, tuple[str, ...]]:
+    """Read a model with everything the user said about it, and what should be told about that.
+
+    `code` are modules that can be imported, and whose classes and functions it may hold; `known` are its inputs as they were
+    settled before.
+    """
     columns = read_sample(options.data) if options.data else {}
     hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
-    hints = replace(hints, helpers=helper_files(options))
+    hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known))
     hints = read_override(path, hints)
     _check_target(hints)
     model = _load(find_loader(path), path, hints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +15,7 @@ import msgspec
 
 import modelport
 from modelport.artifacts.bundle import (
+    CODE,
     COMPILED,
     FORMAT,
     GOLDEN,
@@ -30,6 +31,7 @@ from modelport.artifacts.bundle import (
     read_bundle,
     write_manifest,
 )
+from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import helper_files, load_artifact
@@ -60,18 +62,26 @@ LIBRARIES = (
 # -- building ------------------------------------------------------------------------------------------------------
 
 
-def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = False) -> Bundle:
-    """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
+def build_bundle(
+    source: Path, out: Path, options: ServeOptions, force: bool = False, code: Mapping[str, str] | None = None
+) -> Bundle:
+    """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already.
+
+    `code` are source files that the model needs, by path; they can be imported already.
+    """
     if out.exists() and not force:
         raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
     if not source.is_file():
         raise ArtifactError(
             f"the model file {source} does not exist" if not source.exists() else f"{source} is no file"
         )
-    model, notes = load_artifact(source, options)
+    model, notes = load_artifact(source, options, modules_of(code or ()))
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
+        for name, text in (code or {}).items():
+            (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / CODE / name).write_text(text, encoding="utf-8")
         _fill(draft, source, out.stem, model, notes, options)
         draft.chmod(0o755)
         if out.exists():
@@ -113,6 +123,7 @@ def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[st
         target=options.target,
         features=options.features or (),
         helpers=helpers,
+        code=tuple(path.relative_to(draft).as_posix() for path in sorted((draft / CODE).rglob("*.py"))),
         notes=tuple(notes),
         environment=environment(),
     )
@@ -207,9 +218,29 @@ def open_bundle(bundle: Bundle, options: ServeOptions, compiled: bool) -> Model:
 
         model: Model = open_compiled(bundle.compiled)
     else:
-        model, _ = load_artifact(bundle.original, bundled_options(bundle, options))
+        refuse_code(bundle, options)
+        modules = modules_of(name.partition("/")[2] for name in bundle.manifest.code)
+        if modules:
+            install_code(bundle.path / CODE, modules)
+        inputs = bundle.manifest.signature.inputs
+        model, _ = load_artifact(bundle.original, bundled_options(bundle, options), modules, inputs)
     replay(bundle, model)
     return model
+
+
+def refuse_code(bundle: Bundle, options: ServeOptions) -> None:
+    """Raise ArtifactError where a bundle has source in it that would run, and the user has not said that it may."""
+    if bundle.manifest.code and not options.allow_code:
+        files = ", ".join(bundle.manifest.code[:4])
+        raise ArtifactError(
+            f"{bundle.path} holds Python source that runs when it is served ({files}): look at it, and if you trust whoever "
+            f"saved it, say so:  modelport serve {bundle.path} --allow-code"
+        )
+
+
+def modules_of(files: Iterable[str]) -> frozenset[str]:
+    """The modules that source files are imported as, by their paths."""
+    return frozenset(name.partition("/")[0].removesuffix(".py") for name in files)
 
 
 def bundled_options(bundle: Bundle, options: ServeOptions) -> ServeOptions:

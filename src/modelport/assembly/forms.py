@@ -16,7 +16,7 @@ from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bund
 from modelport.artifacts.digest import VERSION_LENGTH, digest_files, digest_path
 from modelport.artifacts.override import override_path
 from modelport.assembly.artifacts import find_loader, helper_files, load_artifact
-from modelport.assembly.bundles import open_bundle, report_facts
+from modelport.assembly.bundles import open_bundle, refuse_code, report_facts
 from modelport.compilation.cache import MODEL, About, Cache, runtime_version
 from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
@@ -88,6 +88,7 @@ def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
         why = f"it was proven with ONNX Runtime {manifest.runtime}, here is {here or 'none'}: {install}"
     if not why:
         return compiled_look(bundle.compiled, options)
+    refuse_code(bundle, options)
     loader = find_loader(bundle.original)
     return Look(ORIGINAL, place(Cost(_size(bundle.original), loader.compiled, False), options.executor), why)
 

@@ -23,6 +23,7 @@ MODEL_OPTIONS = (
     "target",
     "features",
     "allow_pickle",
+    "allow_code",
     "no_compile",
     "require_compiled",
     "cache_dir",
@@ -115,7 +116,7 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     "-o", "--out", type=click.Path(path_type=Path), help="The folder to write; default: the file's stem with .bundle."
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@_flags(*(name for name in MODEL_OPTIONS if name != "cache_dir"))
+@_flags(*(name for name in MODEL_OPTIONS if name not in ("cache_dir", "allow_code")))
 def build(source: Path, out: Path | None, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
     from modelport.cli.bundle import run_build
@@ -125,7 +126,7 @@ def build(source: Path, out: Path | None, force: bool, **given: Any) -> int:
 
 @commands.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@_flags("allow_pickle")
+@_flags("allow_pickle", "allow_code")
 def verify(bundle: Path, **given: Any) -> int:
     """Check that a bundle is what it was: every file by its digest, every golden case by its answer."""
     from modelport.cli.bundle import run_verify

@@ -21,7 +21,7 @@ def load_with_helpers(loader: Loader, path: Path, hints: Hints) -> Model:
     """A model of any kind with what lies in files of its own. Raises ArtifactError where that does not fit."""
     inner = loader.load(path, Hints(allow_pickle=hints.allow_pickle))
     adapter = SavedModel(inner, path)
-    whole = compose(adapter, path, read_helpers(hints.helpers, lambda p: read_object(p, hints.allow_pickle)), hints)
+    whole = compose(adapter, path, read_helpers(hints.helpers, lambda p: read_object(p, hints)), hints)
     if whole.estimator is adapter:  # names alone
         return loader.load(path, replace(whole.hints, helpers=()))
     model: Any = load_estimator(path, hints, lambda: adapter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -56,7 +56,7 @@ class SklearnLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""
-        return load_estimator(path, hints, lambda: read_object(path, hints.allow_pickle))
+        return load_estimator(path, hints, lambda: read_object(path, hints))
 
 
 def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
@@ -67,7 +67,7 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator = read()
-        helpers = read_helpers(hints.helpers, lambda helper: read_object(helper, hints.allow_pickle))
+        helpers = read_helpers(hints.helpers, lambda helper: read_object(helper, hints))
     notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
     try:
         _refuse_endless(estimator, path)
@@ -92,18 +92,18 @@ def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -
     return SklearnModel(estimator, path, hints, notes)
 
 
-def read_object(path: Path, allow_pickle: bool) -> Any:
+def read_object(path: Path, hints: Hints) -> Any:
     """What a file of scikit-learn's world holds. Raises ArtifactError, or MissingExtra without scikit-learn."""
     if path.suffix.lower() == ".skops":
         from modelport.artifacts.loaders.skops import read_skops
 
-        return read_skops(path, allow_pickle)
+        return read_skops(path, hints.allow_pickle)
     try:
         import joblib  # noqa: F401
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtra(f"what {path.name} holds", SklearnLoader.extra) from None
-    return load_pickle(path, allow_pickle)
+    return load_pickle(path, hints.allow_pickle, hints.code)
 
 
 def _version_note(warning: Any) -> str:
@@ -215,11 +215,11 @@ class SklearnModel:
         try:
             return self._try(estimator, example)
         except Exception as error:
-            if self._convert is to_array:
-                self._convert = _to_narrow_array  # k-means takes the very type that it was trained on
+            usual = self._convert
+            for self._convert in _other_converters(usual, fields):
                 with suppress(Exception):
                     return self._try(estimator, example)
-                self._convert = to_array
+            self._convert = usual
             if any(f.guessed for f in fields):
                 return None
             raise ArtifactError(
@@ -255,6 +255,14 @@ def _silence() -> None:
 
 def _to_narrow_array(records: Sequence[Record]) -> Array:
     return to_array(records, np.float32)
+
+
+def _other_converters(usual: Any, fields: Sequence[Field]) -> Iterator[Callable[[Sequence[Record]], Any]]:
+    """What a model may take that fails on an array: k-means the very type that it was trained on, code of one's own a frame."""
+    if usual is to_array:
+        yield _to_narrow_array
+    if not any(f.dtype == "text" for f in fields):
+        yield lambda records: to_frame(records, fields)
 
 
 def _converter(estimator: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Any]:
