@@ -295,6 +295,21 @@ def test_a_file_that_is_missing_is_named(save: Save, forest: RandomForestClassif
         load_artifact(path, resolve({"with": str(tmp_path / "gone.pkl")}))
 
 
+def test_forged_containers_are_refused_and_not_walked_for_ever(save: Save, forest: RandomForestClassifier) -> None:
+    from sklearn.pipeline import make_pipeline
+
+    wide: list[Any] = [forest]
+    for _ in range(3):
+        wide = [wide] * 90
+    assert "holds more than 1,000 objects" in refusal(save({"many": wide}))
+    itself: dict[str, Any] = {"model": forest}
+    itself["again"] = itself
+    assert "more than 6 deep" in refusal(save(itself))
+    endless = make_pipeline(StandardScaler())
+    endless.steps.append(("again", endless))
+    assert "contains itself" in refusal(save({"model": forest, "scaler": endless}))
+
+
 # -- compiled, and in bundles ------------------------------------------------------------------------------------------
 
 
@@ -325,3 +340,14 @@ def test_the_whole_is_compiled_and_bundled_and_its_version_is_that_of_all_files(
     assert [a["prediction"] for a in opened.predict(records)] == wanted
     with pytest.raises(ConfigError, match="--with is for model files"):
         open_form(None, bundle.path, options)
+
+
+def test_a_bundle_keeps_the_names_that_data_gave_to_a_model_without_any(
+    save: Save, tracks: pd.DataFrame, forest: RandomForestClassifier, tmp_path: Path
+) -> None:
+    tracks[COLUMNS].to_csv(tmp_path / "data.csv", index=False)
+    path, _ = save(forest)
+    build_bundle(path, tmp_path / "named.bundle", ServeOptions(data=tmp_path / "data.csv", no_compile=True))
+    opened = open_form(None, tmp_path / "named.bundle", ServeOptions(no_compile=True)).model
+    assert opened.signature.names == tuple(COLUMNS)
+    assert opened.signature.inputs[3].high == tracks.tempo.max()

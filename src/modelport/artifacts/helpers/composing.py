@@ -44,7 +44,7 @@ def compose(thing: Any, path: Path, helpers: Sequence[Member], hints: Hints) -> 
     """Put together what a file holds and what lies beside it. Raises ArtifactError naming the piece that has no place."""
     if not helpers and not is_container(thing):
         return Composed(thing, hints)
-    members = list(unpack(Member(path.name, thing)))
+    members = unpack(Member(path.name, thing))
     model = _find_model(members, helpers, path)
     return _Whole(model, [m for m in (*members, *helpers) if m is not model], hints).compose()
 

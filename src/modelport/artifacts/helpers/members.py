@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.loaders.sklearn_parts import has_method
+from modelport.artifacts.loaders.sklearn_parts import has_method, refuse_endless
 from modelport.errors import ArtifactError
 
 MOST_MEMBERS = 1000
 DEEPEST = 6
+LONGEST_LIST = 100
+"""A longer one is data, not what somebody has put together."""
+
 SCALARS = (str, bytes, int, float, complex, bool, type(None), np.generic)
 
 
@@ -40,15 +44,28 @@ def is_container(thing: Any) -> bool:
     """Whether it is not itself what is looked for, but may hold that."""
     if isinstance(thing, dict):
         return True
-    return isinstance(thing, (list, tuple)) and any(not isinstance(item, SCALARS) for item in thing)
+    if not isinstance(thing, (list, tuple)) or len(thing) > LONGEST_LIST:
+        return False
+    return any(not isinstance(item, SCALARS) for item in thing)
 
 
-def unpack(member: Member, depth: int = 0) -> Iterator[Member]:
+def unpack(member: Member) -> list[Member]:
     """The members of dicts, lists and tuples, however deep; of anything else, itself.
 
-    A dict of plain values, such as `{"low": 0, "high": 1}`, is one piece. Raises ArtifactError for what is too deep to be made by
-    hand.
+    A dict of plain values, such as `{"low": 0, "high": 1}`, is one piece. Raises ArtifactError for what is too deep or too much to
+    be made by hand, and for what contains itself.
     """
+    found = list(islice(_unpacked(member), MOST_MEMBERS + 1))
+    if len(found) > MOST_MEMBERS:
+        raise ArtifactError(
+            f"{member.label} holds more than {MOST_MEMBERS:,} objects: save the model with what it needs"
+        )
+    for one in found:
+        refuse_endless(one.thing, one.label)
+    return found
+
+
+def _unpacked(member: Member, depth: int = 0) -> Iterator[Member]:
     thing = member.thing
     if depth > DEEPEST:
         raise ArtifactError(
@@ -56,10 +73,10 @@ def unpack(member: Member, depth: int = 0) -> Iterator[Member]:
         )
     if isinstance(thing, dict) and not all(isinstance(value, SCALARS) for value in thing.values()):
         for key, value in thing.items():
-            yield from unpack(Member(f"{member.label}[{key!r}]", value, str(key), False), depth + 1)
+            yield from _unpacked(Member(f"{member.label}[{key!r}]", value, str(key), False), depth + 1)
     elif is_container(thing) and not isinstance(thing, dict):
         for i, value in enumerate(thing):
-            yield from unpack(Member(f"{member.label}[{i}]", value, "", False, ordered=True), depth + 1)
+            yield from _unpacked(Member(f"{member.label}[{i}]", value, "", False, ordered=True), depth + 1)
     else:
         yield member
 
@@ -70,8 +87,6 @@ def read_helpers(paths: Sequence[Path], read: Callable[[Path], Any]) -> list[Mem
     for path in paths:
         thing = _read_json(path) if path.suffix.lower() == ".json" else read(path)
         found += unpack(Member(path.name, thing, path.stem, told=True, ordered=True))
-    if len(found) > MOST_MEMBERS:
-        raise ArtifactError(f"{paths[0]} and what is beside it hold {len(found):,} objects: {MOST_MEMBERS:,} are read")
     return found
 
 

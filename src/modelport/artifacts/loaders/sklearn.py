@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from modelport.artifacts.loaders.sklearn_parts import (
     has_method,
     is_all_sklearn,
     is_vectorizer,
+    refuse_endless,
     stored,
 )
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
@@ -38,7 +38,6 @@ from modelport.kernel.values import Record
 HUGE = 1e300
 """So far beyond 32 bits that no scaler brings it back."""
 
-MOST_PARTS = 10_000
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
 
@@ -70,7 +69,7 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
         helpers = read_helpers(hints.helpers, lambda helper: read_object(helper, hints))
     notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
     try:
-        _refuse_endless(estimator, path)
+        refuse_endless(estimator, str(path))
         whole = compose(estimator, path, helpers, hints)
         return _examine(whole.estimator, path, whole.hints, (*notes, *whole.notes))
     except ModelportError:
@@ -114,14 +113,6 @@ def _version_note(warning: Any) -> str:
 
 
 # -- what is no model ----------------------------------------------------------------------------------------------
-
-
-def _refuse_endless(thing: Any, path: Path) -> None:
-    """Everything after this walks through the parts of the model, and would walk for ever."""
-    with suppress(RecursionError):
-        if sum(1 for _ in islice(all_parts(thing), MOST_PARTS)) < MOST_PARTS:
-            return
-    raise ArtifactError(f"{path} holds a model that contains itself, or more than {MOST_PARTS:,} parts: it is forged")
 
 
 def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
