@@ -30,7 +30,7 @@ def numbered_classes(model: Any) -> int:
     if classes is None or (isinstance(classes, list) and any(np.ndim(c) for c in classes)):
         return 0
     table = np.asarray(classes)
-    return len(table) if table.dtype.kind in "iufb" and np.array_equal(table, np.arange(len(table))) else 0
+    return len(table) if table.dtype.kind in "iuf" and np.array_equal(table, np.arange(len(table))) else 0
 
 
 def is_of_label(member: Member, model: Any) -> bool:

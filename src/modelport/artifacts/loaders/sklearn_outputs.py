@@ -39,7 +39,7 @@ def read_outputs(estimator: Any, probe: Array | None, names: Sequence[Any] = ())
         return task, outputs, _labels_only(estimator)
     if isinstance(classes, list):
         return _several_classes(estimator, classes)
-    if len(names) == len(classes) and np.array_equal(classes, np.arange(len(classes))):
+    if len(names) == len(classes) and classes.dtype.kind in "iuf" and np.array_equal(classes, np.arange(len(classes))):
         return _named_class_output(estimator, np.array([*names, None], dtype=object)[:-1])
     return _one_class_output(estimator, classes)
 
