@@ -19,6 +19,7 @@ _LAZY = {
     "Handle": "modelport.entry",
     "compile": "modelport.entry",
     "load_compiled": "modelport.entry",
+    "save": "modelport.entry",
     "ModelportError": "modelport.errors",
     "NotCompiledError": "modelport.errors",
     "SetupError": "modelport.errors",
@@ -34,11 +35,12 @@ __all__ = [
     "app",
     "compile",
     "load_compiled",
+    "save",
     "serve",
 ]
 
 if TYPE_CHECKING:
-    from modelport.entry import Handle, app, compile, load_compiled, serve
+    from modelport.entry import Handle, app, compile, load_compiled, save, serve
     from modelport.errors import ModelportError, NotCompiledError, SetupError
     from modelport.service import Service
 

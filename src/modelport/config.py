@@ -100,6 +100,15 @@ def _path(value: Any) -> Path:
     return Path(value)
 
 
+def _paths(value: Any) -> tuple[Path, ...]:
+    parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, os.PathLike) else value
+    if not isinstance(parts, (list, tuple)) or not all(
+        isinstance(p, (str, os.PathLike)) and str(p).strip() for p in parts
+    ):
+        raise ValueError("a path, or a list of paths")
+    return tuple(Path(part.strip() if isinstance(part, str) else part) for part in parts)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a text")
@@ -151,7 +160,13 @@ class ServeOptions:
     allow_pickle: bool = option(
         False, _switch, "Let a pickled model file run its code. Only for local files that you trust.", ""
     )
+    allow_code: bool = option(
+        False, _switch, "Let a bundle run the Python source in it. Only for bundles of people that you trust.", ""
+    )
     name: str | None = option(None, _name, "Name of the model in paths and headers; default: the file's stem.", "NAME")
+    with_: tuple[Path, ...] | None = option(
+        None, _paths, "Another file of the model: scaler, encoder, vectorizer, column list; repeatable.", "FILE"
+    )
     data: Path | None = option(None, _path, "Training sample (CSV or Parquet), for a better signature.", "FILE")
     target: str | None = option(None, _text, "Column of the data that is the label.", "COLUMN")
     features: tuple[str, ...] | None = option(None, _names, "Names of the inputs, in training order.", "A,B,…")
@@ -223,9 +238,13 @@ class ServeOptions:
 
 
 OPTION_NAMES = tuple(f.name for f in fields(ServeOptions))
+_KEYWORDS = {"with": "with_"}
+"""Options whose names are words of Python, which keyword arguments may not be."""
 FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metavar"])
 """Options that take no value on the command line."""
-NOT_IN_FILE = frozenset({"allow_pickle", "public_key", "certificate_chain"})
+REPEATED = frozenset({"with_"})
+"""Options that may be given several times on the command line."""
+NOT_IN_FILE = frozenset({"allow_pickle", "allow_code", "public_key", "certificate_chain"})
 """What a file may not say, because it may have come in one folder with the model."""
 
 
@@ -255,10 +274,27 @@ def from_plain(values: Mapping[str, Any]) -> ServeOptions:
 def to_plain(options: ServeOptions) -> dict[str, Any]:
     """Options as JSON can carry them to another process."""
     values = {name: getattr(options, name) for name in OPTION_NAMES}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def key_of(name: str) -> str:
+    """How an option is called where it need be no word of Python: `with` for `with_`."""
+    return name.rstrip("_")
+
+
+def flag_of(name: str) -> str:
+    """How an option is called on the command line."""
+    return "--" + key_of(name).replace("_", "-")
 
 
 def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    values = {_KEYWORDS.get(name, name): value for name, value in values.items()}
     _refuse_unknown(values, source)
     _refuse_misplaced(values, source)
     return {name: _parse(name, value, source) for name, value in values.items() if value is not None}
@@ -322,7 +358,11 @@ def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
     for name in values:
         if name not in OPTION_NAMES:
             near = get_close_matches(name, OPTION_NAMES, 1)
-            hint = f"; did you mean {_spell(near[0], source)}?" if near else f"; known are {', '.join(OPTION_NAMES)}"
+            hint = (
+                f"; did you mean {_spell(near[0], source)}?"
+                if near
+                else f"; known are {', '.join(map(key_of, OPTION_NAMES))}"
+            )
             raise ConfigError(f"{_place(source)}{_spell(name, source)} is not an option{hint}")
 
 
@@ -339,7 +379,7 @@ def _place(source: str) -> str:
 
 
 def _spell(name: str, source: str) -> str:
-    return {"environment": ENV_PREFIX + name.upper(), "option": "--" + name.replace("_", "-")}.get(source, name)
+    return {"environment": ENV_PREFIX + key_of(name).upper(), "option": flag_of(name)}.get(source, key_of(name))
 
 
 def _parse(name: str, value: Any, source: str) -> Any:

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from modelport.config import FLAGS, refuse_remote, resolve
+from modelport.config import FLAGS, REPEATED, flag_of, key_of, refuse_remote, resolve
 from modelport.errors import SetupError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
     """The service as an ASGI application, for Uvicorn, Hypercorn, Granian or Gunicorn.
 
-    Options are those of `modelport serve` that concern the model (`name`, `data`, `target`, `features`, `allow_pickle`,
+    Options are those of `modelport serve` that concern the model (`name`, `with_`, `data`, `target`, `features`, `allow_pickle`,
     `max_body`). Loading starts
     with the first event that the server sends, and never blocks it: `/readyz` is 503 until the model is there.
 
@@ -65,6 +65,21 @@ def load_compiled(folder: str | os.PathLike[str]) -> Compiled:
     from modelport.assembly.objects import open_object
 
     return open_object(Path(folder))
+
+
+def save(model: Any, path: str | os.PathLike[str], data: Any = None) -> str:
+    """Save a fitted model with all that it takes to serve it in another process: a bundle, at `path`.
+
+    `model` is whatever predicts, or a dict of such an object with its scaler, encoders and columns. Classes and functions that were
+    defined in this notebook or script, or in modules beside it, are saved with their source. `data` are rows such as it was trained
+    on, without the label: a DataFrame, a two-dimensional array or a list of dictionaries. Returns the command that serves it.
+    Raises SetupError naming what cannot be saved.
+
+        modelport.save(pipeline, "genre.bundle", X_train)
+    """
+    from modelport.assembly.saving import save_model
+
+    return save_model(model, Path(path), data)
 
 
 def _log_failure(slot: Slot) -> None:
@@ -165,10 +180,13 @@ def _serve_beside(target: str, options: dict[str, Any], host: str, port: int) ->
 
 
 def _flag(key: str, value: Any) -> list[str]:
+    flag = flag_of(key)
     if key in FLAGS:
-        return [f"--{key.replace('_', '-')}"] if getattr(resolve({key: value}), key) else []
+        return [flag] if getattr(resolve({key: value}), key) else []
+    if key_of(key) in map(key_of, REPEATED):
+        return [part for path in resolve({key: value}).with_ or () for part in (flag, str(path))]
     text = ",".join(value) if isinstance(value, (list, tuple)) else str(value)
-    return [] if value is None else [f"--{key.replace('_', '-')}", text]
+    return [] if value is None else [flag, text]
 
 
 def _read_url(output: IO[bytes]) -> str:

@@ -51,17 +51,19 @@ def refusal(path: Path, kind: type[SetupError] = ArtifactError, **options: Any) 
         ),
         (
             StandardScaler().fit(TABLE),
-            "{path} holds a StandardScaler, a transformer without predict; save it in a Pipeline with the model",
+            "{path} holds a StandardScaler, a transformer without predict; serve the model, with this file beside it:  "
+            "modelport serve MODEL --with model.joblib",
         ),
         (
             make_pipeline(StandardScaler()).fit(TABLE),
-            "{path} holds a Pipeline, a transformer without predict; save it in a Pipeline with the model",
+            "{path} holds a Pipeline, a transformer without predict; serve the model, with this file beside it:  "
+            "modelport serve MODEL --with model.joblib",
         ),
         (
-            {"model": FITTED, "version": 3},
-            "{path} holds a dict (model, version), not a model; save the model alone, or a Pipeline of its parts",
+            {"version": 3},
+            "{path} holds no model, which is something with a predict method. It holds a dict of 1: version",
         ),
-        ([FITTED], "{path} holds a list, not a model: it has no predict method"),
+        ([], "{path} holds a list, not a model: it has no predict method"),
         (TABLE, "{path} holds a DataFrame, not a model: it has no predict method"),
         (LogisticRegression, "{path} holds the class LogisticRegression, not a fitted model; save what fit returned"),
         (LogisticRegression(), "{path} holds a LogisticRegression that is not fitted; save it after fit"),
@@ -125,7 +127,7 @@ def test_a_file_of_no_known_kind_names_the_kinds(tmp_path: Path) -> None:
         find_loader(path)
 
 
-def test_a_class_of_the_training_script_is_to_be_moved_into_a_module(
+def test_a_class_of_the_training_script_is_named_with_the_line_that_saves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def predict(self: Any, table: Any) -> Any:
@@ -137,7 +139,8 @@ def test_a_class_of_the_training_script_is_to_be_moved_into_a_module(
     path.write_bytes(pickle.dumps(mine()))
     monkeypatch.delattr(sys.modules["__main__"], "MyModel")
     message = refusal(path)
-    assert "write there instead  from model_code import MyModel  and save the model again" in message
+    assert "'MyModel', which was defined in the script or notebook that saved it" in message
+    assert 'modelport.save(model, "model.bundle")' in message
     assert refusal(path, allow_pickle=True) == message
 
 

@@ -105,3 +105,20 @@ def test_the_nearest_source_wins_key_by_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["default_deadline", "latency_target"])
 def test_no_time_at_all_is_no_time_to_answer_in(name: str, tmp_path: Path) -> None:
     assert "above 0" in refusal({name: "0"}, {}, tmp_path)
+
+
+def test_files_beside_the_model_are_told_in_each_place(tmp_path: Path) -> None:
+    wanted = (Path("scaler.pkl"), Path("columns.json"))
+    assert resolve({"with_": ["scaler.pkl", Path("columns.json")]}, {}, tmp_path).with_ == wanted
+    assert resolve({}, {"MODELPORT_WITH": "scaler.pkl,columns.json"}, tmp_path).with_ == wanted
+    (tmp_path / "modelport.toml").write_text('with = ["scaler.pkl", "columns.json"]')
+    options = resolve({}, {}, tmp_path)
+    assert options.with_ == from_plain(to_plain(options)).with_ == wanted
+    with pytest.raises(ConfigError, match="--with wants a path, or a list of paths, not '3'"):
+        resolve({"with_": 3}, {}, tmp_path)
+
+
+def test_code_is_not_trusted_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "modelport.toml").write_text("allow_code = true")
+    with pytest.raises(ConfigError, match="allow_code may not be said in a file"):
+        resolve({}, {}, tmp_path)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from modelport.artifacts.override import FIELD_KEYS, TOP_KEYS, read_override
-from modelport.config import FILE_NAME, OPTION_NAMES, from_plain, resolve
+from modelport.config import FILE_NAME, OPTION_NAMES, from_plain, key_of, resolve
 from modelport.errors import ConfigError, SignatureError
 from modelport.kernel.ports import Hints
 
-PLAUSIBLE = [name for name in OPTION_NAMES if len(name) > 3]
+PLAUSIBLE = [key_of(name) for name in OPTION_NAMES if len(name) > 3]
 
 
 def misspell(name: str) -> str:
@@ -46,7 +46,7 @@ def test_a_worker_refuses_what_its_parent_should_not_send() -> None:
 
 
 def test_a_key_that_is_near_to_nothing_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"known are {', '.join(OPTION_NAMES)}"):
+    with pytest.raises(ConfigError, match=f"known are {', '.join(map(key_of, OPTION_NAMES))}"):
         resolve({"zzzzzz": 1}, {}, tmp_path)
 
 

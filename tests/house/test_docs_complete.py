@@ -15,7 +15,7 @@ from modelport import errors
 from modelport.artifacts.override import FIELD_KEYS, TOP_KEYS
 from modelport.assembly import LOADERS
 from modelport.cli.main import commands
-from modelport.config import ENV_PREFIX, NOT_IN_FILE, ServeOptions
+from modelport.config import ENV_PREFIX, NOT_IN_FILE, ServeOptions, flag_of, key_of
 from modelport.kernel.signature import Kind
 from tests.house.source import PACKAGE, ROOT, package_files, tree
 
@@ -31,6 +31,7 @@ DEFAULTS = {
     "stop_timeout": "25s",
     "standby": "on",
     "allow_pickle": "off",
+    "allow_code": "off",
     "no_compile": "off",
     "require_compiled": "off",
     "require_signature": "off",
@@ -50,12 +51,12 @@ def page(name: str) -> str:
 
 @pytest.mark.parametrize("option", fields(ServeOptions), ids=lambda option: option.name)
 def test_each_option_has_its_row(option: Any) -> None:
-    flag = "--" + option.name.replace("_", "-")
+    flag = flag_of(option.name)
     default = DEFAULTS.get(option.name, option.default)
     shown = f"`{default}`" if default is not None and option.name != "name" else default or "none"
-    key = "–" if option.name in NOT_IN_FILE else f"`{option.name}`"
+    key = "–" if option.name in NOT_IN_FILE else f"`{key_of(option.name)}`"
     spelled = f"{flag} {option.metadata['metavar']}".rstrip()
-    start = f"| `{spelled}` | `{ENV_PREFIX}{option.name.upper()}` | {key} | {shown} |"
+    start = f"| `{spelled}` | `{ENV_PREFIX}{key_of(option.name).upper()}` | {key} | {shown} |"
     cells = start.replace("N|auto", "N\\|auto").replace("text|json", "text\\|json").replace("on|off", "on\\|off")
     assert cells in page("configuration.md")
 

@@ -3,6 +3,8 @@
     genre.bundle/
       manifest.json          format, name, signature, environment, and the SHA-256 of every other file
       original/genre.joblib  as it was saved, with the TOML file beside it if there was one
+      original/with/1/…      the other files of the model, in their order
+      code/                  source of classes that were defined in a notebook; absent where the model needs none
       compiled/              model.onnx and compiled.json, where the model could be compiled
       golden.json            records with the answers that the original gave, replayed before it is ready
       profile.json           what the training data looked like, column by column
@@ -33,7 +35,7 @@ SIGNATURE = "model.sig"
 UNLISTED = frozenset({MANIFEST, MEASURED, SIGNATURE})
 """What the manifest does not list."""
 
-ORIGINAL, COMPILED = "original", "compiled"
+ORIGINAL, COMPILED, HELPERS, CODE = "original", "compiled", "with", "code"
 LARGEST_MANIFEST = 64 * 2**20
 
 
@@ -61,6 +63,10 @@ class Manifest:
     """The version of ONNX Runtime with which the compiled form was proven."""
     target: str | None = None
     features: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
+    """The other files that the model was put together from, in their order."""
+    code: tuple[str, ...] = ()
+    """Source files that are imported when the original is loaded."""
     notes: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -131,10 +137,11 @@ def read_bundle(path: Path) -> Bundle:
         raise ArtifactError(f"{path} is no bundle: {MANIFEST} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}/{MANIFEST} is damaged: {error}") from None
-    for name in (*manifest.files, manifest.original):
+    for name in (*manifest.files, manifest.original, *manifest.helpers, *manifest.code):
         _refuse_escape(path, name)
-    if not any(name == manifest.original or name.startswith(f"{manifest.original}/") for name in manifest.files):
-        raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {manifest.original!r}")
+    for name in (manifest.original, *manifest.helpers, *manifest.code):
+        if not any(file == name or file.startswith(f"{name}/") for file in manifest.files):
+            raise ArtifactError(f"{path}/{MANIFEST} does not list its own model {name!r}")
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 VERSION_LENGTH = 12
@@ -16,6 +17,13 @@ def digest_path(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         total.update(f"{file.relative_to(path).as_posix()}\0{_digest_file(file)}\n".encode())
     return total.hexdigest()
+
+
+def digest_files(path: Path, helpers: Sequence[Path]) -> str:
+    """Of an artifact with the files beside it, in their order; without any, that of the artifact alone."""
+    if not helpers:
+        return digest_path(path)
+    return hashlib.sha256("\n".join(map(digest_path, (path, *helpers))).encode()).hexdigest()
 
 
 def _digest_file(path: Path) -> str:

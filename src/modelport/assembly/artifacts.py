@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from modelport.artifacts.override import read_override
@@ -12,6 +13,7 @@ from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SignatureError
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
 from modelport.kernel.ports import Hints, Loader, Model
+from modelport.kernel.signature import Field
 
 LOADERS = {
     "mlflow": "modelport.artifacts.loaders.mlflow:MlflowLoader",
@@ -71,17 +73,42 @@ def _loaders() -> Iterator[Loader]:
         yield loader
 
 
-def load_artifact(path: Path, options: ServeOptions) -> tuple[Model, tuple[str, ...]]:
-    """Read a model with everything the user said about it, and what should be told about that."""
+def load_artifact(
+    path: Path, options: ServeOptions, code: frozenset[str] = frozenset(), known: Sequence[Field] = ()
+) -> tuple[Model, tuple[str, ...]]:
+    """Read a model with everything the user said about it, and what should be told about that.
+
+    `code` are modules that can be imported, and whose classes and functions it may hold; `known` are its inputs as they were
+    settled before.
+    """
     columns = read_sample(options.data) if options.data else {}
     hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
+    hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known))
     hints = read_override(path, hints)
     _check_target(hints)
-    model = find_loader(path).load(path, hints)
+    model = _load(find_loader(path), path, hints)
     check_corrections(model.signature, hints)
     _check_shared(model, hints)
     _check_classes(model, hints)
     return model, (*model.signature.notes, *_data_notes(model, hints))
+
+
+def _load(loader: Loader, path: Path, hints: Hints) -> Model:
+    if not hints.helpers or getattr(loader, "composes", False):
+        return loader.load(path, hints)
+    from modelport.artifacts.helpers.adapter import load_with_helpers
+
+    return load_with_helpers(loader, path, hints)
+
+
+def helper_files(options: ServeOptions) -> tuple[Path, ...]:
+    """The other files of the model. Raises ArtifactError where one is missing."""
+    for path in options.with_ or ():
+        if not path.is_file():
+            raise ArtifactError(
+                f"the file {path} that --with names {'is no file' if path.exists() else 'does not exist'}"
+            )
+    return options.with_ or ()
 
 
 def _check_target(hints: Hints) -> None:

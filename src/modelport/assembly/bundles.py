@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,9 +16,11 @@ import msgspec
 
 import modelport
 from modelport.artifacts.bundle import (
+    CODE,
     COMPILED,
     FORMAT,
     GOLDEN,
+    HELPERS,
     MEASURED,
     ORIGINAL,
     PROFILE,
@@ -31,9 +33,10 @@ from modelport.artifacts.bundle import (
     read_bundle,
     write_manifest,
 )
+from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
-from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.artifacts import helper_files, load_artifact
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
@@ -62,11 +65,19 @@ LIBRARIES = (
 # -- building ------------------------------------------------------------------------------------------------------
 
 
-def build_bundle(source: Path, out: Path, options: ServeOptions, force: bool = False) -> Bundle:
-    """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already."""
+def build_bundle(
+    source: Path, out: Path, options: ServeOptions, force: bool = False, code: Mapping[str, str] | None = None
+) -> Bundle:
+    """Write a bundle. Raises SetupError for what cannot be loaded, or lies there already.
+
+    `code` are source files that the model needs, by path; they can be imported already.
+    """
     refuse_what_is_there(source, out, force)
-    model, notes = load_artifact(source, options)
+    model, notes = load_artifact(source, options, modules_of(code or ()))
     with new_folder(out) as draft:
+        for name, text in (code or {}).items():
+            (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / CODE / name).write_text(text, encoding="utf-8")
         _fill(draft, source, out.stem, model, notes, options)
     return read_bundle(out)
 
@@ -97,6 +108,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
     copy_artifact(source, draft / ORIGINAL / source.name)
+    helpers = _copy_helpers(draft, helper_files(options))
     override = override_path(source)
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)
@@ -123,10 +135,21 @@ def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[st
         runtime=runtime_version() if compiled else "",
         target=options.target,
         features=options.features or (),
+        helpers=helpers,
+        code=tuple(path.relative_to(draft).as_posix() for path in sorted((draft / CODE).rglob("*.py"))),
         notes=tuple(notes),
         environment=environment(),
     )
     write_manifest(draft, manifest)
+
+
+def _copy_helpers(draft: Path, helpers: Sequence[Path]) -> tuple[str, ...]:
+    """Each in a folder of its own: two may have the same name."""
+    names = [f"{ORIGINAL}/{HELPERS}/{i}/{helper.name}" for i, helper in enumerate(helpers, 1)]
+    for name, helper in zip(names, helpers, strict=True):
+        (draft / name).parent.mkdir(parents=True)
+        shutil.copyfile(helper, draft / name)
+    return tuple(names)
 
 
 def _compile(model: Model, sample: Sequence[Record], folder: Path, options: ServeOptions) -> tuple[str, dict[str, Any]]:
@@ -208,15 +231,37 @@ def open_bundle(bundle: Bundle, options: ServeOptions, compiled: bool) -> Model:
 
         model: Model = open_compiled(bundle.compiled)
     else:
-        model, _ = load_artifact(bundle.original, bundled_options(bundle, options))
+        refuse_code(bundle, options)
+        modules = modules_of(name.partition("/")[2] for name in bundle.manifest.code)
+        if modules:
+            install_code(bundle.path / CODE, modules)
+        inputs = bundle.manifest.signature.inputs
+        model, _ = load_artifact(bundle.original, bundled_options(bundle, options), modules, inputs)
     replay(bundle, model)
     return model
+
+
+def refuse_code(bundle: Bundle, options: ServeOptions) -> None:
+    """Raise ArtifactError where a bundle has source in it that would run, and the user has not said that it may."""
+    if bundle.manifest.code and not options.allow_code:
+        files = ", ".join(bundle.manifest.code[:4])
+        raise ArtifactError(
+            f"{bundle.path} holds Python source that runs when it is served ({files}): look at it, and if you trust whoever "
+            f"saved it, say so:  modelport serve {bundle.path} --allow-code"
+        )
+
+
+def modules_of(files: Iterable[str]) -> frozenset[str]:
+    """The modules that source files are imported as, by their paths."""
+    return frozenset(name.partition("/")[0].removesuffix(".py") for name in files)
 
 
 def bundled_options(bundle: Bundle, options: ServeOptions) -> ServeOptions:
     """What was said when the bundle was built, where nothing else is said now."""
     manifest = bundle.manifest
-    return replace(options, features=options.features or manifest.features or None, target=options.target)
+    helpers = tuple(bundle.path / name for name in manifest.helpers)
+    features = options.features or manifest.features or None
+    return replace(options, features=features, target=options.target, with_=helpers or None)
 
 
 def replay(bundle: Bundle, model: Model) -> int:

@@ -13,14 +13,14 @@ from typing import Any
 
 import modelport
 from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bundle
-from modelport.artifacts.digest import VERSION_LENGTH, digest_path
+from modelport.artifacts.digest import VERSION_LENGTH, digest_files, digest_path
 from modelport.artifacts.override import override_path
-from modelport.assembly.artifacts import find_loader, load_artifact
-from modelport.assembly.bundles import open_bundle, report_facts
+from modelport.assembly.artifacts import find_loader, helper_files, load_artifact
+from modelport.assembly.bundles import open_bundle, refuse_code, report_facts
 from modelport.assembly.signatures import check_signer
 from modelport.compilation.cache import MODEL, About, Cache, reads_text, runtime_version
 from modelport.config import ServeOptions, to_plain
-from modelport.errors import ArtifactError, MissingExtra
+from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Loader, Model
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
@@ -56,6 +56,7 @@ class Look:
 def look_up(artifact: Path, options: ServeOptions) -> Look:
     """What serves, as far as it is known without loading anything. Raises ArtifactError for what cannot be read."""
     if is_bundle(artifact):
+        _refuse_helpers(artifact, options)
         return _look_at_bundle(read_bundle(artifact), options)
     if options.must_be_signed:
         raise ArtifactError(f"{artifact} is no bundle, so it bears no signature: {BUNDLE_AND_SIGN}")
@@ -77,6 +78,11 @@ def look_up(artifact: Path, options: ServeOptions) -> Look:
         return Look(ORIGINAL, planned, NOT_INSTALLED)
     refused = cache.refused(key)
     return Look(UNKNOWN if refused is None else ORIGINAL, planned, refused.reason if refused else "")
+
+
+def _refuse_helpers(bundle: Path, options: ServeOptions) -> None:
+    if options.with_:
+        raise ConfigError(f"--with is for model files; {bundle} is a bundle, and holds all of its own: build it anew")
 
 
 def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
@@ -105,6 +111,7 @@ def _form_of_bundle(bundle: Bundle, options: ServeOptions) -> Look:
         why = f"it was proven with ONNX Runtime {manifest.runtime}, here is {here or 'none'}: {install}"
     if not why:
         return compiled_look(bundle.compiled, options)
+    refuse_code(bundle, options)
     loader = find_loader(bundle.original)
     return Look(ORIGINAL, place(Cost(_size(bundle.original), loader.compiled, False), options.executor), why)
 
@@ -120,7 +127,7 @@ def cache_key(cache: Cache, artifact: Path, options: ServeOptions) -> str:
     override = override_path(artifact)
     return cache.key(
         [
-            digest_path(artifact),
+            digest_files(artifact, helper_files(options)),
             override.read_text(encoding="utf-8", errors="replace") if override else "",
             digest_path(options.data) if options.data else "",
             ",".join(options.features or ()),
@@ -155,8 +162,9 @@ class Opened:
 def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opened:
     """Load what was decided on; None where nothing was to be decided."""
     if is_bundle(artifact):
+        _refuse_helpers(artifact, options)
         return _open_bundled(form, read_bundle(artifact), options)
-    version = digest_path(artifact)[:VERSION_LENGTH]
+    version = digest_files(artifact, helper_files(options))[:VERSION_LENGTH]
     if form is None or form["form"] != COMPILED:
         model, notes = load_artifact(artifact, options)
         why = (form or {}).get("why")

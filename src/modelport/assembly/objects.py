@@ -91,7 +91,7 @@ def compile_object(model: Any, data: Any) -> Compiled:
 
 def _load(model: Any, data: Any) -> Model:
     """As it would be served: what a file gives is what is compared."""
-    named = [(name, values) for name, values in _columns(data) if isinstance(name, str)] if data is not None else []
+    named = [(name, values) for name, values in table_of(data) if isinstance(name, str)] if data is not None else []
     columns = {name: profile_values(name, values, None) for name, values in named}
     if isinstance(model, (str, os.PathLike)):
         path = Path(model)
@@ -116,7 +116,7 @@ def to_records(rows: Any, fields: Sequence[Field], most: int | None = None) -> l
 
     `most`: so many at most, evenly spread. Raises ValueError where a column is missing.
     """
-    table = dict(_columns(rows))
+    table = dict(table_of(rows))
     if table and all(isinstance(name, int) for name in table):  # an array: by position
         if len(table) != len(fields):
             raise ValueError(f"the model takes {len(fields)} columns, not {len(table)}")
@@ -141,7 +141,7 @@ def _plain(value: Any, f: Field) -> Any:
     return {Kind.FLOAT: float, Kind.INT: int, Kind.BOOL: bool}.get(f.kind, lambda v: v)(value)
 
 
-def _columns(rows: Any) -> Iterable[tuple[Any, list[Any]]]:
+def table_of(rows: Any) -> Iterable[tuple[Any, list[Any]]]:
     """Names with plain values; positions for an array."""
     if hasattr(rows, "columns") and hasattr(rows, "items"):
         return [(str(name), column.tolist()) for name, column in rows.items()]

@@ -12,14 +12,25 @@ import click
 
 import modelport
 from modelport.cli.ship_commands import healthcheck, ship
-from modelport.config import ENV_PREFIX, ServeOptions, resolve
+from modelport.config import ENV_PREFIX, REPEATED, ServeOptions, flag_of, key_of, resolve
 from modelport.errors import SetupError
 from modelport.runtime.signals import hangups_noted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
-MODEL_OPTIONS = ("name", "data", "target", "features", "allow_pickle", "no_compile", "require_compiled", "cache_dir")
+MODEL_OPTIONS = (
+    "name",
+    "with_",
+    "data",
+    "target",
+    "features",
+    "allow_pickle",
+    "allow_code",
+    "no_compile",
+    "require_compiled",
+    "cache_dir",
+)
 SIGNATURE_OPTIONS = ("require_signature", "public_key", "certificate_chain")
 
 
@@ -54,9 +65,10 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 
     def decorate(function: Command) -> Command:
         for f in reversed([f for f in fields(ServeOptions) if not names or f.name in names]):
-            flag = "--" + f.name.replace("_", "-")
             shape = {"metavar": f.metadata["metavar"]} if f.metadata["metavar"] else {"is_flag": True, "default": None}
-            function = click.option(flag, f.name, help=_help(f), **shape)(function)
+            if f.name in REPEATED:
+                shape |= {"multiple": True, "callback": lambda _, __, given: given or None}
+            function = click.option(flag_of(f.name), f.name, help=_help(f), **shape)(function)
         return function
 
     return decorate
@@ -65,7 +77,7 @@ def _flags(*names: str) -> Callable[[Command], Command]:
 def _help(f: Any) -> str:
     default = {"workers": "auto", "max_body": "16MiB"}.get(f.name, f.default)
     shown = f"  [default: {default}]" if default is not None and f.metadata["metavar"] else ""
-    return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{f.name.upper()}]"
+    return f"{f.metadata['help']}{shown}  [env: {ENV_PREFIX}{key_of(f.name).upper()}]"
 
 
 @click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -114,7 +126,7 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     help="A bundle of ours, or a model folder that MLflow loads.  [default: bundle]",
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@_flags(*(name for name in MODEL_OPTIONS if name != "cache_dir"))
+@_flags(*(name for name in MODEL_OPTIONS if name not in ("cache_dir", "allow_code")))
 def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
     from modelport.cli.bundle import run_build, run_export
@@ -126,7 +138,7 @@ def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) 
 
 @commands.command()
 @click.argument("bundle", type=FILE)
-@_flags("allow_pickle", *SIGNATURE_OPTIONS)
+@_flags("allow_pickle", "allow_code", *SIGNATURE_OPTIONS)
 def verify(bundle: Path, **given: Any) -> int:
     """Check that a bundle is what it was: every file by its digest, every golden case by its answer, and who has signed it."""
     from modelport.cli.bundle import run_verify

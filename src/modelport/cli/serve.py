@@ -55,6 +55,8 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         )
     if catalog and options.must_be_signed:
         raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
+    if catalog and options.with_:
+        raise ConfigError("--with is for saved models; a model in Python loads its own files")
     _check_files(None if catalog else Path(target), options)
     if not catalog:  # decided here and once, for every process and every reload
         options = replace(options, name=model_name(Path(target), options))
@@ -100,7 +102,8 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
 
 def _check_files(artifact: Path | None, options: ServeOptions) -> None:
     """What can be told at once, before a port is opened."""
-    for what, path in (("model", artifact), ("data", options.data)):
+    others = (("model's", path) for path in options.with_ or ())
+    for what, path in (("model", artifact), ("data", options.data), *others):
         if path is None:
             continue
         if not path.exists():

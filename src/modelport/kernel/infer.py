@@ -28,6 +28,9 @@ def name_inputs(count: int, hints: Hints) -> tuple[tuple[str, ...], bool, str]:
     if hints.features:
         return _named_by_user(count, hints), False, "named by --features, in this order"
     if not hints.columns:
+        known = tuple(f.name for f in hints.known)
+        if len(known) == count and known != positional_names(count):
+            return known, False, "named when the bundle was built"
         return positional_names(count), True, "the model stores no names"
     left = [name for name in hints.columns if name != hints.target]
     if len(left) == count:
@@ -69,7 +72,8 @@ def refine(fields: Sequence[Field], hints: Hints) -> tuple[Field, ...]:
     """Each field with what the column of its name adds (type, range, categories, gaps, an example), then as corrected."""
     columns = hints.columns
     refined = [_refine_field(f, columns[f.name]) if f.name in columns else f for f in fields]
-    return tuple(_correct(f, hints.corrections.get(f.name, {})) for f in refined)
+    known = {f.name: f for f in hints.known}
+    return tuple(known.get(f.name) or _correct(f, hints.corrections.get(f.name, {})) for f in refined)
 
 
 def _refine_field(f: Field, column: Column) -> Field:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modelport.kernel.profile import Column
-from modelport.kernel.signature import Signature
+from modelport.kernel.signature import Field, Signature
 from modelport.kernel.values import Failure, Record
 
 
@@ -18,7 +18,10 @@ class Hints:
 
     `classes` are names for the classes of a model that knows them by number, in that order.
     `columns` are the profiles of the training sample by name, in file order; `corrections` are the tables of the TOML file
-    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded.
+    beside the model, by field name. `allow_pickle` says that the file may run code when it is loaded. `helpers` are
+    the files in which other pieces of the model lie, its scaler say; `code` the names of
+    modules that it may take classes and functions from, since the user trusts their source. `known` are
+    the inputs as they were settled before, with data that is not here any more.
     """
 
     features: tuple[str, ...] = ()
@@ -27,6 +30,9 @@ class Hints:
     corrections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: tuple[Any, ...] = ()
     allow_pickle: bool = False
+    helpers: tuple[Path, ...] = ()
+    code: frozenset[str] = frozenset()
+    known: tuple[Field, ...] = ()
 
 
 class Model(Protocol):

@@ -148,7 +148,7 @@ DETOURS: dict[str, tuple[Callable[[str], Any], str]] = {
         lambda c: new(named("xgboost.sklearn", "XGBClassifier"), {"_Booster": [], "missing": 0.0}),
         "XGBClassifier",
     ),
-    "a class of a notebook": (lambda c: new(named("__main__", "Model")), "from model_code import Model"),
+    "a class of a notebook": (lambda c: new(named("__main__", "Model")), "modelport.save(model, "),
     "a class of somebody's package": (
         lambda c: new(named("their_package.models", "Model")),
         "their_package.models.Model",

@@ -12,6 +12,7 @@ import numpy as np
 from modelport.artifacts.loaders.tabular import (
     Array,
     Outputs,
+    named_classes,
     named_fields,
     plain_values,
     scored_classes,
@@ -65,7 +66,7 @@ class CatboostModel:
         training = json.loads(metadata.get("params", "{}"))
         loss = training.get("loss_function", {}).get("type", "")
         fields, positional, self._mixed = _read_inputs(model, training, hints)
-        task, outputs, self._answer = _read_outputs(model, loss, metadata)
+        task, outputs, self._answer = _read_outputs(model, loss, metadata, hints)
         self._model = model
         self.estimator: Any = model  # what compilation reads
         self._kind = "Probability" if loss in _CLASSES else _PREDICTIONS.get(loss, "RawFormulaVal")
@@ -126,11 +127,13 @@ def _without_gaps(f: Field) -> Field:
 # -- outputs -------------------------------------------------------------------------------------------------------
 
 
-def _read_outputs(model: Any, loss: str, metadata: Mapping[str, Any]) -> Outputs:
+def _read_outputs(model: Any, loss: str, metadata: Mapping[str, Any], hints: Hints) -> Outputs:
     if loss in _MULTI_LABEL:
         return scored_labels(len(model.classes_))
     if loss in _CLASSES:
         classes = np.asarray(model.classes_) if len(model.classes_) else np.array([0, 1])
+        if hints.classes and np.array_equal(classes, np.arange(len(classes))):
+            classes = np.asarray(named_classes(len(classes), hints))
         return scored_classes(classes, float(metadata.get("binclass_probability_threshold", 0.5)))
     return plain_values(_width(model))
 

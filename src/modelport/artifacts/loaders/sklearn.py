@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelport.artifacts.helpers.composing import compose
+from modelport.artifacts.helpers.labels import numbered_classes
+from modelport.artifacts.helpers.members import read_helpers
 from modelport.artifacts.loaders.catboost import CatboostModel
 from modelport.artifacts.loaders.lightgbm import LightgbmModel
 from modelport.artifacts.loaders.sklearn_inputs import Inputs, needs_frame, read_inputs
@@ -22,6 +25,7 @@ from modelport.artifacts.loaders.sklearn_parts import (
     is_all_sklearn,
     is_vectorizer,
     reads_objects,
+    refuse_endless,
     stored,
 )
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
@@ -35,7 +39,6 @@ from modelport.kernel.values import Record
 HUGE = 1e300
 """So far beyond 32 bits that no scaler brings it back."""
 
-MOST_PARTS = 10_000
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
 
 
@@ -45,6 +48,7 @@ class SklearnLoader:
     extra = "sklearn"
     compiled = False
     compilable = True
+    composes = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix; compressed joblib files start with any of five magic numbers."""
@@ -52,20 +56,23 @@ class SklearnLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""
-        return load_estimator(path, hints, lambda: _unpickle(path, hints.allow_pickle))
+        return load_estimator(path, hints, lambda: read_object(path, hints))
 
 
 def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
-    """The model of what `read` gives, with a note of the version that saved it.
+    """The model of what `read` gives and of what lies beside it, with a note of the version that saved it.
 
     Raises ArtifactError for what is no model, and for one of whose parts nothing can be made: files are damaged, or forged.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator = read()
+        helpers = read_helpers(hints.helpers, lambda helper: read_object(helper, hints))
     notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
     try:
-        return _examine(estimator, path, hints, notes)
+        refuse_endless(estimator, str(path))
+        whole = compose(estimator, path, helpers, hints)
+        return _examine(whole.estimator, path, whole.hints, (*notes, *whole.notes))
     except ModelportError:
         raise
     except Exception as error:
@@ -76,22 +83,27 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
 
 
 def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
-    _refuse_endless(estimator, path)
     _refuse_what_is_no_model(estimator, path)
     booster = _booster_model(estimator, path, hints)
     if booster is not None:
         booster.estimator = estimator  # the wrapper knows more than the booster inside
+        booster.signature = replace(booster.signature, notes=(*booster.signature.notes, *notes))
         return booster
     return SklearnModel(estimator, path, hints, notes)
 
 
-def _unpickle(path: Path, allow_pickle: bool) -> Any:
+def read_object(path: Path, hints: Hints) -> Any:
+    """What a file of scikit-learn's world holds. Raises ArtifactError, or MissingExtra without scikit-learn."""
+    if path.suffix.lower() == ".skops":
+        from modelport.artifacts.loaders.skops import read_skops
+
+        return read_skops(path, hints.allow_pickle)
     try:
         import joblib  # noqa: F401
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
-        raise MissingExtra("a scikit-learn model", SklearnLoader.extra) from None
-    return load_pickle(path, allow_pickle)
+        raise MissingExtra(f"what {path.name} holds", SklearnLoader.extra) from None
+    return load_pickle(path, hints.allow_pickle, hints.code)
 
 
 def _version_note(warning: Any) -> str:
@@ -102,14 +114,6 @@ def _version_note(warning: Any) -> str:
 
 
 # -- what is no model ----------------------------------------------------------------------------------------------
-
-
-def _refuse_endless(thing: Any, path: Path) -> None:
-    """Everything after this walks through the parts of the model, and would walk for ever."""
-    with suppress(RecursionError):
-        if sum(1 for _ in islice(all_parts(thing), MOST_PARTS)) < MOST_PARTS:
-            return
-    raise ArtifactError(f"{path} holds a model that contains itself, or more than {MOST_PARTS:,} parts: it is forged")
 
 
 def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
@@ -125,12 +129,8 @@ def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
         )
     if has_method(thing, "transform") and has_method(thing, "fit"):
         raise ArtifactError(
-            f"{path} holds a {name}, a transformer without predict; save it in a Pipeline with the model"
-        )
-    if isinstance(thing, dict):
-        keys = ", ".join(map(str, list(thing)[:5]))
-        raise ArtifactError(
-            f"{path} holds a dict ({keys}), not a model; save the model alone, or a Pipeline of its parts"
+            f"{path} holds a {name}, a transformer without predict; serve the model, with this file beside it:  "
+            f"modelport serve MODEL --with {path.name}"
         )
     raise ArtifactError(f"{path} holds a {name}, not a model: it has no predict method")
 
@@ -160,12 +160,17 @@ def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | L
         case "xgboost.core", "Booster":
             return XgboostModel(estimator, path, hints)
         case "lightgbm.sklearn", _:
-            return LightgbmModel(estimator.booster_, path, hints, stored(estimator, "classes_"))
+            return LightgbmModel(estimator.booster_, path, hints, _own_classes(estimator, hints))
         case "lightgbm.basic", "Booster":
             return LightgbmModel(estimator, path, hints)
         case "catboost.core", _:
             return CatboostModel(estimator, path, hints)
     return None
+
+
+def _own_classes(estimator: Any, hints: Hints) -> Any:
+    """The classes that a wrapper stores; None where they are numbers and the user has named them."""
+    return None if hints.classes and numbered_classes(estimator) else stored(estimator, "classes_")
 
 
 # -- the model -----------------------------------------------------------------------------------------------------
@@ -183,10 +188,11 @@ class SklearnModel:
         if self._computes_in_doubles(estimator, inputs.fields):
             inputs = read_inputs(estimator, hints, DOUBLE_LIMIT)
         fields = settle_gaps(inputs.fields, lambda record: is_sound(self._try(estimator, record)))
-        task, outputs, self._answer = read_outputs(estimator, probe)
+        task, outputs, self._answer = read_outputs(estimator, probe, hints.classes)
         self.estimator: Any = estimator  # what compilation reads
         self.signature = Signature(task, fields, outputs, inputs.positional, notes)
-        self.cost = Cost(bytes=path.stat().st_size, compiled=False, releases_gil=False)
+        size = sum(part.stat().st_size for part in (path, *hints.helpers))
+        self.cost = Cost(bytes=size, compiled=False, releases_gil=False)
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Convert once, predict once."""
@@ -201,14 +207,11 @@ class SklearnModel:
         try:
             return self._try(estimator, example)
         except Exception as error:
-            if self._convert is to_array:
-                self._convert = _to_narrow_array  # k-means takes the very type that it was trained on
+            usual = self._convert
+            for self._convert in _other_converters(usual, fields):
                 with suppress(Exception):
                     return self._try(estimator, example)
-                self._convert = _to_pairs  # sparse principal components lose a dimension where there is a single row
-                with suppress(Exception):
-                    return self._try(estimator, example)
-                self._convert = to_array
+            self._convert = usual
             if any(f.guessed for f in fields):
                 return None
             raise ArtifactError(
@@ -238,7 +241,7 @@ def _run_in_one_thread(estimator: Any) -> None:
 
 def _silence() -> None:
     """Warnings about what we do on purpose; each of them would be written for every call."""
-    for message in ("X does not have valid feature names", "Found unknown categories"):
+    for message in ("X does not have valid feature names", "X has feature names, but", "Found unknown categories"):
         warnings.filterwarnings("ignore", message, UserWarning)
 
 
@@ -248,6 +251,15 @@ def _to_narrow_array(records: Sequence[Record]) -> Array:
 
 def _to_pairs(records: Sequence[Record]) -> Array:
     return to_array(records if len(records) > 1 else [*records, *records])
+
+
+def _other_converters(usual: Any, fields: Sequence[Field]) -> Iterator[Callable[[Sequence[Record]], Any]]:
+    """What a model may take that fails on an array: k-means the very type that it was trained on, code of one's own a frame."""
+    if usual is to_array:
+        yield _to_narrow_array
+        yield _to_pairs  # sparse principal components lose a dimension where there is a single row
+    if not any(f.dtype == "text" for f in fields):
+        yield lambda records: to_frame(records, fields)
 
 
 def _converter(estimator: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Any]:

@@ -48,7 +48,8 @@ def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inp
         return Inputs(_object_inputs(first, hints), False)
     names = stored(estimator, "feature_names_in_")
     count = 1 if type(first).__name__ == "IsotonicRegression" else stored(estimator, "n_features_in_")
-    if names is None and count is None and not hints.features and not hints.columns:
+    told = hints.features or hints.columns or hints.known
+    if names is None and count is None and not told:
         raise SignatureError("the model stores neither names nor number of its inputs; give --data or --features a,b,…")
     stored_names = None if names is None else [str(name) for name in names]
     fields, positional = named_fields(stored_names, count, hints, limit=limit)
@@ -61,7 +62,8 @@ def read_inputs(estimator: Any, hints: Hints, limit: float = FLOAT_LIMIT) -> Inp
 
 def _text_input(hints: Hints) -> tuple[Field, ...]:
     texts = [n for n in hints.columns if n != hints.target and hints.columns[n].kind is Kind.STRING]
-    told = hints.features or (texts if len(texts) == 1 else ()) or tuple(hints.corrections)[:1] or ("text",)
+    known = tuple(f.name for f in hints.known)
+    told = hints.features or known or (texts if len(texts) == 1 else ()) or tuple(hints.corrections)[:1] or ("text",)
     field = Field(told[0], Kind.STRING, dtype="text", reasons=("text: the first step is a text vectorizer",))
     return refine([field], hints)
 

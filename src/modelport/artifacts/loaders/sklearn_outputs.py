@@ -27,8 +27,11 @@ PREDICT_IS_ARGMAX = ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomFor
 """Classifiers whose `predict` is defined as the class of the greatest probability: one pass over the trees, not two."""
 
 
-def read_outputs(estimator: Any, probe: Array | None) -> Outputs:
-    """The task, its outputs, and the function from converted inputs to answers. `probe` is what one prediction gave."""
+def read_outputs(estimator: Any, probe: Array | None, names: Sequence[Any] = ()) -> Outputs:
+    """The task, its outputs, and the function from converted inputs to answers. `probe` is what one prediction gave.
+
+    `names` are those of the classes 0, 1, … of a model that was trained on numbers.
+    """
     classes = _classes(estimator, probe)
     if classes is None:
         columns = probe.shape[1] if probe is not None and probe.ndim == 2 else 1
@@ -36,6 +39,8 @@ def read_outputs(estimator: Any, probe: Array | None) -> Outputs:
         return task, outputs, _labels_only(estimator)
     if isinstance(classes, list):
         return _several_classes(estimator, classes)
+    if len(names) == len(classes) and classes.dtype.kind in "iuf" and np.array_equal(classes, np.arange(len(classes))):
+        return _named_class_output(estimator, np.array([*names, None], dtype=object)[:-1])
     return _one_class_output(estimator, classes)
 
 
@@ -71,6 +76,26 @@ def _one_class_output(estimator: Any, classes: Array) -> Outputs:
         return Task.CLASSIFY, (output,), _labels_only(estimator)
     argmax = type(last_step(estimator)).__name__ in PREDICT_IS_ARGMAX
     return Task.CLASSIFY, (output,), (_argmax_answer if argmax else _two_pass_answer)(estimator, classes)
+
+
+def _named_class_output(estimator: Any, names: Array) -> Outputs:
+    """The answer to a model's 0, 1, … is the name that an encoder of the label gave them."""
+    keys = names.tolist()
+    probabilities = has_method(estimator, "predict_proba")
+    output = Output("prediction", kind_of(np.array(keys)), tuple(keys), probabilities)
+
+    def labels(inputs: Any) -> list[Any]:
+        found: list[Any] = names.take(plain_array(estimator.predict(inputs)).ravel().astype(np.intp)).tolist()
+        return found
+
+    def answer(inputs: Any) -> list[Any]:
+        if not probabilities:
+            return [{"prediction": label} for label in labels(inputs)]
+        return class_answers(labels(inputs), keys, plain_array(estimator.predict_proba(inputs)).tolist())
+
+    if probabilities and type(last_step(estimator)).__name__ in PREDICT_IS_ARGMAX:
+        return Task.CLASSIFY, (output,), _argmax_answer(estimator, names)
+    return Task.CLASSIFY, (output,), answer
 
 
 def _argmax_answer(estimator: Any, classes: Array) -> Answer:

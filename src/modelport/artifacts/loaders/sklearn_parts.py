@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
+
+from modelport.errors import ArtifactError
 
 KNOWN_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
 VECTORIZERS = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
@@ -20,6 +24,7 @@ INNER = ("best_estimator_", "regressor_", "estimator_")
 """What search, target and threshold wrappers call the fitted model inside; frozen ones pass everything through."""
 
 DEEPEST = 50
+MOST_PARTS = 10_000
 
 
 def stored(thing: Any, attribute: str) -> Any:
@@ -88,6 +93,14 @@ def all_parts(model: Any) -> Iterator[Any]:
             entries = stored(part, attribute)
             children += [entry[1] for entry in entries] if isinstance(entries, list) else []
         waiting += [(child, depth + 1) for child in reversed(children)]
+
+
+def refuse_endless(thing: Any, label: str) -> None:
+    """Everything after this walks through the parts of the model, and would walk for ever."""
+    with suppress(RecursionError):
+        if sum(1 for _ in islice(all_parts(thing), MOST_PARTS)) < MOST_PARTS:
+            return
+    raise ArtifactError(f"{label} holds a model that contains itself, or more than {MOST_PARTS:,} parts: it is forged")
 
 
 def is_vectorizer(step: Any) -> bool:

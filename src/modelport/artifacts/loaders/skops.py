@@ -23,6 +23,7 @@ class SkopsLoader:
     extra = "skops"
     compiled = False
     compilable = True
+    composes = True
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix: other formats are archives, too."""
@@ -30,22 +31,23 @@ class SkopsLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Read it, where skops or our own list trusts every type in it."""
-        _refuse_bombs(path)
-        try:
-            import skops.io
-        except ModuleNotFoundError:
-            raise MissingExtra("a model saved with skops", self.extra) from None
+        return load_estimator(path, hints, lambda: read_skops(path, hints.allow_pickle))
 
-        def read() -> Any:
-            try:
-                return skops.io.load(path, trusted=_trusted(path, hints.allow_pickle))
-            except ArtifactError:
-                raise
-            except Exception as error:  # skops raises whatever its parts raise
-                reason = f"{type(error).__name__}: {str(error)[:200]}"
-                raise ArtifactError(f"{path} cannot be read as a skops file: {reason}") from None
 
-        return load_estimator(path, hints, read)
+def read_skops(path: Path, allow_pickle: bool) -> Any:
+    """What a skops file holds. Raises ArtifactError, or MissingExtra without skops."""
+    _refuse_bombs(path)
+    try:
+        import skops.io
+    except ModuleNotFoundError:
+        raise MissingExtra("a model saved with skops", SkopsLoader.extra) from None
+    try:
+        return skops.io.load(path, trusted=_trusted(path, allow_pickle))
+    except ArtifactError:
+        raise
+    except Exception as error:  # skops raises whatever its parts raise
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ArtifactError(f"{path} cannot be read as a skops file: {reason}") from None
 
 
 def _refuse_bombs(path: Path) -> None:

@@ -28,7 +28,9 @@ def named_fields(
     if names is not None:
         _check_features(names, hints)
         return [Field(name, reasons=("named in the artifact",), **attributes) for name in names], False
-    chosen, positional, reason = name_inputs(count or len(hints.features) or _columns_left(hints), hints)
+    chosen, positional, reason = name_inputs(
+        count or len(hints.known) or len(hints.features) or _columns_left(hints), hints
+    )
     return [Field(name, reasons=(reason,), **attributes) for name in chosen], positional
 
 

@@ -20,13 +20,15 @@ _SAFE_FORMATS = {
 _TRUST = "if you trust whoever made this file, add --allow-pickle, and it is loaded and may run code"
 
 
-def load_pickle(path: Path, allow_pickle: bool) -> Any:
+def load_pickle(path: Path, allow_pickle: bool, code: frozenset[str] = frozenset()) -> Any:
     """The object in a pickle or joblib file: through the allow-list, or as joblib loads it where the user has said so.
+
+    `code` are modules that the user trusts, beside what is on the list.
 
     Raises UntrustedPickle, MissingExtra or ArtifactError.
     """
     try:
-        return _load_anything(path) if allow_pickle else read_pickle(path)
+        return _load_anything(path) if allow_pickle else read_pickle(path, code)
     except ArtifactError:
         raise
     except Refused as refused:
@@ -92,6 +94,5 @@ def _class_of_a_notebook(path: Path, name: str) -> str:
     name = name.partition(".")[0]
     return (
         f"{path} refers to code that is not here: {name!r}, which was defined in the script or notebook that saved it. "
-        f"Put it into a file, model_code.py say, write there instead  from model_code import {name}  and save the model again; "
-        "then serve it with --allow-pickle from the folder of that file"
+        'Save the model there with  modelport.save(model, "model.bundle")  which brings the source of it along'
     )

@@ -12,21 +12,21 @@ import numpy as np
 
 from modelport.artifacts.pickles.allowed import resolve
 from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
-from modelport.artifacts.pickles.permit import Permit, Refused, Unused
+from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
 
 _VECTORIZERS = "sklearn.feature_extraction"
 
 
-def read_pickle(path: Path) -> Any:
-    """What a pickle or joblib file holds; of a class itself, that class.
+def read_pickle(path: Path, code: frozenset[str] = frozenset()) -> Any:
+    """What a pickle or joblib file holds; of a class itself, that class. `code`: modules that the user trusts, beside the list.
 
     Raises Refused where it names or does what is not allowed, ArtifactError where it is something else than a pickle, and
     whatever unpickling raises where it is damaged.
     """
     with open_stream(path) as stream:
-        found = _Reader(stream).load()
+        found = _Reader(stream, code).load()
     if isinstance(found, Permit):
         if found.cls is None:
             raise Refused(found.name, "is all that it holds")
@@ -45,9 +45,10 @@ class _Reader(_InPython):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Any]] = dict(_InPython.dispatch)
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, code: frozenset[str] = frozenset()) -> None:
         super().__init__(stream)
         self._stream = stream
+        self._code = code
         self._found: dict[tuple[str, str], Any] = {}
         self._values: set[int] = set()
 
@@ -58,7 +59,8 @@ class _Reader(_InPython):  # type: ignore[misc]
         if self.proto < 3:
             module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         if (module, name) not in self._found:
-            found = self._found[module, name] = resolve(module, name)
+            trusted = module.partition(".")[0] in self._code
+            found = self._found[module, name] = find_own(module, name) if trusted else resolve(module, name)
             self._values.add(id(found))
         return self._found[module, name]
 
@@ -121,7 +123,7 @@ class _Reader(_InPython):  # type: ignore[misc]
             self.stack[-1] = thing.read(self._stream, self._load_nested)
 
     def _load_nested(self) -> Any:
-        return type(self)(self._stream).load()
+        return type(self)(self._stream, self._code).load()
 
     def load_bytearray8(self) -> None:
         """Bytes that can be changed. Python sets the memory aside before it looks whether there are as many."""

@@ -1,0 +1,1 @@
+"""Models that were saved in several pieces: a classifier here, its scaler, encoder or list of columns there."""
