@@ -19,7 +19,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "fronts": INNER | {"runtime", "codecs"},  # a front speaks a wire format: its very errors are JSON
     **dict.fromkeys(DECLARED, INNER),
     "assembly": INNER | DECLARED | DOORS | {"runtime", "fronts", "modelport"},
-    **dict.fromkeys(("testing", "cli", "compare", "adopt", "deploy"), ABOVE),
+    **dict.fromkeys(("testing", "compare", "adopt", "deploy"), ABOVE),
+    "cli": ABOVE | {"adopt", "compare"},
     "entry": ABOVE | {"cli"},
     "modelport": frozenset({"errors", "entry", "service", "cli"}),
 }
