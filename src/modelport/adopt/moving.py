@@ -114,15 +114,20 @@ def _check_model(uses: list[Use]) -> ModelFile:
 
 
 def _move(analysis: Analysis, handler: Handler, uses: list[Use], model: ModelFile) -> Move:
-    features, stored = _features(uses), model.stored
+    stored = model.stored
     if stored is None:
         raise CannotMove("nothing is known of the model")
+    if any(use.features.order == "client" for use in uses):
+        raise CannotMove(
+            "it takes the features in the order in which the client sends them, so their names are not in the code"
+        )
     taken = read_inputs(analysis.project, handler, analysis.scopes[handler])
     others = [entry.source for entry in taken if entry.source != "json"]
     if others:
         raise CannotMove(
             f"it takes {others[0]}, and a typed route takes JSON; the model itself has a typed route of its own"
         )
+    features = _features(uses)
     names = tuple(name for name, _ in stored.fields)
     if len(features.values) != len(names):
         raise CannotMove(f"it builds {len(features.values)} features, and the model takes {len(names)}")
@@ -145,10 +150,6 @@ def _features(uses: list[Use]) -> Features:
     first = found[0]
     if any((f.values, f.columns) != (first.values, first.columns) for f in found):
         raise CannotMove("it gives the model different features in different calls")
-    if first.order == "client":
-        raise CannotMove(
-            "it takes the features in the order in which the client sends them, so their names are not in the code"
-        )
     if not first.order or not all(value.key and value.source == "json" for value in first.values):
         raise CannotMove("how it makes the features from the request could not be read in full")
     if first.through:

@@ -80,7 +80,8 @@ def read_source(path: Path, shown: str, module: str) -> Source:
     except OSError as error:
         raise SetupError(f"{shown} cannot be read: {error.strerror}") from None
     except SyntaxError as error:
-        raise SetupError(f"{shown}:{error.lineno or 1} is no Python that this version reads: {error.msg}") from None
+        where = f"line {error.lineno}: " if error.lineno else ""
+        raise SetupError(f"{shown} is no Python that this version reads: {where}{error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise SetupError(f"{shown} is no Python file: {str(error) or 'it is nested too deeply'}") from None
     source = Source(path, shown, module, tree, module if path.name == "__init__.py" else module.rpartition(".")[0])

@@ -49,9 +49,7 @@ class Rules:
 def differences(old: Answer, new: Answer, rules: Rules) -> list[Difference]:
     """Everything in which two answers differ; empty where they are equal."""
     if old.error or new.error:
-        return (
-            [] if old.error and new.error else [Difference("answer", old.error or "answered", new.error or "answered")]
-        )
+        return [Difference("answer", old.error or "answered", new.error or "answered")]
     found = [Difference("status", old.status, new.status)] if old.status != new.status else []
     found += _headers(old, new, rules)
     return [*found, *_bodies(old, new, rules)]

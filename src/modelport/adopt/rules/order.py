@@ -70,6 +70,8 @@ def _client(use: Use) -> tuple[Level, tuple[str, str]]:
 def _is_frame(use: Use) -> bool:
     """Whether the model gets a DataFrame, whose names scikit-learn compares."""
     given = use.scope.resolve(use.call.args[0]) if use.call.args else None
+    while isinstance(given, ast.Subscript):
+        given = use.scope.resolve(given.value)
     return (
         isinstance(given, ast.Call) and use.scope.project.full_name(use.scope.source, given.func) == "pandas.DataFrame"
     )

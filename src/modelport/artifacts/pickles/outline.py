@@ -80,13 +80,29 @@ def listed(value: Any) -> list[Any]:
         return list(value.ravel().tolist())
     if isinstance(value, (list, tuple)):
         return list(value)
-    if isinstance(value, Named) and isinstance(value.state, tuple) and len(value.state) == 5:
-        data, dtype = value.state[4], _dtype(value.state[2])
-        if isinstance(data, list):
-            return data
-        if dtype is not None and isinstance(data, bytes) and not dtype.hasobject and dtype.itemsize:
-            return list(np.frombuffer(data[: len(data) // dtype.itemsize * dtype.itemsize], dtype).tolist())
+    if not isinstance(value, Named):
+        return []
+    if value.name.endswith("._frombuffer") and len(value.arguments) > 1:  # protocol 5
+        return _elements(value.arguments[0], _dtype(value.arguments[1]))
+    if isinstance(value.state, tuple) and len(value.state) == 5:
+        return _elements(value.state[4], _dtype(value.state[2]))
     return []
+
+
+def _elements(data: Any, dtype: np.dtype[Any] | None) -> list[Any]:
+    """Of an array's data: a list of objects, or bytes, which old protocols write as text."""
+    if isinstance(data, list):
+        return data
+    if (
+        isinstance(data, Named)
+        and data.name == "_codecs.encode"
+        and data.arguments
+        and isinstance(data.arguments[0], str)
+    ):
+        data = data.arguments[0].encode("latin-1", "replace")
+    if dtype is None or dtype.hasobject or not dtype.itemsize or not isinstance(data, bytes | bytearray):
+        return []
+    return list(np.frombuffer(data[: len(data) // dtype.itemsize * dtype.itemsize], dtype).tolist())
 
 
 def _dtype(value: Any) -> np.dtype[Any] | None:
