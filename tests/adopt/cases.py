@@ -173,6 +173,16 @@ FLASK_CASES: list[tuple[str, str, str]] = [
     ("loaded-at-import", MODEL, POST + "m = joblib.load('m.joblib')\n    return str(m)"),
     ("missing-file", MODEL, "model = joblib.load(os.environ['MODEL'])"),
     ("relative-path", MODEL, "model = joblib.load(os.path.join(os.path.dirname(__file__), 'model.joblib'))"),
+    (
+        "trained-per-request",
+        POST + "m = joblib.load('m')\n    m.fit([[1]], [1])\n    return str(m.predict([[1]])[0])",
+        "m = joblib.load('m')\nm.fit([[1]], [1])\n" + POST + "return str(m.predict([[1]])[0])",
+    ),
+    (
+        "loaded-per-request",
+        POST + "return str(len(pd.read_csv('a.csv')))",
+        POST + "return str(len(pd.read_csv(request.files['f'])))",
+    ),
 ]
 
 FASTAPI_CASES: list[tuple[str, str, str]] = [

@@ -273,3 +273,35 @@ def test_a_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"x = '\xff'\n")
     with pytest.raises(SetupError, match="is no Python"):
         read_app(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model = joblib.load('m.joblib')\n@app.post('/p')\ndef p():\n    return str(model.predict([[1]])[0])",
+        "model = joblib.load('m.joblib')\ndef score(m):\n    return m.predict([[1]])\n"
+        "@app.post('/p')\ndef p():\n    return str(score(model))",
+        "def load():\n    m = joblib.load('m.joblib')\n    return m\nclf = load()\n"
+        "@app.post('/p')\ndef p():\n    return str(clf.predict([[1]])[0])",
+        "models = {}\nmodels['a'] = joblib.load('m.joblib')\n"
+        "@app.post('/p')\ndef p():\n    return str(models['a'].predict([[1]])[0])",
+        "class P:\n    def __init__(self):\n        self.m = joblib.load('m.joblib')\n    def ask(self):\n        return 1\n"
+        "p = P()\n@app.post('/p')\ndef f():\n    m = joblib.load('m.joblib')\n    return str(m.predict([[1]])[0])",
+    ],
+)
+def test_the_file_behind_a_prediction_is_found(text: str, tmp_path: Path) -> None:
+    report = read(tmp_path, FLASK + text)
+    assert "?" not in routes(report)["POST /p"].models
+    assert any(m.role == "model" for m in report.models)
+
+
+def test_data_that_is_read_is_told_from_models(tmp_path: Path) -> None:
+    report = read(tmp_path, FLASK + "frame = pd.read_csv('a.csv')\nmodel = joblib.load('m.joblib')")
+    assert [m.role for m in report.models] == ["data", "file"]
+
+
+def test_a_model_that_fastapi_hands_over_is_found(tmp_path: Path) -> None:
+    text = "from fastapi import Depends\ndef start():\n    app.state.model = joblib.load('m')\nstart()\n"
+    text += "def get_model():\n    return app.state.model\n"
+    text += "@app.post('/p')\ndef p(model=Depends(get_model)):\n    return float(model.predict([[1]])[0])"
+    assert routes(read(tmp_path, FASTAPI + text))["POST /p"].models == ("app.state.model",)

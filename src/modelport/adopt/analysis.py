@@ -14,7 +14,7 @@ from modelport.adopt.flow import Scope, reached
 from modelport.adopt.models import PREDICTS, TRANSFORMS, find_models, key_of
 from modelport.adopt.project import Project, read_project
 from modelport.adopt.routes import Handler, find_handlers
-from modelport.adopt.source import Source
+from modelport.adopt.source import Source, argument
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +85,7 @@ def _uses(analysis: Analysis, handler: Handler, scope: Scope) -> Iterator[Use]:
     for call in scope.calls():
         if not isinstance(call.func, ast.Attribute) or call.func.attr not in (*PREDICTS, *TRANSFORMS):
             continue
-        model = _model(analysis, scope, call.func.value)
+        model = _model(analysis, handler, scope, call.func.value)
         position = 1 if call.func.attr == "run" else 0
         if model is None and call.func.attr not in ("predict", "predict_proba"):
             continue
@@ -98,7 +98,7 @@ def _uses(analysis: Analysis, handler: Handler, scope: Scope) -> Iterator[Use]:
         yield Use(handler, scope, call, call.func.attr, model, features)
 
 
-def _model(analysis: Analysis, scope: Scope, node: ast.expr) -> ModelFile | None:
+def _model(analysis: Analysis, handler: Handler, scope: Scope, node: ast.expr) -> ModelFile | None:
     """The loaded file behind the owner of a method."""
     keys = {key_of(analysis.project, scope.source, node)}
     if isinstance(node, ast.Name) and (value := scope.value(node)) is not None:
@@ -115,7 +115,8 @@ def _model(analysis: Analysis, scope: Scope, node: ast.expr) -> ModelFile | None
         else:
             keys.add(key_of(analysis.project, scope.source, value))
     if isinstance(node, ast.Name) and node.id in scope.parameters:
-        keys.add(_depended(analysis, scope, node.id))
+        depended = _depended(analysis, scope, node.id)
+        keys |= {depended, *_returned(analysis, depended), *_passed(analysis, handler, scope, node.id)}
     found = [m for m in analysis.models if m.key and m.key in keys]
     return found[0] if found else None
 
@@ -127,6 +128,19 @@ def _returned(analysis: Analysis, name: str) -> set[str]:
         return set()
     returns = (n.value for n in ast.walk(found[1]) if isinstance(n, ast.Return) and n.value is not None)
     return {key_of(analysis.project, found[0], value) for value in returns}
+
+
+def _passed(analysis: Analysis, handler: Handler, scope: Scope, name: str) -> set[str]:
+    """What the functions that a handler runs hand over for a parameter."""
+    place = list(scope.parameters).index(name)
+    full = f"{scope.source.module}.{scope.function.name}"
+    found: set[str] = set()
+    for caller in analysis.scopes[handler]:
+        for call in caller.calls():
+            if analysis.name(caller.source, call.func) == full:
+                given = argument(call, name, place)
+                found |= {key_of(analysis.project, caller.source, given)} if given is not None else set()
+    return found - {""}
 
 
 def _depended(analysis: Analysis, scope: Scope, name: str) -> str:

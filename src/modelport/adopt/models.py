@@ -20,6 +20,7 @@ LOADERS = {
     ),
     **dict.fromkeys(("pickle.loads", "dill.loads", "cloudpickle.loads"), "pickle.loads"),
     "pandas.read_pickle": "pandas.read_pickle",
+    "pandas.read_csv": "pandas.read_csv",
     "torch.load": "torch.load",
     "torch.jit.load": "torch.jit.load",
     **dict.fromkeys(
@@ -67,7 +68,8 @@ class Load:
 def find_models(project: Project, handlers: list[Handler]) -> list[ModelFile]:
     """Every file that is loaded, in the order of the text."""
     timing = Timing(project, handlers)
-    return [_model(project, load, timing) for source in project for load in _loads(project, source)]
+    found = [_model(project, load, timing) for source in project for load in _loads(project, source)]
+    return [model for model in found if model.written or model.loader != "pandas.read_csv"]  # else it reads an upload
 
 
 def _model(project: Project, load: Load, timing: Timing) -> ModelFile:

@@ -79,9 +79,9 @@ def _role(analysis: Analysis, model: ModelFile) -> str:
         and stored.cls in ("list", "tuple", "numpy.ndarray", "numpy._core.multiarray._reconstruct")
     ):
         return "list of names"
-    return (
-        "model" if model.loader not in ("joblib.load", "pickle.load", "pickle.loads", "pandas.read_pickle") else "file"
-    )
+    if model.loader in ("joblib.load", "pickle.load", "pickle.loads"):
+        return "file"
+    return "data" if model.loader.startswith("pandas") else "model"
 
 
 def _route(analysis: Analysis, handler: Handler) -> Route:

@@ -4,7 +4,7 @@ Each was tried against the versions in `constraints.txt`, and `tests/adopt` trie
 A rule that cannot be sure stays silent.
 """
 
-from modelport.adopt.rules.artifacts import check_artifacts, check_loading
+from modelport.adopt.rules.artifacts import check_artifacts, check_loading, check_training
 from modelport.adopt.rules.blocking import check_blocking
 from modelport.adopt.rules.errors import check_errors, check_state
 from modelport.adopt.rules.fastapi import check_fastapi
@@ -24,6 +24,7 @@ RULES = (
     check_schemas,
     check_artifacts,
     check_loading,
+    check_training,
     check_order,
     check_numbers,
     check_conversions,

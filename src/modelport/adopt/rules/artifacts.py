@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from modelport.adopt.analysis import Analysis
 from modelport.adopt.facts import Finding, Level, ModelFile
 from modelport.adopt.paths import WORKING
@@ -118,6 +120,23 @@ def check_loading(analysis: Analysis) -> None:
                 f"write  Path(__file__).parent / {model.written!r}",
             )
             _keep(analysis, model, "relative-path", "risk", said)
+
+
+_FITS = ("fit", "fit_transform", "partial_fit")
+
+
+def check_training(analysis: Analysis) -> None:
+    """Models that are trained while a client waits."""
+    for handler, scopes in analysis.scopes.items():
+        for scope in scopes:
+            call = next(
+                (c for c in scope.calls() if isinstance(c.func, ast.Attribute) and c.func.attr in _FITS and c.args),
+                None,
+            )
+            if call is not None:
+                what = f"{ast.unparse(call.func)}() trains at every request to {handler.path}: slow, and another model each time"
+                remedy = "train once, in a script of its own, save all of it as one Pipeline, and load that"
+                analysis.found("trained-per-request", "risk", scope.source, call, (what, remedy))
 
 
 def _keep(analysis: Analysis, model: ModelFile, rule: str, level: Level, said: tuple[str, str]) -> None:

@@ -55,7 +55,7 @@ def _is_error(scope: Scope, node: ast.Return) -> bool:
     )
     kind = kind_of(scope, node.value)
     if caught:
-        return kind.startswith(("JSON", "text", "value")) and not _is_fallback(scope, node)
+        return kind.startswith(("JSON", "text")) and not _is_fallback(scope, node)
     value = scope.resolve(node.value) if node.value is not None else None
     if isinstance(value, ast.Call) and (value.args or value.keywords):
         if any(k.arg in _ERROR_KEYS for k in value.keywords) and scope.source.called(value).endswith("jsonify"):
