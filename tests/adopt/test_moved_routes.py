@@ -232,6 +232,38 @@ def test_names_that_python_cannot_have_stay_the_names_of_the_body(tmp_path: Path
     assert '"x0": body.sepal_length' in text
 
 
+async def test_names_of_the_old_handler_hide_none_of_the_services(tmp_path: Path) -> None:
+    save(tmp_path, "names")
+    (tmp_path / "model.joblib").rename(tmp_path / "genre.joblib")
+    text = FLASK + "model = joblib.load('genre.joblib')\nclass_names = {'low': 'down', 'high': 'up'}\n"
+    text += (
+        POST.replace("predict():", "genre():")
+        + GET
+        + "    genre = y[0]\n    answer = class_names[genre]\n    body = answer\n"
+    )
+    text += "    return jsonify({'genre': genre, 'body': body})\n"
+    text += "@app.post('/app')\ndef service():\n" + GET + "    return jsonify({'y': y[0]})\n"
+    report, written = adopted(tmp_path, text)
+    assert moved(report) == ["/predict", "/app"]
+    with running(tmp_path, written) as service:
+        old = service.mounted["/"].test_client()
+        for path in ("/predict", "/app"):
+            answer = await service.ask(path, BODIES[0])
+            assert (answer.status_code, answer.json()) == (200, old.post(path, json=BODIES[0]).json), written
+
+
+def test_constants_of_one_name_and_two_values_are_not_mixed_up(tmp_path: Path) -> None:
+    save(tmp_path, "numbers")
+    other = "from flask import Blueprint, jsonify, request\nfrom app import model\nbp = Blueprint('b', __name__)\n"
+    other += "NAMES = ['left', 'right']\n@bp.post('/other')\ndef predict():\n"
+    answer = GET + "    return jsonify({'text': NAMES[int(y[0])]})"
+    text = FLASK + MODEL + BEFORE + POST + answer + "\nfrom other import bp\napp.register_blueprint(bp)\n"
+    report, written = adopted(tmp_path, text, other=other + answer)
+    assert moved(report) == ["/predict"]
+    assert "NAMES has another value there" in next(r.stays for r in report.routes if r.path == "/other")
+    assert "left" not in written
+
+
 def test_what_is_written_is_as_a_formatter_would_leave_it(tmp_path: Path) -> None:
     save(tmp_path, "values")
     _, text = adopted(tmp_path, FLASK + MODEL + POST + GET + "    return jsonify({'y': y[0]})")

@@ -47,6 +47,16 @@ class Move:
     """Module and name of the class that the application has for the body already."""
     answer_class: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list)
+    answer: str = "answer"
+    body: str = "body"
+    name: str = ""
+
+    @property
+    def assigned(self) -> set[str]:
+        """Names that the moved statements make."""
+        return {
+            n.id for s in self.tail for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
 
 
 def plan_move(analysis: Analysis, handler: Handler) -> Move | str | None:
@@ -140,9 +150,11 @@ def _move(analysis: Analysis, handler: Handler, uses: list[Use], model: ModelFil
         for value, (_, kind) in zip(values, stored.fields, strict=True)
     ]
     body = _body_class(analysis, handler)
-    record = [(name, _expression(value, bool(body))) for name, value in zip(names, values, strict=True)]
+    record = [(name, _expression(value, rewriter.body, bool(body))) for name, value in zip(names, values, strict=True)]
     notes += rewriter.notes
-    return Move(handler, model, fields, record, tail, rewriter.constants, body, _answer_class(analysis, handler), notes)
+    move = Move(handler, model, fields, record, tail, rewriter.constants, body, _answer_class(analysis, handler), notes)
+    move.answer, move.body, move.name = rewriter.answer, rewriter.body, handler.function.name
+    return move
 
 
 def _features(uses: list[Use]) -> Features:
@@ -179,8 +191,8 @@ def _identifier(key: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("copy", "json", "dict", "schema") else name
 
 
-def _expression(value: Feature, as_it_is: bool) -> str:
-    name = f"body.{value.key if as_it_is else _identifier(value.key)}"
+def _expression(value: Feature, body: str, as_it_is: bool) -> str:
+    name = f"{body}.{value.key if as_it_is else _identifier(value.key)}"
     return f"int({name})" if value.cast == "int" and not as_it_is else name
 
 

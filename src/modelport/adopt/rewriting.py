@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Collection
 
 from modelport.adopt.analysis import Analysis, Use
 from modelport.adopt.routes import Handler
@@ -62,6 +63,8 @@ class Rewriter(ast.NodeTransformer):
         self._uses = {use.call: use for use in uses}
         self._fields = fields if handler.app.framework == "flask" else {name: name for name in fields}
         self._kept: set[str] = set()
+        self.answer = _free("answer", self._scope.assigned)
+        self.body = _free("body", self._scope.assigned)
         self.constants: dict[str, ast.expr] = {}
         self.notes: list[str] = []
 
@@ -175,7 +178,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """The prediction itself, what makes plain data of arrays, and harmless functions."""
         if node in self._uses:
-            return _prediction(self._uses[node].method)
+            return _prediction(self._uses[node].method, self.answer)
         if (key := self._key(node)) is not None:
             return self._field(key)
         if isinstance(node.func, ast.Attribute):
@@ -303,11 +306,18 @@ class Rewriter(ast.NodeTransformer):
     visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_ListComp  # type: ignore[assignment]
 
     def _field(self, key: str) -> ast.expr:
-        return ast.Attribute(ast.Name("body", ast.Load()), self._fields[key], ast.Load())
+        return ast.Attribute(ast.Name(self.body, ast.Load()), self._fields[key], ast.Load())
 
 
-def _prediction(method: str) -> ast.expr:
-    text = '[answer["prediction"]]' if method == "predict" else '[list(answer["probabilities"].values())]'
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name that the old handler has not used itself."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _prediction(method: str, answer: str) -> ast.expr:
+    text = f'[{answer}["prediction"]]' if method == "predict" else f'[list({answer}["probabilities"].values())]'
     return ast.parse(text, mode="eval").body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import os
 import re
 from collections.abc import Iterator
@@ -19,15 +20,31 @@ _TAKEN = {"app", "service", "answer", "body", "Any", "Field", "BaseModel", "Serv
 
 def plan_service(report: Report, analysis: Analysis) -> list[Move]:
     """Decide for each route whether it moves, and keep the reason in the report where it stays."""
-    moves = []
+    moves: list[Move] = []
     for route, handler in zip(report.routes, analysis.handlers, strict=True):
         planned = plan_move(analysis, handler)
+        if isinstance(planned, Move):
+            planned = _beside(planned, moves)
         if isinstance(planned, Move):
             moves.append(planned)
             route.moved = True
         elif planned is not None:
             route.stays = planned
     return moves
+
+
+def _beside(move: Move, others: list[Move]) -> Move | str:
+    """The same under names that no route before it has; a reason to stay where that cannot be had."""
+    constants = {name: ast.dump(value) for other in others for name, value in other.constants.items()}
+    clash = next(
+        (n for n, value in move.constants.items() if constants.get(n, ast.dump(value)) != ast.dump(value)), None
+    )
+    if clash:
+        return f"{clash} has another value there than in a route that moved before"
+    taken = {other.name for other in others} | _TAKEN | set(constants) | set(move.constants)
+    while move.name in taken:
+        move.name += "_route"
+    return move
 
 
 def default_path(analysis: Analysis) -> Path:
@@ -51,7 +68,7 @@ def write_service(path: Path, text: str, analysis: Analysis, force: bool) -> Non
 def service_text(report: Report, analysis: Analysis, moves: list[Move], path: Path) -> str:
     """The whole file."""
     models = _models(report)
-    names = _names(models)
+    names = _names(models, moves)
     blocks = [
         _head(report),
         _imports(analysis, moves),
@@ -110,12 +127,14 @@ def _models(report: Report) -> list[ModelFile]:
     return list(found.values())
 
 
-def _names(models: list[ModelFile]) -> dict[int, str]:
+def _names(models: list[ModelFile], moves: list[Move]) -> dict[int, str]:
+    """Variables for the models, which neither a moved route nor a name in one may hide."""
+    hidden = {name for move in moves for name in (move.name, move.answer, move.body, *move.assigned, *move.constants)}
     names: dict[int, str] = {}
     for model in models:
         stem = re.sub(r"\W+", "_", Path(model.written or "model").name.split(".")[0]).strip("_").lower() or "model"
-        name = f"{stem}_model" if stem in _TAKEN or stem[0].isdigit() else stem
-        while name in names.values():
+        name = f"model_{stem}" if stem in _TAKEN | hidden or stem[0].isdigit() or keyword.iskeyword(stem) else stem
+        while name in names.values() or name in hidden:
             name += "_"
         names[id(model)] = name
     return names
@@ -139,9 +158,7 @@ def _constants(moves: list[Move]) -> dict[str, ast.expr]:
 
 def _route(move: Move, model: str) -> Iterator[str]:
     handler = move.handler
-    cls = (
-        move.body_class[1] if move.body_class else "".join(p.title() for p in handler.function.name.split("_")) + "Body"
-    )
+    cls = move.body_class[1] if move.body_class else "".join(p.title() for p in move.name.split("_")) + "Body"
     if move.body_class is None:
         yield f"class {cls}(BaseModel):"
         yield f'    """What {Path(move.model.written or "").name} takes, in its order."""'
@@ -152,11 +169,11 @@ def _route(move: Move, model: str) -> Iterator[str]:
         yield ""
     declared = f", response_model={move.answer_class[1]}" if move.answer_class else ""
     yield f'@service.post("{handler.path}"{declared})'
-    yield f"async def {handler.function.name}(body: {cls}) -> Any:"
+    yield f"async def {move.name}({move.body}: {cls}) -> Any:"
     place = f"{Path(handler.source.shown).name}:{handler.function.lineno}"
     yield f'    """Was {handler.function.name} in {place}; joins the micro-batches of {model}."""'
     yield from (f"    # {note}" for note in move.notes)
-    yield f"    answer = await {model}("
+    yield f"    {move.answer} = await {model}("
     yield "        {"
     yield from (f"            {_quoted(name)}: {value}," for name, value in move.record)
     yield "        }"

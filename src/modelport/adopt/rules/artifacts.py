@@ -111,7 +111,7 @@ def check_loading(analysis: Analysis) -> None:
     """When files are loaded, and what their paths depend on."""
     for model in analysis.models:
         name = model.written or model.variable or "a model"
-        if model.when in _WHEN:
+        if model.when in _WHEN and not (model.when == "import" and model.role == "data"):
             rule, level, what, remedy = _WHEN[model.when]
             _keep(analysis, model, rule, level, (f"{name} {what}", remedy))
         if model.relative_to == WORKING and model.written and "://" not in model.written:
