@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(DECLARED, INNER),
     "assembly": INNER | DECLARED | DOORS | {"runtime", "fronts", "modelport"},
     **dict.fromkeys(("testing", "compare", "adopt", "deploy"), ABOVE),
-    "cli": ABOVE | {"deploy"},
+    "cli": ABOVE | {"adopt", "compare", "deploy"},
     "entry": ABOVE | {"cli"},
     "modelport": frozenset({"errors", "entry", "service", "cli"}),
 }

@@ -171,5 +171,46 @@ def sign(
     return run_sign(bundle, private_key, password_file, signing_certificate, certificate_chain)
 
 
+@commands.command()
+@click.argument("app", type=click.Path(path_type=Path))
+@click.option(
+    "--write",
+    is_flag=False,
+    flag_value="service.py",
+    type=click.Path(path_type=Path),
+    help="Write the service that takes the app's place; default: service.py beside the app.",
+)
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def adopt(app: Path, write: Path | None, force: bool, as_json: bool) -> int:
+    """Read a Flask or FastAPI app that serves a model, without running it: what it does, what breaks, what to do.
+
+    APP is the file in which the app is made. What it imports from beside it is read, too.
+    """
+    from modelport.cli.adopt import run_adopt
+
+    return run_adopt(app, write, force, as_json)
+
+
+@commands.command()
+@click.option("--old", required=True, metavar="URL", help="The server that is trusted.")
+@click.option("--new", required=True, metavar="URL", help="The server that is to answer alike.")
+@click.argument("requests", type=click.Path(path_type=Path))
+@click.option("--tolerance", default=0.0, show_default=True, help="How far numbers in JSON may differ, relatively.")
+@click.option(
+    "--ignore-header", multiple=True, metavar="NAME", help="A header that may differ; more than once for several."
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tuple[str, ...], as_json: bool) -> int:
+    """Replay requests against two servers and show each difference in status, headers or body.
+
+    REQUESTS is a file with one JSON object on each line: {"method": "POST", "path": "/predict", "json": {…}}. The exit code is 1
+    where anything differs.
+    """
+    from modelport.cli.diff import run_diff
+
+    return run_diff((old, new), requests, tolerance, ignore_header, as_json)
+
+
 commands.add_command(ship)
 commands.add_command(healthcheck)

@@ -1,0 +1,1 @@
+"""Replays requests against two servers and compares their answers."""

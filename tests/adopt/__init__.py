@@ -1,0 +1,1 @@
+"""Reading applications as text."""

@@ -1,0 +1,3 @@
+from heart import create_app
+
+app = create_app()
