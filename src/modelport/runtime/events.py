@@ -65,7 +65,7 @@ def _models(value: Any) -> bool:
     )
 
 
-FORM = {"form": _text, "executor": _text, "reason": _text, "why": _text, "folder?": _text}
+FORM = {"form": _text, "executor": _text, "reason": _text, "why": _text, "folder?": _text, "signed?": _text}
 LOADED = {
     "version": _text,
     "threads": _count,
