@@ -195,7 +195,7 @@ def _loaded(message: Message, reason: str) -> Loaded:
         notes=tuple(message.get("notes", ())),
         threads=message["threads"],
         form=message.get("form", {}),
-        list_body=message.get("list_body", False),
+        list_depth=message.get("list_depth", 0),
     )
 
 

@@ -195,7 +195,7 @@ class PredictRoute:
     def _count(self, exchange: Exchange, deadline: float) -> None:
         """A body that only its holder can read: its rows are counted here, for the queue and for what a row costs."""
         assert self.slot.loaded is not None
-        count = partial(count_bodies, exchange.body, self.slot.loaded.list_body)
+        count = partial(count_bodies, exchange.body, self.slot.loaded.list_depth)
 
         def go_on(rows: int) -> None:
             self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE)

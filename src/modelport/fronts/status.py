@@ -62,6 +62,8 @@ def error_body(error: CallError, hint: str = "") -> bytes:
 
 def failure_body(model: str, failure: Failure) -> bytes:
     """The error body of a record that failed by itself."""
+    if failure.error is not None:
+        return error_body(failure.error)
     hint = "the server's log names the cause under this request id" if failure.cause else ""
     return simple_error(("model", model), failure.message, failure.code, hint)
 

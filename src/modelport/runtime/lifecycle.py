@@ -36,7 +36,7 @@ class Loaded:
     example: Any = None
     notes: tuple[str, ...] = ()
     form: Mapping[str, Any] = field(default_factory=dict)  # compiled or original, and what there is to say of it
-    list_body: bool = False  # one body is itself a list, so that many are a list of lists
+    list_depth: int = 0  # in how many lists the parts of one body lie; many have one more around them
     threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
 
 
