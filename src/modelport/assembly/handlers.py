@@ -6,22 +6,25 @@ import importlib.util
 import inspect
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
+from modelport.codecs.bodies import ReadMedia, compile_readers
 from modelport.codecs.images import LazyImage
 from modelport.codecs.json import compile_decoder, encode
-from modelport.codecs.outcomes import compile_writer
+from modelport.codecs.media import kind_of
+from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, InvalidInput
 from modelport.kernel.values import Failure
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import (
+    Asked,
     Handler,
     Outcome,
     Run,
@@ -37,6 +40,7 @@ from modelport.service import ModelSpec, Service
 MAX_BATCH_ROWS = 1024
 IMAGE_BYTES = 256 * 1024 * 1024
 """Of decoded images in one batch."""
+Decoded = tuple[list[Any], bool]
 log = logging.getLogger("modelport.model")
 
 
@@ -136,8 +140,11 @@ def load_declared(spec: ModelSpec) -> Handler:
     if spec.example is not None:
         _run_example(spec, body, run)
     rows = _max_rows(spec, body)
+    readers = compile_readers(body)
     description = {
         "version": "",
+        "reads": [media.decode() for media in readers],
+        "writes": offered(body.answer),
         "notes": [],
         "schemas": body.schemas(spec.name),
         "example": spec.example,
@@ -145,7 +152,22 @@ def load_declared(spec: ModelSpec) -> Handler:
         "max_rows": rows,
         "list_depth": body.list_depth,
     }
-    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running)
+    read = _media_reader(body, readers)
+    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running, read)
+
+
+def _media_reader(body: TypedBody, readers: Mapping[bytes, ReadMedia]) -> Callable[[bytes, bytes], Decoded]:
+    """Bodies of other media types than JSON, and of calls whose answers are wanted in another one."""
+    way = compile_media_writer(body.answer)
+
+    def read(content: bytes, media: bytes) -> Decoded:
+        content_type, _, wanted = media.partition(b"\n")
+        records, listed = (
+            readers[kind_of(content_type)](content, content_type) if content_type else body.decode(content)
+        )
+        return ([Asked(record, way(wanted)) for record in records] if wanted else records), listed
+
+    return read
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:

@@ -191,10 +191,13 @@ def _loaded(message: Message, reason: str) -> Loaded:
         signature=unpack_signature(signature) if signature else None,
         body_schema=schemas.get("body"),
         answer_schema=schemas.get("answer"),
+        form_schema=schemas.get("form"),
         example=message.get("example"),
         notes=tuple(message.get("notes", ())),
         threads=message["threads"],
         form=message.get("form", {}),
+        reads=tuple(message.get("reads", ())),
+        writes=tuple(message.get("writes", ())),
         list_depth=message.get("list_depth", 0),
     )
 

@@ -27,6 +27,10 @@ class UnknownAnswer(TypeError):
     """An answer holds something that no rule here can write. The message names it and the way to it."""
 
 
+class CannotWrite(Exception):
+    """An answer that the wanted media type has no form for. The message says why."""
+
+
 def encode_answer(value: Any) -> bytes:
     """JSON of any answer; an `Encoded` where numbers were none. Raises UnknownAnswer."""
     try:

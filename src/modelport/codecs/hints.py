@@ -116,6 +116,14 @@ def is_file(hint: Any) -> bool:
     return type(None) in get_args(hint) and any(is_file(a) for a in get_args(hint) if a is not type(None))
 
 
+def file_schema(hint: Any) -> dict[str, Any]:
+    """A file of a form: pages show a file picker for it."""
+    schema = {"type": "string", "format": "binary"}
+    parts = [hint, *get_args(hint)]
+    is_image = any(isinstance(marker_of(part), LazyImage) for part in parts)
+    return {**schema, "contentMediaType": "image/*"} if is_image else schema
+
+
 def is_whole(hint: Any) -> bool:
     """Whether a single parameter of this type is the body itself."""
     return hint is bytes or marker_of(hint) is not None

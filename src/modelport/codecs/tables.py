@@ -78,6 +78,8 @@ def compile_reader(declared: Columns) -> Callable[[Any], Any]:
     """A function from records, columns, or a DataFrame to a DataFrame with the declared columns."""
 
     def read(value: Any) -> Any:
+        if not declared.columns and hasattr(value, "iloc"):
+            return value
         columns = _columns_of(value, declared)
         _check_names(columns, declared)
         return _build(columns, declared)

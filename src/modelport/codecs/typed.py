@@ -20,6 +20,7 @@ from pydantic.errors import PydanticUserError
 from modelport.codecs.hints import (
     Whole,
     decode_late,
+    file_schema,
     is_file,
     is_whole,
     list_depth,
@@ -129,7 +130,18 @@ class TypedBody:
         """JSON Schemas of body and answer; references go to the components that the OpenAPI document gives this model."""
         template = f"#/components/schemas/{component_name(model)}.{{model}}"
         answer = {} if self.answer is None else self.answer.json_schema(mode="serialization", ref_template=template)
-        return {"body": self.one.json_schema(ref_template=template), "answer": answer}
+        body = self.one.json_schema(ref_template=template)
+        return {"body": body, "answer": answer, "form": self._form_schema(body)}
+
+    def _form_schema(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What a form with files holds; None where there are none."""
+        if not any(is_file(p.hint) for p in self.parameters):
+            return None
+        properties = {
+            p.name: file_schema(p.hint) if is_file(p.hint) else body["properties"][p.name] for p in self.parameters
+        }
+        required = [p.name for p in self.parameters if p.required]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def read_body_type(function: Callable[..., Any], batch: bool, example: Any, place: str) -> TypedBody:
@@ -143,9 +155,9 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
     try:
         parameters = _read_parameters(found, hints, place)
         body, arguments = _body_of(parameters, batch)
-        one, many = _adapter(body), _adapter(list[body])  # type: ignore[valid-type]
+        one, many = adapter_of(body), adapter_of(list[body])  # type: ignore[valid-type]
         answer = _answer_of(hints.get("return"), batch)
-        answer_adapter = None if answer is None else _adapter(answer)
+        answer_adapter = None if answer is None else adapter_of(answer)
         one.json_schema()
         if answer_adapter is not None:
             answer_adapter.json_schema(mode="serialization")
@@ -155,6 +167,7 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         ) from None
     depth = list_depth(body, _is_list_type)
     whole = bytes if body is bytes else marker_of(body)
+    parameters = (Parameter(parameters[0].name, body),) if batch else parameters
     return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
 
 
@@ -172,7 +185,7 @@ class Parameter:
         return self.default is inspect.Parameter.empty
 
 
-def _adapter(hint: Any) -> TypeAdapter[Any]:
+def adapter_of(hint: Any) -> TypeAdapter[Any]:
     """With bytes as base64; a class that is a record has its own configuration."""
     return TypeAdapter(hint) if _is_record(hint) else TypeAdapter(hint, config=BASE64)
 
