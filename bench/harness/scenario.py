@@ -49,6 +49,13 @@ is measured, not judged.""",
 What [compilation](how-to/compile.md) gains. Each section is one command; both servers run on the same machine in the same run.
 Gates are ours alone: the control is measured, not judged.""",
     ),
+    "returns": (
+        Path("docs/performance-returns.md"),
+        """\
+# Performance: answers
+
+What it costs to write what models return. Both servers run on the same machine in the same run.""",
+    ),
 }
 """Pages of results, by the first word of a scenario's name."""
 

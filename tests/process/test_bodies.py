@@ -201,13 +201,14 @@ LONG = pa.DictionaryArray.from_arrays(pa.array(np.zeros(200_000, np.int8)), ["x"
     ("body", "status", "kind"),
     [
         (stream(pa.table({"age": [1]})), 422, "table_columns"),
-        (stream(pa.table({"age": pa.nulls(10**9)})), 422, "arrow_type"),
+        (stream(pa.table({"age": pa.nulls(10**9)})), 413, "body_too_large"),
+        (stream(pa.table({"age": pa.array([[None]])})), 422, "arrow_type"),
         (stream(pa.table({"age": [1], "weight": [1.0]}), compression="lz4"), 422, "arrow_compressed"),
         (stream(pa.table({"age": LONG})), 413, "body_too_large"),
         (stream(pa.table({"age": [1], "weight": [1.0]}))[:300], 422, "arrow_invalid"),
         (b"nothing", 422, "arrow_invalid"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_a_stream_that_is_no_such_table_is_refused(app: Served, body: bytes, status: int, kind: str) -> None:
     answer = app.predict(body, "people", content_type=ARROW)

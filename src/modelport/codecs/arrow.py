@@ -1,7 +1,8 @@
 """Arrow streams: tables, in and out. What a stream claims is checked before anything of it is unfolded.
 
 Read are columns of plain values: each row of them takes up at least a bit of the body, so a small body holds no large table.
-Types without that property (null, run-end encoded, views, compressed buffers) are refused.
+Types without that property (run-end encoded, views, compressed buffers) are refused; of columns without any value, and of rows in
+all, there may be so many and no more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ HINT = "write the table with pyarrow.ipc.new_stream, uncompressed"
 MAX_UNFOLDED = 8
 """Bytes that the values of dictionary columns may become, for each byte of the body; small bodies have more room."""
 
+MOST_CELLS, MOST_RECORDS = 1_000_000, 100_000
+"""Of a table, and of one that is read as records; larger bodies may have more."""
+
 ROOM = 64 * 1024 * 1024
 
 
@@ -29,6 +33,9 @@ def read_arrow(body: bytes) -> Any:
         table = pa.Table.from_batches(batches[1], batches[0])
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         raise invalid_body("arrow_invalid", f"The body is no Arrow stream: {_first_line(error)}", HINT) from None
+    if table.num_rows * table.num_columns > max(MOST_CELLS, 8 * len(body)):  # columns without a value take no room
+        message = f"The table has {table.num_rows:,} rows of {table.num_columns:,} columns"
+        raise invalid_body("body_too_large", message, "send fewer records at once")
     _check_unfolded(pa, table, len(body))
     return table
 
@@ -101,11 +108,18 @@ def _is_plain(pa: Any, kind: Any) -> bool:
     if types.is_dictionary(kind):
         return bool(types.is_string(kind.value_type) or types.is_large_string(kind.value_type))
     if types.is_list(kind) or types.is_large_list(kind):
-        return _is_plain(pa, kind.value_type) and not types.is_dictionary(kind.value_type)
+        return _is_element(pa, kind.value_type)
     if types.is_fixed_size_list(kind):
-        return kind.list_size > 0 and _is_plain(pa, kind.value_type) and not types.is_dictionary(kind.value_type)
+        return kind.list_size > 0 and _is_element(pa, kind.value_type)
+    if types.is_null(kind):  # a column of which nothing is known; how many there may be is checked with the rows
+        return True
     checks = (types.is_integer, types.is_floating, types.is_boolean, types.is_string, types.is_large_string)
     return any(check(kind) for check in (*checks, types.is_timestamp, types.is_date, types.is_decimal128))
+
+
+def _is_element(pa: Any, kind: Any) -> bool:
+    """In lists, what takes no room of its own would have no bound."""
+    return _is_plain(pa, kind) and not pa.types.is_dictionary(kind) and not pa.types.is_null(kind)
 
 
 def _check_unfolded(pa: Any, table: Any, size: int) -> None:
@@ -139,7 +153,11 @@ def arrow_to_json(body: bytes) -> bytes:
 
     from modelport.codecs.answers import count_none_numbers
 
-    rows = read_arrow(body).to_pylist()
+    table = read_arrow(body)
+    if table.num_rows > max(MOST_RECORDS, len(body) // 8):  # a record takes up far more room than a bit or a byte
+        message = f"The table has {table.num_rows:,} rows, too many for its size"
+        raise invalid_body("body_too_large", message, "send fewer records at once")
+    rows = table.to_pylist()
     try:
         encoded = msgspec.json.encode(rows)
     except (UnicodeEncodeError, TypeError, ValueError) as error:

@@ -20,7 +20,10 @@ ALIASES = {
 
 def is_installed(package: str) -> bool:
     """Whether it could be imported; it is not."""
-    return find_spec(package) is not None
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 def kind_of(content_type: bytes) -> bytes:

@@ -116,7 +116,7 @@ def _predict_operation(slot: Slot) -> Schema:
                     "schema": {"anyOf": body},
                     **examples,
                 },
-                **_other_bodies(offers, slot.loaded, {"anyOf": body}),
+                **_other_bodies(offers, slot.loaded),
             },
         },
         "responses": {
@@ -129,9 +129,12 @@ def _predict_operation(slot: Slot) -> Schema:
 _BINARY: Schema = {"type": "string", "format": "binary"}
 
 
-def _other_bodies(offers: Offers, loaded: Loaded, as_json: Schema) -> Schema:
-    """Media types of bodies beside JSON. What is translated to JSON has its schema; of a form each field is shown."""
-    schemas = {MSGPACK: as_json, FORM: loaded.form_schema or _BINARY}
+_AS_JSON: Schema = {**_BINARY, "description": "The same value as in JSON"}
+
+
+def _other_bodies(offers: Offers, loaded: Loaded) -> Schema:
+    """Media types of bodies beside JSON. Of a form each field is shown; of the others no page can make one."""
+    schemas = {MSGPACK: _AS_JSON, FORM: loaded.form_schema or _BINARY}
     return {media.decode(): {"schema": schemas.get(media, _BINARY)} for media in _form_first(offers.reads[1:])}
 
 
@@ -142,7 +145,7 @@ def _form_first(media: list[bytes]) -> list[bytes]:
 def _answer_response(offers: Offers, as_json: Schema) -> Schema:
     response = _json_response("The answer", as_json, HEADERS)
     for media in offers.writes[1:]:
-        response["content"][media.decode()] = {"schema": as_json if media == MSGPACK else _BINARY}
+        response["content"][media.decode()] = {"schema": _AS_JSON if media == MSGPACK else _BINARY}
     return response
 
 
