@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -139,6 +140,21 @@ def test_an_annotation_that_says_too_little_fails_with_its_place_and_a_remedy(hi
 
     predict.__annotations__["x"] = hint
     with pytest.raises(ConfigError, match=r"app\.py:3: the parameter 'x': .*(for example|write float)"):
+        body_of(predict)
+
+
+@dataclass
+class Holding:
+    """An array that Pydantic cannot be told of."""
+
+    x: NDArray[np.float32]
+
+
+def test_an_array_in_a_class_fails_with_the_annotation_to_write() -> None:
+    def predict(item: Holding) -> float:
+        return 0.0
+
+    with pytest.raises(ConfigError, match=r"app\.py:3: .*in a class write Annotated\[np\.ndarray, modelport\.Array"):
         body_of(predict)
 
 

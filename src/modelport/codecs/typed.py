@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
@@ -150,6 +151,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
         raise ConfigError(f"{place}: the annotation {error.name!r} is not defined") from None
+    except (AttributeError, TypeError, SyntaxError) as error:
+        raise ConfigError(f"{place}: an annotation cannot be read: {error}") from None
     found = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     _check_parameters(found, hints, batch, place)
     try:
@@ -162,13 +165,23 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         if answer_adapter is not None:
             answer_adapter.json_schema(mode="serialization")
     except (PydanticUserError, TypeError) as error:
-        raise ConfigError(
-            f"{place}: these annotations cannot be read from JSON: {str(error).partition(chr(10))[0]}"
-        ) from None
+        raise ConfigError(f"{place}: these annotations cannot be read from JSON: {_schema_fault(error)}") from None
     depth = list_depth(body, _is_list_type)
     whole = bytes if body is bytes else marker_of(body)
     parameters = (Parameter(parameters[0].name, body),) if batch else parameters
     return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
+
+
+def _schema_fault(error: Exception) -> str:
+    """The first line of what Pydantic says, with our remedy where it knows none."""
+    text = str(error).partition("\n")[0]
+    kind = re.match(r"Unable to generate pydantic-core schema for (.*?)\. Set `", text)
+    if kind is None:
+        return text
+    if "numpy.ndarray" in kind[1]:
+        return f'in a class write Annotated[np.ndarray, modelport.Array("float32", (None, 8))] instead of {kind[1]}'
+    remedy = "take and return numbers, text, lists, dataclasses, Pydantic models, arrays, tables or images"
+    return f"{kind[1]} has no form in JSON; {remedy}"
 
 
 @dataclasses.dataclass(frozen=True)

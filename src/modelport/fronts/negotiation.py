@@ -45,7 +45,11 @@ class Offers:
         self.raw_writes = [media.encode() for media in loaded.writes]
         self.opens = _opens(loaded)
         self.closes = _closes(loaded)
-        self.plan = lru_cache(256)(self._plan)
+        self._known = lru_cache(256)(self._plan)
+
+    def find(self, content_type: bytes | None, accept: bytes | None) -> Plan | UnsupportedMedia | NotAcceptable:
+        """What is done with a call that has these headers. The same few come again and again."""
+        return self._known(content_type and content_type[: MAX_CONTENT_TYPE + 1], accept and accept[:MAX_ACCEPT])
 
     @property
     def reads(self) -> list[bytes]:
@@ -58,15 +62,14 @@ class Offers:
         return [JSON, *dict.fromkeys([*self.closes, *self.raw_writes])]
 
     def _plan(self, content_type: bytes | None, accept: bytes | None) -> Plan | UnsupportedMedia | NotAcceptable:
-        """For these headers. The same few come again and again."""
         kind = kind_of(content_type or JSON)
         opened = None if kind in self.raw_reads else self.opens.get(kind)
         is_json = kind == JSON or kind.endswith(b"+json")
         if not is_json and kind not in self.raw_reads and opened is None:
             return unsupported_type(content_type or b"", self.reads)
         if len(content_type or b"") > MAX_CONTENT_TYPE:
-            return unsupported_type((content_type or b"")[:80] + b"...", self.reads)
-        wanted = [JSON] if accept is None else rank(accept[:MAX_ACCEPT], self.writes)
+            return unsupported_type((content_type or b"")[:80], self.reads)
+        wanted = [JSON] if accept is None else rank(accept, self.writes)
         if not wanted:
             return _not_acceptable(accept or b"", self.writes)
         return self._join(content_type if kind in self.raw_reads else b"", opened, wanted)

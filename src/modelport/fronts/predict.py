@@ -140,7 +140,7 @@ class PredictRoute:
         """Whatever is not plainly JSON in and JSON out; it may turn out to be just that."""
         if self._offers is None:
             return self._serve(exchange, deadline)
-        plan = self._offers.plan(exchange.content_type, exchange.accept)
+        plan = self._offers.find(exchange.content_type, exchange.accept)
         if not isinstance(plan, Plan):
             return self.refuse(exchange, plan)
         told: Exchange = exchange
