@@ -57,6 +57,13 @@ Gates are ours alone: the control is measured, not judged.""",
 What [`modelport ship docker`](how-to/ship-docker.md) makes, beside what a careful user of FastAPI would write by the same
 recipe. Gates are ours alone: the control is measured, not judged.""",
     ),
+    "returns": (
+        Path("docs/performance-returns.md"),
+        """\
+# Performance: answers
+
+What it costs to write what models return. Both servers run on the same machine in the same run.""",
+    ),
 }
 """Pages of results, by the first word of a scenario's name."""
 

@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 _LAZY = {
     "app": "modelport.entry",
     "serve": "modelport.entry",
+    "Array": "modelport.codecs.arrays",
+    "Columns": "modelport.codecs.tables",
+    "Image": "modelport.codecs.images",
     "Service": "modelport.service",
     "Handle": "modelport.entry",
     "compile": "modelport.entry",
@@ -26,7 +29,10 @@ _LAZY = {
 }
 
 __all__ = [
+    "Array",
+    "Columns",
     "Handle",
+    "Image",
     "ModelportError",
     "NotCompiledError",
     "Service",
@@ -40,6 +46,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from modelport.codecs.arrays import Array
+    from modelport.codecs.images import Image
+    from modelport.codecs.tables import Columns
     from modelport.entry import Handle, app, compile, load_compiled, save, serve
     from modelport.errors import ModelportError, NotCompiledError, SetupError
     from modelport.service import Service

@@ -12,6 +12,7 @@ ModelportError
     ├── InvalidInput           the caller's data does not fit the signature: a list of problems
     │   ├── MalformedBody      the body is not what its media type says
     │   ├── UnsupportedMedia   the media type is not one we read
+    │   ├── NotAcceptable      the answer has no form in the media types that the caller accepts
     │   └── BodyTooLarge       more bytes than `max_body`
     ├── NotReady               the model is still loading, or failed to load
     ├── Overloaded             the queue is full, or too long for the caller's deadline
@@ -106,6 +107,12 @@ class UnsupportedMedia(InvalidInput):
     """The media type of the body is not one that this endpoint reads."""
 
     code = "unsupported_media_type"
+
+
+class NotAcceptable(InvalidInput):
+    """The answer cannot be written in any media type that the caller accepts."""
+
+    code = "not_acceptable"
 
 
 class BodyTooLarge(InvalidInput):

@@ -34,7 +34,9 @@ class Running:
 
         async def call(record: Any) -> Any:
             records, _ = handler.decode(json.dumps(record).encode())
-            return json.loads(handler.run(records)[0])
+            (answer,) = handler.run(records)
+            assert isinstance(answer, bytes), answer
+            return json.loads(answer)
 
         return call
 

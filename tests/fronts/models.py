@@ -163,6 +163,13 @@ def _picture(_: str) -> Fake:
     return Fake(fields, lambda picture, n: {"label": len(picture)}, outputs, task=Task.TENSOR)
 
 
+def _vector(_: str) -> Fake:
+    """One array in, one out."""
+    fields = [Field("x", Kind.TENSOR, shape=(2,), dtype="float32")]
+    outputs = [Output("twice", Kind.TENSOR, shape=(2,), dtype="float32")]
+    return Fake(fields, lambda x: {"twice": (x * 2).tolist()}, outputs, task=Task.TENSOR)
+
+
 def _reserved(_: str) -> Fake:
     fields = [Field(name) for name in ("model_name", "class", "self", "def", "schema", "model_config", "__init__")]
     return Fake(fields, lambda *values: {"prediction": sum(values)})
@@ -189,6 +196,7 @@ MODELS: dict[str, Callable[[str], Fake]] = {
     "classifier": _classifier,
     "tensor": _tensor,
     "picture": _picture,
+    "vector": _vector,
     "reserved": _reserved,
     "odd-names": _odd_names,
     "regressors": _regressors,

@@ -37,7 +37,16 @@ DEFAULTS = {
     "require_signature": "off",
 }
 
-ARGUMENT_WITH_TYPE = {".report": 2, "Problem": 2, "simple_error": 2, "_refuse": 1, "._give_up": 3, "Failure": 0}
+ARGUMENT_WITH_TYPE = {
+    ".report": 2,
+    "Problem": 2,
+    "simple_error": 2,
+    "_refuse": 1,
+    "._give_up": 3,
+    "Failure": 0,
+    "refuse": 0,
+    "invalid_body": 0,
+}
 """Which argument of these functions is the `type` of a problem or the `code` of a failure."""
 
 

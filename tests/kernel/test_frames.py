@@ -109,3 +109,23 @@ def test_the_parts_of_a_large_frame_are_kept_and_joined_once() -> None:
     assert all(kept is part for kept, part in zip(reader._parts, parts[:-1], strict=True))
     assert len(reader.feed(parts[-1])) == 1
     assert not reader._parts
+
+
+def test_media_travel_with_calls_and_answers() -> None:
+    call = Call(1, 2.0, 3, 0, b"body", b"id", b"application/x-npy\napplication/json")
+    answer = Answer(1, 200, 0, 1, 1, 0.0, 0.0, b"body", b"application/x-npy")
+    first, second = FrameReader().feed(frames.encode_call(call) + frames.encode_answer(answer))
+    assert first.call() == call
+    assert second.answer() == answer
+
+
+@pytest.mark.parametrize("kind", [frames.CALL, frames.ANSWER])
+def test_media_that_are_cut_off_are_no_frame(kind: int) -> None:
+    whole = (
+        frames.encode_call(Call(1, 2.0, 3, 0, b"", b"id", b"m"))
+        if kind == frames.CALL
+        else frames.encode_answer(Answer(1, 200, 0, 0, 1, 0.0, 0.0, b"", b"m"))
+    )
+    frame = Frame(kind, whole[5:-1])
+    with pytest.raises(FrameError):
+        frame.call() if kind == frames.CALL else frame.answer()

@@ -6,22 +6,41 @@ import importlib.util
 import inspect
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
-from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
+from modelport.codecs.bodies import ReadMedia, compile_readers
+from modelport.codecs.images import LazyImage
+from modelport.codecs.json import compile_decoder, encode
+from modelport.codecs.media import kind_of
+from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, ConfigError
+from modelport.errors import ArtifactError, ConfigError, InvalidInput
+from modelport.kernel.values import Failure
 from modelport.runtime.forms import Form
-from modelport.runtime.handler import Handler, Running, SlowWarning, as_plain_call, batched_run, single_run, timed
+from modelport.runtime.handler import (
+    Asked,
+    Handler,
+    Outcome,
+    Run,
+    Running,
+    SlowWarning,
+    as_plain_call,
+    batched_run,
+    single_run,
+    timed,
+)
 from modelport.service import ModelSpec, Service
 
 MAX_BATCH_ROWS = 1024
+IMAGE_BYTES = 256 * 1024 * 1024
+"""Of decoded images in one batch."""
+Decoded = tuple[list[Any], bool]
 log = logging.getLogger("modelport.model")
 
 
@@ -35,7 +54,7 @@ def load_saved(artifact: Path, options: ServeOptions, form: Form | None) -> Hand
         decoded = read(body)
         return decoded.records, decoded.batch
 
-    def run(records: Any) -> list[bytes]:
+    def run(records: Any) -> list[Outcome]:
         return [encode(answer) for answer in model.predict(records)]
 
     description = {
@@ -114,24 +133,41 @@ def load_declared(spec: ModelSpec) -> Handler:
     def call(value: Any) -> Any:
         return plain(**body.arguments(value))
 
-    encode_answer = _encoder(body)
-    run = batched_run(call, encode_answer) if spec.batch else single_run(call, encode_answer)
+    write = compile_writer(body.answer)
+    run = batched_run(call, write) if spec.batch else single_run(call, write)
     if running is not None:
         run = running.enclose(run)
     if spec.example is not None:
-        records, _ = body.decode(encode(spec.example))
-        run(records)
-    rows = MAX_BATCH_ROWS if spec.batch else 1
+        _run_example(spec, body, run)
+    rows = _max_rows(spec, body)
+    readers = compile_readers(body)
     description = {
         "version": "",
+        "reads": [media.decode() for media in readers],
+        "writes": offered(body.answer),
         "notes": [],
         "schemas": body.schemas(spec.name),
         "example": spec.example,
         "parallel": spec.parallel,
         "max_rows": rows,
-        "list_body": body.is_list,
+        "list_depth": body.list_depth,
     }
-    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running)
+    read = _media_reader(body, readers)
+    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running, read)
+
+
+def _media_reader(body: TypedBody, readers: Mapping[bytes, ReadMedia]) -> Callable[[bytes, bytes], Decoded]:
+    """Bodies of other media types than JSON, and of calls whose answers are wanted in another one."""
+    way = compile_media_writer(body.answer)
+
+    def read(content: bytes, media: bytes) -> Decoded:
+        content_type, _, wanted = media.partition(b"\n")
+        records, listed = (
+            readers[kind_of(content_type)](content, content_type) if content_type else body.decode(content)
+        )
+        return ([Asked(record, way(wanted)) for record in records] if wanted else records), listed
+
+    return read
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:
@@ -155,11 +191,21 @@ def _bound_function(spec: ModelSpec) -> Callable[..., Any]:
     return predict
 
 
-def _encoder(body: TypedBody) -> Callable[[Any], bytes]:
-    """Answers that JSON knows are written at once; Pydantic models go through their own serializer."""
+def _run_example(spec: ModelSpec, body: TypedBody, run: Run) -> None:
+    """Raises ConfigError where the model does not stand its own example."""
+    try:
+        records, _ = body.decode(encode(spec.example))
+    except InvalidInput as error:
+        raise ConfigError(f"{spec.place}: the example does not fit: {error}") from None
+    for outcome in run(records):
+        if isinstance(outcome, Failure):
+            raise ConfigError(f"{spec.place}: the example: {outcome.cause}")
 
-    def encode_answer(value: Any) -> bytes:
-        dump = getattr(value, "model_dump", None)
-        return encode_with_nulls(value if dump is None else dump(mode="json"))
 
-    return encode_answer
+def _max_rows(spec: ModelSpec, body: TypedBody) -> int:
+    """Images of one batch are in memory together, so they are counted by their size."""
+    if not spec.batch:
+        return 1
+    if isinstance(body.whole, LazyImage):
+        return max(1, min(MAX_BATCH_ROWS, IMAGE_BYTES // body.whole.image.max_bytes))
+    return MAX_BATCH_ROWS

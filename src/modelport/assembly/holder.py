@@ -17,6 +17,7 @@ from typing import Any
 
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
 from modelport.codecs.json import Encoded, count_non_finite, encode_failure
+from modelport.codecs.outcomes import assemble_media
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
 from modelport.executors.thread import ThreadExecutor
@@ -185,6 +186,10 @@ class HolderMain:
 
 def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
     """One answer from the outcomes of a call, in the shapes of the REST front."""
+    if any(type(outcome) is not bytes for outcome in outcomes):
+        reply = assemble_media(outcomes, listed, partial(failure_body, model))
+        if reply is not None:
+            return reply
     marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
 
     def count(body: bytes) -> int:

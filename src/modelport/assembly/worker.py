@@ -192,11 +192,14 @@ def _loaded(message: Message, reason: str) -> Loaded:
         signature=unpack_signature(signature) if signature else None,
         body_schema=schemas.get("body"),
         answer_schema=schemas.get("answer"),
+        form_schema=schemas.get("form"),
         example=message.get("example"),
         notes=tuple(message.get("notes", ())),
         threads=message["threads"],
         form=message.get("form", {}),
-        list_body=message.get("list_body", False),
+        reads=tuple(message.get("reads", ())),
+        writes=tuple(message.get("writes", ())),
+        list_depth=message.get("list_depth", 0),
     )
 
 

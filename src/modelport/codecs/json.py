@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -243,15 +244,18 @@ def _compile_careful(signature: Signature) -> Callable[[bytes], Decoded]:
 _OUTLINE = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def is_list_of_bodies(body: bytes, list_body: bool) -> bool:
-    """Whether a body holds many. `list_body`: where one is a list itself, many are a list of lists."""
-    start = body.lstrip(_SPACE)
-    return start.startswith(b"[") and (not list_body or start[1:].lstrip(_SPACE).startswith(b"["))
+def is_list_of_bodies(body: bytes, list_depth: int) -> bool:
+    """Whether a body holds many. `list_depth`: in how many lists the parts of one lie; many have one more around them."""
+    opened = _OPENING.match(body)
+    return opened is not None and opened[0].count(b"[") > list_depth
 
 
-def count_bodies(body: bytes, list_body: bool) -> int:
+_OPENING = re.compile(rb"[ \t\r\n]*+(?:\[[ \t\r\n]*+){1,64}+")
+
+
+def count_bodies(body: bytes, list_depth: int) -> int:
     """How many bodies a body holds, read from its outline alone: 1 where it is no list, or no JSON."""
-    if not is_list_of_bodies(body, list_body):
+    if not is_list_of_bodies(body, list_depth):
         return 1
     if len(body) > _LONG_LIST:
         return sum(rows for rows, _ in cut_list(body))
@@ -387,27 +391,13 @@ def count_non_finite(encoded: bytes) -> int:
 
 
 class Encoded(bytes):
-    """An answer in which null need not mean that a number was none: the model may have said None."""
+    """An answer in which null need not mean that a number was none: the model may have said None.
+
+    `media`: its media type, where that is not JSON.
+    """
 
     non_finite = 0
-
-
-def encode_with_nulls(value: Any) -> bytes:
-    """As `encode`, for models that may answer None: what was NaN or infinite is counted before it is null."""
-    encoded = encode(value)
-    if b"null" not in encoded:
-        return encoded
-
-    def count(part: Any) -> int:
-        if isinstance(part, dict):
-            return sum(map(count, part.values()))
-        return (
-            sum(map(count, part)) if isinstance(part, (list, tuple)) else part != part or part in (math.inf, -math.inf)
-        )
-
-    marked = Encoded(encoded)
-    marked.non_finite = count(msgspec.to_builtins(value, enc_hook=_encode_hook))
-    return marked
+    media = b""
 
 
 def encode_failure(failure: Failure) -> bytes:

@@ -10,21 +10,36 @@ import dataclasses
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from modelport.codecs.hints import (
+    Whole,
+    decode_late,
+    file_schema,
+    is_file,
+    is_whole,
+    list_depth,
+    marker_of,
+    read_hint,
+    settle,
+    write_hint,
+)
+from modelport.codecs.images import LazyImage
 from modelport.codecs.json import is_list_of_bodies, parse, shorten
+from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
-from modelport.errors import ConfigError, InvalidInput, Loc, MalformedBody, Problem
+from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
-STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
-
+BASE64 = ConfigDict(val_json_bytes="base64", ser_json_bytes="base64")
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False, **BASE64)
 
 LONG_BODY = 64 * 1024
 """Lists beyond this are read slice by slice."""
@@ -75,27 +90,32 @@ PLAIN_SCHEMAS = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class TypedBody:
-    """How one model's body is read: its adapters, and how a body becomes the arguments of the function."""
+    """How one model's body is read: its adapters, and how a body becomes the arguments of the function.
+
+    `whole`: what the body is where it is no JSON by nature: an array, a table, an image, or `bytes`.
+    """
 
     one: TypeAdapter[Any]
     many: TypeAdapter[list[Any]]
     arguments: Callable[[Any], dict[str, Any]]
-    is_list: bool
+    list_depth: int
     answer: TypeAdapter[Any] | None
     example: Any
+    parameters: tuple[Parameter, ...] = ()
+    whole: Whole | type[bytes] | None = None
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
-        batch = is_list_of_bodies(body, self.is_list)
+        batch = is_list_of_bodies(body, self.list_depth)
         if batch and len(body) > LONG_BODY:
             return self._decode_slices(body), True
         try:
             if b"NaN" in body or b"Infinity" in body:  # Pydantic would read them as numbers
-                parse(body, self._example_text())
+                parse(body, self.example_text())
             value = (self.many if batch else self.one).validate_json(body, strict=True)
         except ValidationError as error:
-            parsed = parse(body, self._example_text())  # what is no JSON at all gets its own message
-            raise InvalidInput(_problems(error, self._example_text(), parsed)) from None
+            parsed = parse(body, self.example_text())  # what is no JSON at all gets its own message
+            raise invalid(problems_of(error, self.example_text(), parsed)) from None
         return (value, True) if batch else ([value], False)
 
     def _decode_slices(self, body: bytes) -> list[Any]:
@@ -104,7 +124,7 @@ class TypedBody:
         found: list[Problem] = []
         count = rows = 0
         if b"NaN" in body or b"Infinity" in body:
-            parse(body, self._example_text())
+            parse(body, self.example_text())
         for size, part in cut_list(body):
             try:
                 values += self.many.validate_json(part, strict=True)
@@ -112,35 +132,54 @@ class TypedBody:
                 count += error.error_count()
                 found += self._problems_of(error, part, body, rows, MAX_PROBLEMS - len(found))
                 if count > MAX_COUNTED:
-                    raise InvalidInput([_too_many(f"more than {MAX_COUNTED:,}", self._example_text())]) from None
+                    raise invalid([_too_many(f"more than {MAX_COUNTED:,}", self.example_text())]) from None
             rows += size
         if found:
-            raise InvalidInput(found)
+            raise invalid(found)
         return values
 
     def _problems_of(self, error: ValidationError, part: bytes, body: bytes, rows: int, most: int) -> list[Problem]:
         """Of a slice that begins at that row. What is no JSON at all gets its own message, with its place in the body."""
         try:
-            parsed = parse(part, self._example_text())
+            parsed = parse(part, self.example_text())
         except MalformedBody:
-            parse(body, self._example_text())
+            parse(body, self.example_text())
             raise  # never: what holds a malformed part is malformed
-        found = _problems(error, self._example_text(), parsed)[:most]
+        found = problems_of(error, self.example_text(), parsed)[:most]
         return [replace(p, loc=_shift(p.loc, rows)) for p in found]
+
+    def take(self, value: Any) -> tuple[list[Any], bool]:
+        """One body that came in another form than JSON: an array, a table, a file, the fields of a form."""
+        try:
+            return [self.one.validate_python(value)], False
+        except ValidationError as error:
+            raise invalid(problems_of(error, self.example_text(), value)) from None
 
     @cached_property
     def runs_code(self) -> bool:
-        """Whether reading a body may run code of the user's: a validator, a constructor, a factory of defaults."""
+        """Whether reading a body may run code of the user's, or takes long: a validator, a constructor, an image."""
         return _runs_code(self.one.core_schema)
 
-    def _example_text(self) -> str:
+    def example_text(self) -> str:
+        """What a hint shows."""
         return json.dumps(self.example, default=str)[:400] if self.example is not None else "what /docs shows"
 
     def schemas(self, model: str) -> dict[str, Any]:
         """JSON Schemas of body and answer; references go to the components that the OpenAPI document gives this model."""
         template = f"#/components/schemas/{component_name(model)}.{{model}}"
         answer = {} if self.answer is None else self.answer.json_schema(mode="serialization", ref_template=template)
-        return {"body": self.one.json_schema(ref_template=template), "answer": answer}
+        body = self.one.json_schema(ref_template=template)
+        return {"body": body, "answer": answer, "form": self._form_schema(body)}
+
+    def _form_schema(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What a form with files holds; None where there are none."""
+        if not any(is_file(p.hint) for p in self.parameters):
+            return None
+        properties = {
+            p.name: file_schema(p.hint) if is_file(p.hint) else body["properties"][p.name] for p in self.parameters
+        }
+        required = [p.name for p in self.parameters if p.required]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def read_body_type(function: Callable[..., Any], batch: bool, example: Any, place: str) -> TypedBody:
@@ -149,19 +188,66 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
         raise ConfigError(f"{place}: the annotation {error.name!r} is not defined") from None
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
-    _check_parameters(parameters, hints, batch, place)
+    except (AttributeError, TypeError, SyntaxError) as error:
+        raise ConfigError(f"{place}: an annotation cannot be read: {error}") from None
+    found = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    _check_parameters(found, hints, batch, place)
     try:
-        body, arguments = _body_of(parameters, hints, batch)
-        one, many = TypeAdapter(body), TypeAdapter(list[body])  # type: ignore[valid-type]
+        parameters = _read_parameters(found, hints, place)
+        body, arguments = _body_of(parameters, batch)
+        one, many = adapter_of(body), adapter_of(list[body])  # type: ignore[valid-type]
         answer = _answer_of(hints.get("return"), batch)
-        answer_adapter = None if answer is None else TypeAdapter(answer)
-        (answer_adapter or one).json_schema()
+        answer_adapter = None if answer is None else adapter_of(answer)
+        one.json_schema()
+        if answer_adapter is not None:
+            answer_adapter.json_schema(mode="serialization")
     except (PydanticUserError, TypeError) as error:
-        raise ConfigError(
-            f"{place}: these annotations cannot be read from JSON: {str(error).partition(chr(10))[0]}"
-        ) from None
-    return TypedBody(one, many, arguments, _is_list_type(body), answer_adapter, example)
+        raise ConfigError(f"{place}: these annotations cannot be read from JSON: {_schema_fault(error)}") from None
+    depth = list_depth(body, _is_list_type)
+    whole = bytes if body is bytes else marker_of(body)
+    parameters = (Parameter(parameters[0].name, body),) if batch else parameters
+    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
+
+
+def _schema_fault(error: Exception) -> str:
+    """The first line of what Pydantic says, with our remedy where it knows none."""
+    text = str(error).partition("\n")[0]
+    kind = re.match(r"Unable to generate pydantic-core schema for (.*?)\. Set `", text)
+    if kind is None:
+        return text
+    if "numpy.ndarray" in kind[1]:
+        return f'in a class write Annotated[np.ndarray, modelport.Array("float32", (None, 8))] instead of {kind[1]}'
+    remedy = "take and return numbers, text, lists, dataclasses, Pydantic models, arrays, tables or images"
+    return f"{kind[1]} has no form in JSON; {remedy}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One input of a function: its name, its type as Pydantic reads it, and its default if it has one."""
+
+    name: str
+    hint: Any
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be sent."""
+        return self.default is inspect.Parameter.empty
+
+
+def adapter_of(hint: Any) -> TypeAdapter[Any]:
+    """With bytes as base64; a class that is a record has its own configuration."""
+    return TypeAdapter(hint) if _is_record(hint) else TypeAdapter(hint, config=BASE64)
+
+
+def _read_parameters(found: Sequence[inspect.Parameter], hints: dict[str, Any], place: str) -> tuple[Parameter, ...]:
+    parameters = []
+    for p in found:
+        try:
+            parameters.append(Parameter(p.name, decode_late(read_hint(hints[p.name])), p.default))
+        except TypeError as error:
+            raise ConfigError(f"{place}: the parameter {p.name!r}: {error}") from None
+    return tuple(parameters)
 
 
 def _check_parameters(parameters: Sequence[inspect.Parameter], hints: dict[str, Any], batch: bool, place: str) -> None:
@@ -176,20 +262,24 @@ def _check_parameters(parameters: Sequence[inspect.Parameter], hints: dict[str, 
         raise ConfigError(f"{place}: batch=True wants one parameter that is a list, for example  xs: list[float]")
 
 
-def _body_of(
-    parameters: Sequence[inspect.Parameter], hints: dict[str, Any], batch: bool
-) -> tuple[Any, Callable[[Any], dict[str, Any]]]:
-    first = parameters[0].name
+def _body_of(parameters: Sequence[Parameter], batch: bool) -> tuple[Any, Callable[[Any], dict[str, Any]]]:
+    first, hint = parameters[0].name, parameters[0].hint
     if batch:
-        return _strict(get_args(hints[first])[0]), lambda bodies: {first: bodies}
-    if len(parameters) == 1 and _is_record(hints[first]):
-        return hints[first], lambda body: {first: body}
+        element = decode_late(_strict(get_args(hint)[0]))
+        if isinstance(marker_of(element), LazyImage):
+            return element, lambda bodies: {first: list(map(settle, bodies))}
+        return element, lambda bodies: {first: bodies}
+    if len(parameters) == 1 and is_whole(hint):
+        return hint, lambda body: {first: settle(body)}
+    if len(parameters) == 1 and _is_record(hint):
+        return hint, lambda body: {first: body}
     fields: dict[str, Any] = {
-        f"p{i}": (hints[p.name], Field(... if p.default is p.empty else p.default, alias=p.name))
-        for i, p in enumerate(parameters)
+        f"p{i}": (p.hint, Field(... if p.required else p.default, alias=p.name)) for i, p in enumerate(parameters)
     }
     names = [p.name for p in parameters]
     model = create_model("Body", __config__=STRICT, **fields)
+    if any(map(is_file, (p.hint for p in parameters))):
+        return model, lambda body: {name: settle(getattr(body, f"p{i}"), name) for i, name in enumerate(names)}
     return model, lambda body: {name: getattr(body, f"p{i}") for i, name in enumerate(names)}
 
 
@@ -201,8 +291,6 @@ def _is_record(kind: Any) -> bool:
 
 def _strict(kind: Any) -> Any:
     """A bare float still refuses NaN and infinity."""
-    from typing import Annotated
-
     return Annotated[kind, Field(allow_inf_nan=False)] if kind is float else kind
 
 
@@ -213,15 +301,22 @@ def _is_list_type(kind: Any) -> bool:
 def _answer_of(hint: Any, batch: bool) -> Any:
     if hint is None or hint is Any:
         return None
-    return (get_args(hint) or (None,))[0] if batch else hint
+    if batch:
+        hint = get_args(hint)[0] if _is_list_type(hint) and get_args(hint) else None
+    written = None if hint is None else write_hint(hint)
+    return None if written is Any else written
 
 
-def _problems(error: ValidationError, example: str, parsed: Any) -> list[Problem]:
+def problems_of(error: ValidationError, example: str, parsed: Any) -> list[Problem]:
+    """Every problem that Pydantic found, in our shape; what our own readers found has its own hint."""
     hint = f"send for example {example}"
     if error.error_count() > MAX_COUNTED:
         return [_too_many(f"{error.error_count():,}", example)]
-    found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
-    return [Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(_sent(e, parsed)), hint) for e in found]
+    found = error.errors(include_url=False)[:MAX_PROBLEMS]
+    return [
+        Problem(("body", *e["loc"]), e["msg"], e["type"], shorten(_sent(e, parsed)), e.get("ctx", {}).get("hint", hint))
+        for e in found
+    ]
 
 
 def _too_many(count: str, example: str) -> Problem:
@@ -235,7 +330,9 @@ def _shift(loc: Loc, rows: int) -> Loc:
 
 
 def _sent(error: Any, parsed: Any) -> Any:
-    """The input of a problem. Pydantic tells no more of 1e400 than that it is infinite; our own parser keeps what was sent."""
+    """The input of a problem, where it is one of JSON. Of 1e400 Pydantic tells that it is infinite; our parser keeps it."""
+    if not isinstance(error["input"], (str, int, float, list, dict, type(None))):
+        return None
     if not isinstance(error["input"], float) or math.isfinite(error["input"]):
         return error["input"]
     try:
@@ -254,6 +351,8 @@ def _runs_code(schema: Any) -> bool:
     kind = schema.get("type")
     if not isinstance(kind, str):  # fields by their names, which may be any word
         return any(map(_runs_code, schema.values()))
+    if (schema.get("metadata") or {}).get(RUNS_NO_CODE):
+        return False
     if kind not in PLAIN_SCHEMAS or any(schema.get(key) for key in ("custom_init", "post_init", "default_factory")):
         return True
     return any(_runs_code(part) for key, part in schema.items() if key not in ("metadata", "default"))

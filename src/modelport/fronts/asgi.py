@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
-from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id
+from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import simple_error
 from modelport.kernel.admission import Refusal
@@ -63,6 +63,9 @@ class AsgiExchange:
     def __init__(self, headers: Mapping[bytes, bytes], request_id: bytes) -> None:
         self.content_type = headers.get(b"content-type")
         self.content_encoding = headers.get(b"content-encoding")
+        accept = headers.get(b"accept")
+        self.accept = None if accept in ANY_ANSWER else accept
+        self.special = self.content_encoding is not None or self.accept is not None
         self.timeout = headers.get(b"request-timeout")
         self.request_id = request_id
         self.body = b""

@@ -12,6 +12,17 @@ Headers = list[Header]
 
 JSON_TYPE: Header = (b"content-type", b"application/json")
 
+ANY_ANSWER = frozenset(
+    {
+        b"*/*",
+        b"application/json",
+        b"application/json, text/plain, */*",
+        b"application/json, */*",
+        b"application/json,*/*",
+    }
+)
+"""Values of Accept that mean JSON; what programs send who do not mind is among them."""
+
 _MAX_REQUEST_ID = 128
 _prefix = urandom(6).hex().encode()
 _counter = count(1)
@@ -34,6 +45,10 @@ class Exchange(Protocol):
 
     content_type: bytes | None
     content_encoding: bytes | None
+    accept: bytes | None
+    """What the answer may be, where that is said and is not just anything."""
+    special: bool
+    """Whether the body is compressed, or `accept` is said."""
     timeout: bytes | None
     request_id: bytes
     body: bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 
 from modelport.codecs.json import MEDIA_TYPE
@@ -14,7 +15,7 @@ MAX_TIMEOUT_SECONDS = 3600.0
 
 
 def media_fault(exchange: Exchange) -> UnsupportedMedia | None:
-    """What is wrong with the headers that describe the body, if anything. No content type at all passes as JSON."""
+    """What is wrong with the coding or the charset of the body, if anything. No content type at all passes as JSON."""
     coding = exchange.content_encoding
     if coding is not None and coding.strip().lower() != b"identity" and not is_compressed(coding):
         hint = f"send the body uncompressed; {READ} are read, too, one at a time"
@@ -22,15 +23,22 @@ def media_fault(exchange: Exchange) -> UnsupportedMedia | None:
     kind, _, parameters = (exchange.content_type or MEDIA_TYPE).partition(b";")
     kind = kind.strip().lower()
     if kind != MEDIA_TYPE and not kind.endswith(b"+json"):
-        form = b"form" in kind
-        hint = "send JSON with the header  content-type: application/json"
-        return _unsupported(
-            "A form was sent where JSON is expected" if form else f"The media type {_text(kind)} is not read", hint
-        )
+        return None
     charset = parameters.strip().lower().partition(b"charset=")[2].strip(b'"; ')
     if charset and charset not in (b"utf-8", b"utf8", b"us-ascii"):
         return _unsupported(f"The charset {_text(charset)} is not read", "JSON is sent in UTF-8")
     return None
+
+
+def unsupported_type(kind: bytes, reads: Sequence[bytes]) -> UnsupportedMedia:
+    """A body is of none of the media types that are read."""
+    kind = kind.partition(b";")[0].strip().lower()
+    names = ", ".join(media.decode() for media in reads)
+    form = b"form" in kind
+    hint = f"send JSON with the header  content-type: application/json{f'; {names} are read' if len(reads) > 1 else ''}"
+    return _unsupported(
+        "A form was sent where JSON is expected" if form else f"The media type {_text(kind)} is not read", hint
+    )
 
 
 def _text(value: bytes | None) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from modelport.codecs.media import FORM, MSGPACK
+from modelport.fronts.negotiation import Offers
 from modelport.kernel.check import FLOAT_ENDS
 from modelport.kernel.names import component_name
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task
@@ -31,8 +33,9 @@ PROBLEM_SCHEMA: Schema = {
 }
 ERRORS = {
     "400": "The body is not JSON, or not well-formed",
+    "406": "The answer has no form in the media types that are accepted",
     "413": "The body is too large",
-    "415": "The media type is not JSON",
+    "415": "The media type is not read",
     "422": "The data does not fit the model's inputs",
     "500": "The model failed on this record",
     "503": "The model is loading, overloaded, or its process ended",
@@ -95,6 +98,8 @@ def _predict_operation(slot: Slot) -> Schema:
         body += [flat, {"type": "array", "items": flat}]
     example = slot.loaded.example if signature is None else signature.example()
     examples = {} if example is None else {"examples": _examples(example)}
+    offers = Offers(slot.loaded)
+    answers = {"anyOf": [answer, {"type": "array", "items": element}]}
     return {
         "tags": [slot.name],
         "operationId": f"predict_{component_name(slot.name)}",
@@ -110,14 +115,38 @@ def _predict_operation(slot: Slot) -> Schema:
                 "application/json": {
                     "schema": {"anyOf": body},
                     **examples,
-                }
+                },
+                **_other_bodies(offers, slot.loaded),
             },
         },
         "responses": {
-            "200": _json_response("The answer", {"anyOf": [answer, {"type": "array", "items": element}]}, HEADERS),
+            "200": _answer_response(offers, answers),
             **{status: _json_response(text, {"$ref": "#/components/schemas/Error"}) for status, text in ERRORS.items()},
         },
     }
+
+
+_BINARY: Schema = {"type": "string", "format": "binary"}
+
+
+_AS_JSON: Schema = {**_BINARY, "description": "The same value as in JSON"}
+
+
+def _other_bodies(offers: Offers, loaded: Loaded) -> Schema:
+    """Media types of bodies beside JSON. Of a form each field is shown; of the others no page can make one."""
+    schemas = {MSGPACK: _AS_JSON, FORM: loaded.form_schema or _BINARY}
+    return {media.decode(): {"schema": schemas.get(media, _BINARY)} for media in _form_first(offers.reads[1:])}
+
+
+def _form_first(media: list[bytes]) -> list[bytes]:
+    return sorted(media, key=lambda name: name != FORM)
+
+
+def _answer_response(offers: Offers, as_json: Schema) -> Schema:
+    response = _json_response("The answer", as_json, HEADERS)
+    for media in offers.writes[1:]:
+        response["content"][media.decode()] = {"schema": _AS_JSON if media == MSGPACK else _BINARY}
+    return response
 
 
 def _examples(example: Any) -> Schema:

@@ -16,8 +16,10 @@ from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotRead
 from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
+from modelport.fronts.negotiation import Offers, Plan
 from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
+from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
 from modelport.kernel.admission import Refusal
 from modelport.kernel.frames import Answer
 from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, NOT_READY, OK, SHED
@@ -28,7 +30,17 @@ from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
 
 NOTHING_OUTSIDE: list[Loc] = []
-MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAILED, 503: LOST, 504: EXPIRED}
+MET = {
+    200: OK,
+    422: INVALID,
+    400: INVALID,
+    413: INVALID,
+    415: INVALID,
+    500: FAILED,
+    503: LOST,
+    504: EXPIRED,
+    406: INVALID,
+}
 """How an answer's status is counted."""
 
 log = logging.getLogger("modelport.predict")
@@ -68,6 +80,7 @@ class PredictRoute:
         self.refused: set[bytes] = set()
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
+        self._offers: Offers | None = None
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
 
@@ -77,18 +90,21 @@ class PredictRoute:
             return
         version = [(b"model-version", slot.loaded.version.encode())] if slot.loaded.version else []
         self.headers = [*self.headers[:2], *version]
+        self._offers = Offers(slot.loaded)
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
         self._serve = self._serve_local if isinstance(slot.lane, LocalLane) else self._serve_holder
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
         serve = self._serve
-        if exchange.content_type != MEDIA_TYPE or exchange.content_encoding is not None:
+        if exchange.content_type != MEDIA_TYPE or exchange.special:
             fault = media_fault(exchange)
             if fault is not None:
                 return self.refuse(exchange, fault)
             if is_compressed(exchange.content_encoding):
                 serve = self._serve_compressed
+            elif exchange.content_type not in JSON_TYPES or exchange.accept is not None:
+                serve = self._serve_media
         if exchange.timeout is None:
             return serve(exchange, monotonic() + self.default_deadline_s)
         deadline = read_deadline(exchange.timeout)
@@ -111,14 +127,44 @@ class PredictRoute:
             except InvalidInput as error:
                 return self.refuse(exchange, error)
             else:
-                return self._serve(exchange, deadline)
+                return self._serve_media(exchange, deadline)
 
         def go_on(opened: bytes) -> None:
             exchange.body = opened
             refusal = self.reception.hold(exchange, len(opened))
-            return self._serve(exchange, deadline) if refusal is None else self.shed(exchange, refusal)
+            return self._serve_media(exchange, deadline) if refusal is None else self.shed(exchange, refusal)
 
         return self._in_thread(exchange, partial(decompress, body, coding, self.max_body), go_on)
+
+    # -- other media types than JSON -----------------------------------------------------------------------------
+
+    def _serve_media(self, exchange: Exchange, deadline: float) -> None:
+        """Whatever is not plainly JSON in and JSON out; it may turn out to be just that."""
+        if self._offers is None:
+            return self._serve(exchange, deadline)
+        plan = self._offers.find(exchange.content_type, exchange.accept)
+        if not isinstance(plan, Plan):
+            return self.refuse(exchange, plan)
+        told: Exchange = exchange
+        if plan.close is not None:
+            told = TranslatedExchange(exchange, plan.close, plan.closed)
+        serve = partial(self._serve_raw, plan.media) if plan.media else self._serve
+        if plan.open is None:
+            return serve(told, deadline)
+
+        def go_on(opened: bytes) -> None:
+            exchange.body = told.body = opened
+            serve(told, deadline)
+
+        return self._in_thread(exchange, partial(plan.open, exchange.body), go_on)
+
+    def _serve_raw(self, media: bytes, exchange: Exchange, deadline: float) -> None:
+        """Its holder reads the body, or writes the answer."""
+        if self.slot.state is not State.READY:
+            return self._serve(exchange, deadline)
+        if media[:1] == b"\n":  # the body is JSON
+            return self._count(exchange, deadline, media)
+        return self._hand_over(exchange, deadline, 1, NOTHING_OUTSIDE, media)
 
     # -- a model of this process ---------------------------------------------------------------------------------
 
@@ -200,27 +246,29 @@ class PredictRoute:
             return self.refuse(exchange, error)
         return self._checked(exchange, deadline, decoded)
 
-    def _count(self, exchange: Exchange, deadline: float) -> None:
+    def _count(self, exchange: Exchange, deadline: float, media: bytes = b"") -> None:
         """A body that only its holder can read: its rows are counted here, for the queue and for what a row costs."""
         assert self.slot.loaded is not None
-        count = partial(count_bodies, exchange.body, self.slot.loaded.list_body)
+        count = partial(count_bodies, exchange.body, self.slot.loaded.list_depth)
 
         def go_on(rows: int) -> None:
-            self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE)
+            self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE, media)
 
         return go_on(count()) if len(exchange.body) <= LARGE_BODY else self._in_thread(exchange, count, go_on)
 
     def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)
 
-    def _hand_over(self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc]) -> None:
+    def _hand_over(
+        self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc], media: bytes = b""
+    ) -> None:
         if self.refused and lanes.digest(exchange.body) in self.refused:
             return self.refuse(exchange, lanes.record_refused())
         if exchange.reserved:
             self.reception.release(exchange)  # the lane counts it
         lane: lanes.HolderLane = self.slot.lane
         on_answer = partial(self._answered, exchange, outside)
-        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id)
+        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id, media)
         if isinstance(sent, Refusal):
             return self.shed(exchange, sent)
         exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
@@ -238,8 +286,9 @@ class PredictRoute:
             return self._give_up(
                 exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED
             )
-        if outside or answer.non_finite or answer.failed:
-            headers = self.headers + flag_headers(outside, answer.non_finite, answer.failed)
+        if outside or answer.non_finite or answer.failed or answer.media:
+            own = with_media(self.headers, answer.media) if answer.media else self.headers
+            headers = own + flag_headers(outside, answer.non_finite, answer.failed)
             return self._send(exchange, answer.status, answer.body, headers)
         return self._send(exchange, answer.status, answer.body, self.headers)
 

@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from modelport.errors import BodyTooLarge, Problem
-from modelport.fronts.exchange import JSON_TYPE, Headers, echo_request_id, new_request_id
+from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
@@ -36,6 +36,11 @@ IDLE_SECONDS = 75.0
 """Longer than the 60 s after which common load balancers drop an idle connection, so that they, not we, close it."""
 
 
+READ_HEADERS = frozenset(
+    {b"accept", b"content-encoding", b"content-length", b"content-type", b"request-id", b"request-timeout"}
+)
+
+
 class Clock:
     """A monotonic clock read ten times a second by the server's tick: precise enough for timeouts, free to read."""
 
@@ -53,6 +58,7 @@ class DirectCall:
     """One exchange on the direct path. To Uvicorn's protocol it looks like the request cycle in progress."""
 
     __slots__ = (
+        "accept",
         "alone",
         "announced",
         "arrived",
@@ -69,6 +75,7 @@ class DirectCall:
         "response_complete",
         "route",
         "size",
+        "special",
         "timeout",
     )
     message_event = _NoEvent()
@@ -85,6 +92,8 @@ class DirectCall:
         self.content_type: bytes | None = None
         self.timeout: bytes | None = None
         self.content_encoding: bytes | None = None
+        self.accept: bytes | None = None
+        self.special = False
         self.request_id = b""
         self.body = b""
         self.parts: list[bytes] | None = None
@@ -207,6 +216,8 @@ class ModelportProtocol(HttpToolsProtocol):
         self.direct = self.cycle = call  # type: ignore[assignment]
         sent_id = None
         for name, value in self.headers:
+            if name not in READ_HEADERS:
+                continue
             if name == b"content-type":
                 call.content_type = value
             elif name == b"request-id":
@@ -214,7 +225,10 @@ class ModelportProtocol(HttpToolsProtocol):
             elif name == b"request-timeout":
                 call.timeout = value
             elif name == b"content-encoding":
-                call.content_encoding = value
+                call.content_encoding, call.special = value, True
+            elif name == b"accept":
+                if value not in ANY_ANSWER:
+                    call.accept, call.special = value, True
             elif name == b"content-length" and len(value) >= self.least_digits:
                 call.announced = int(value)
         call.request_id = new_request_id() if sent_id is None else echo_request_id(sent_id)

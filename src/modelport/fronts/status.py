@@ -12,6 +12,7 @@ from modelport.errors import (
     InvalidInput,
     MalformedBody,
     ModelFailed,
+    NotAcceptable,
     NotReady,
     Overloaded,
     Problem,
@@ -24,6 +25,7 @@ STATUS: dict[type[CallError], int] = {
     InvalidInput: 422,
     MalformedBody: 400,
     UnsupportedMedia: 415,
+    NotAcceptable: 406,
     BodyTooLarge: 413,
     NotReady: 503,
     Overloaded: 503,
@@ -63,6 +65,8 @@ def error_body(error: CallError, hint: str = "") -> bytes:
 
 def failure_body(model: str, failure: Failure) -> bytes:
     """The error body of a record that failed by itself."""
+    if failure.error is not None:
+        return error_body(failure.error)
     hint = "the server's log names the cause under this request id" if failure.cause else ""
     return simple_error(("model", model), failure.message, failure.code, hint)
 

@@ -2,11 +2,15 @@
 
 frame   = u32 length of what follows · u8 kind · head · body
 CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a machine share) · u32 rows · u8 flags
-          · u8 length of the request id · request id
+          · u8 length of the request id · request id · u8 length of the media · media
 CANCEL  = u32 id
 ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
+          · u8 length of the media · media
 HELLO   = u32 process id of the holder
 GOODBYE = nothing: send no more calls on this connection, answers to earlier ones follow
+
+The media of a call are the media type of its body and, behind a line feed, those that its answer may have, best first; of an
+answer, its media type. Nothing means JSON. A media type that is longer than its byte can say is refused before it comes here.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ SOLO = 1
 
 MAX_FRAME = 2**31
 
+_LENGTH = [bytes((n,)) for n in range(256)]
 _PREFIX = Struct("<IB")
 _CALL = Struct("<IBIdIBB")
 _CANCEL = Struct("<IBI")
@@ -41,6 +46,7 @@ class Call(NamedTuple):
     flags: int
     body: bytes
     request_id: bytes = b""
+    media: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -54,6 +60,7 @@ class Answer(NamedTuple):
     queued_s: float
     run_s: float
     body: bytes
+    media: bytes = b""
 
 
 class FrameError(Exception):
@@ -62,10 +69,10 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
-    request_id = call.request_id
-    size = _CALL.size - 4 + len(request_id) + len(call.body)
+    request_id, media = call.request_id, call.media
+    size = _CALL.size - 4 + len(request_id) + 1 + len(media) + len(call.body)
     head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id))
-    return b"".join((head, request_id, call.body))
+    return b"".join((head, request_id, _LENGTH[len(media)], media, call.body))
 
 
 def encode_cancel(call_id: int) -> bytes:
@@ -75,8 +82,9 @@ def encode_cancel(call_id: int) -> bytes:
 
 def encode_answer(answer: Answer) -> bytes:
     """An ANSWER frame."""
-    *head, body = answer
-    return _ANSWER.pack(_ANSWER.size - 4 + len(body), ANSWER, *head) + body
+    *head, body, media = answer
+    size = _ANSWER.size - 4 + 1 + len(media) + len(body)
+    return b"".join((_ANSWER.pack(size, ANSWER, *head), _LENGTH[len(media)], media, body))
 
 
 def encode_hello(pid: int) -> bytes:
@@ -99,12 +107,15 @@ class Frame:
     def call(self) -> Call:
         """Read as a CALL. Raises FrameError where the head is cut off."""
         call_id, deadline, rows, flags, length = self._head(_CALL_HEAD)
-        body_at = _CALL_HEAD.size + length
-        return Call(call_id, deadline, rows, flags, self.data[body_at:], self.data[_CALL_HEAD.size : body_at])
+        media_at = _CALL_HEAD.size + length
+        media, body = self._media_and_body(media_at)
+        return Call(call_id, deadline, rows, flags, body, self.data[_CALL_HEAD.size : media_at], media)
 
     def answer(self) -> Answer:
         """Read as an ANSWER. Raises FrameError where the head is cut off."""
-        return Answer._make((*self._head(_ANSWER_HEAD), self.data[_ANSWER_HEAD.size :]))
+        head = self._head(_ANSWER_HEAD)
+        media, body = self._media_and_body(_ANSWER_HEAD.size)
+        return Answer._make((*head, body, media))
 
     def cancelled(self) -> int:
         """Read as a CANCEL: the id. Raises FrameError where it is cut off."""
@@ -113,6 +124,13 @@ class Frame:
     def pid(self) -> int:
         """Read as a HELLO: who says it. Raises FrameError where it is cut off."""
         return int(self._head(_HELLO_HEAD)[0])
+
+    def _media_and_body(self, at: int) -> tuple[bytes, bytes]:
+        data = self.data
+        if len(data) <= at or len(data) < at + 1 + data[at]:
+            raise FrameError(f"a frame of kind {self.kind} with {len(data)} bytes")
+        body_at = at + 1 + data[at]
+        return data[at + 1 : body_at], data[body_at:]
 
     def _head(self, form: Struct) -> tuple[Any, ...]:
         if len(self.data) < form.size:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from modelport.errors import InvalidInput
 from modelport.kernel.values import Failure
 
-Run = Callable[[Sequence[Any]], list[bytes]]
+Run = Callable[[Sequence[Any]], Sequence[bytes | Failure]]
 
 
 class Abandoned(Exception):
@@ -23,6 +24,8 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
         answers = run(records)
     except Abandoned:
         return [Failure("deadline_exceeded", "Nobody waits for this record any more")] * len(records)
+    except InvalidInput as error:  # of a record that could only be read to its end when it was run
+        return _halve(run, records, Failure("invalid_input", str(error), "", error))
     except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a KeyboardInterrupt of its own
         return _halve(run, records, Failure("model_failed", "The model failed on this record", cause_of(error)))
     if len(answers) == len(records):

@@ -9,7 +9,13 @@ from modelport.kernel.values import Failure
 
 Outcome = bytes | Failure
 
-STATUS_OF_CODE = {"deadline_exceeded": 504, "holder_lost": 503, "record_refused": 422}
+STATUS_OF_CODE = {
+    "deadline_exceeded": 504,
+    "holder_lost": 503,
+    "record_refused": 422,
+    "invalid_input": 422,
+    "not_acceptable": 406,
+}
 """Failures that are not the model's own; all others are 500."""
 
 
@@ -21,6 +27,7 @@ class Reply(NamedTuple):
     failed: int = 0
     non_finite: int = 0
     cause: str = ""
+    media: bytes = b""
 
 
 def assemble(
@@ -36,7 +43,7 @@ def assemble(
     """
     failures = [o for o in outcomes if isinstance(o, Failure)]
     first = failures[0] if failures else None
-    cause = (first.cause or first.message) if first else ""
+    cause = (first.cause or first.message) if first and first.error is None else ""
     if first and (not batch or _none_ran(outcomes, failures)):
         return Reply(STATUS_OF_CODE.get(first.code, 500), encode_error(first), cause=cause)
     parts = [encode_failure(o) if isinstance(o, Failure) else o for o in outcomes]

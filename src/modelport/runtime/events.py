@@ -76,7 +76,9 @@ LOADED = {
     "example?": _anything,
     "parallel?": _count,
     "max_rows?": _count,
-    "list_body?": _switch,
+    "list_depth?": _count,
+    "reads?": _texts,
+    "writes?": _texts,
 }
 FAILED = {"error": _text}
 EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {

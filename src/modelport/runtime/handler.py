@@ -9,11 +9,14 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, S
 from dataclasses import dataclass
 from functools import cache, partial
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelport.kernel.isolate import Abandoned
+from modelport.kernel.values import Failure
 
-Run = Callable[[Sequence[Any]], list[bytes]]
+Outcome = bytes | Failure
+Run = Callable[[Sequence[Any]], list[Outcome]]
+Encode = Callable[[Any], Outcome]
 NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 """What can be walked through, but not as answers in an order: keys and characters are none."""
 
@@ -23,7 +26,8 @@ class Handler:
     """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it.
 
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
-    `running`: what can be cancelled, where that is so.
+    `running`: what can be cancelled, where that is so. `decode_media`: reads bodies of other media types than JSON, and
+    records whose answers are wanted in another one.
     """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
@@ -33,26 +37,51 @@ class Handler:
     description: dict[str, Any]
     decodes_with_code: bool = False
     running: Running | None = None
+    decode_media: Callable[[bytes, bytes], tuple[list[Any], bool]] | None = None
 
 
-def batched_run(call: Callable[[list[Any]], Any], encode: Callable[[Any], bytes]) -> Run:
+class Asked(NamedTuple):
+    """A record whose answer is to be written in another way than the others of its batch."""
+
+    value: Any
+    encode: Encode
+
+
+def batched_run(call: Callable[[list[Any]], Any], encode: Encode) -> Run:
     """A function that takes a list and returns a list."""
 
-    def run(records: Sequence[Any]) -> list[bytes]:
-        answers = call(list(records))
+    def run(records: Sequence[Any]) -> list[Outcome]:
+        asked = [record for record in records if type(record) is Asked]
+        answers = call(
+            [record.value if type(record) is Asked else record for record in records] if asked else list(records)
+        )
         if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
             wanted = (
                 "a function declared with batch=True returns a list with one answer for each record, in their order"
             )
             raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
+        if asked:
+            return _encode_each(records, list(answers), encode)
         return [encode(answer) for answer in answers]
 
     return run
 
 
-def single_run(call: Callable[[Any], Any], encode: Callable[[Any], bytes]) -> Run:
+def _encode_each(records: Sequence[Any], answers: list[Any], encode: Encode) -> list[Outcome]:
+    """Each answer as its record wants it; where their number is wrong, as the run itself would give them."""
+    if len(answers) != len(records):
+        return [encode(answer) for answer in answers]
+    ways = [record.encode if type(record) is Asked else encode for record in records]
+    return [way(answer) for way, answer in zip(ways, answers, strict=True)]
+
+
+def single_run(call: Callable[[Any], Any], encode: Encode) -> Run:
     """A function of one body, called once per record."""
-    return lambda records: [encode(call(record)) for record in records]
+
+    def answer(record: Any) -> Outcome:
+        return record.encode(call(record.value)) if type(record) is Asked else encode(call(record))
+
+    return lambda records: [answer(record) for record in records]
 
 
 SLOW_STEP_SECONDS = 0.25
@@ -179,7 +208,7 @@ class Running:
     def enclose(self, run: Run) -> Run:
         """The same run, which notes the batch that its thread is at. A half of a batch belongs to the batch before it."""
 
-        def enclosed(records: Sequence[Any]) -> list[bytes]:
+        def enclosed(records: Sequence[Any]) -> list[Outcome]:
             self._thread.scope = self._scopes.get(id(records)) or self.scope
             return run(records)
 

@@ -69,20 +69,23 @@ class Holder:
         for connection in list(self.connections):
             connection.say_goodbye()
 
-    def read(self, body: bytes) -> Read:
+    def read(self, call: Call) -> Read:
         """The records of a body and whether it is a list, or what is wrong with it."""
         try:
-            return self.handler.decode(body)
+            if call.media and self.handler.decode_media is not None:
+                return self.handler.decode_media(call.body, call.media)
+            return self.handler.decode(call.body)
         except CallError as error:
             return error
 
-    def read_all(self, bodies: Sequence[bytes]) -> list[Any]:
+    def read_all(self, calls: Sequence[Call]) -> list[Any]:
         """The same for many; for an executor."""
-        return [self.read(body) for body in bodies]
+        return [self.read(call) for call in calls]
 
-    def reads_on_loop(self, body: bytes) -> bool:
+    def reads_on_loop(self, call: Call) -> bool:
         """Whether reading this takes a moment at most, and runs no code but ours."""
-        return self.reading is None or (len(body) <= LARGE_BODY and not self.handler.decodes_with_code)
+        small = len(call.body) <= LARGE_BODY and not call.media
+        return self.reading is None or (small and not self.handler.decodes_with_code)
 
     def sweep(self, now: float) -> None:
         """Hang up on workers that do not read their answers; what they wait for is not run."""
@@ -173,14 +176,14 @@ class HolderConnection(asyncio.Protocol):
             self._cancel(frame.cancelled())
 
     def _begin(self, held: CallInHand) -> None:
-        body, holder = held.call.body, self.holder
-        self.calls[held.call.id] = held
-        held.digest = digest(body)
-        if holder.reads_on_loop(body):
-            self._run(held, holder.read(body))
+        call, holder = held.call, self.holder
+        self.calls[call.id] = held
+        held.digest = digest(call.body)
+        if holder.reads_on_loop(call):
+            self._run(held, holder.read(call))
         else:
             assert holder.reading is not None
-            self._queue(held, holder.reading, [body], partial(self._was_read, held))
+            self._queue(held, holder.reading, [call], partial(self._was_read, held))
 
     def _was_read(self, held: CallInHand, outcomes: list[Any]) -> None:
         if held.call.id not in self.calls:
@@ -223,7 +226,7 @@ class HolderConnection(asyncio.Protocol):
             held.ticket is not None and len(held.ticket.records) <= held.batch_rows
         )  # else it waited between its batches
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
-        self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body)))
+        self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body, reply.media)))
 
 
 def mark_started(batch: Batch) -> None:

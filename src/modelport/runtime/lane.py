@@ -110,7 +110,7 @@ class HolderLane:
     # -- calls ---------------------------------------------------------------------------------------------------
 
     def send(
-        self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer, request_id: bytes = b""
+        self, body: bytes, rows: int, deadline: float, on_answer: OnAnswer, request_id: bytes = b"", media: bytes = b""
     ) -> int | Refusal:
         """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
         waiting, size = self._waiting, len(body)
@@ -127,7 +127,9 @@ class HolderLane:
             else self._loop.call_at(self._loop.time() + deadline - monotonic(), self._expire, call_id)
         )
         flags = SOLO if self._suspects and digest(body) in self._suspects else 0
-        self._pending[call_id] = Pending(Call(call_id, deadline, rows, flags, body, request_id), on_answer, timer)
+        self._pending[call_id] = Pending(
+            Call(call_id, deadline, rows, flags, body, request_id, media), on_answer, timer
+        )
         self._count(rows, size)
         self._transmit(call_id)
         return call_id

@@ -33,10 +33,13 @@ class Loaded:
     signature: Signature | None = None
     body_schema: dict[str, Any] | None = None
     answer_schema: dict[str, Any] | None = None
+    form_schema: dict[str, Any] | None = None
     example: Any = None
     notes: tuple[str, ...] = ()
     form: Mapping[str, Any] = field(default_factory=dict)  # compiled or original, and what there is to say of it
-    list_body: bool = False  # one body is itself a list, so that many are a list of lists
+    list_depth: int = 0  # in how many lists the parts of one body lie; many have one more around them
+    reads: tuple[str, ...] = ()  # media types that its holder reads as they are, beside JSON
+    writes: tuple[str, ...] = ()  # those that its holder writes
     threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
 
 
