@@ -49,6 +49,7 @@ class Application:
     routes: dict[str, PredictRoute] = field(default_factory=dict)
     gets: dict[str, Get] = field(default_factory=dict)
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
+    options_of: dict[str, ServeOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.phase, self))
@@ -57,9 +58,10 @@ class Application:
         """The ASGI application over these routes."""
         return ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
 
-    def add(self, name: str, index: int, only: bool) -> Slot:
-        """A place for a model, with its paths. `only`: it also answers at /predict."""
+    def add(self, name: str, index: int, only: bool, options: ServeOptions | None = None) -> Slot:
+        """A place for a model, with its paths. `only`: it also answers at /predict. `options`: of a saved model, its own."""
         slot = Slot(name, index)
+        self.options_of[name] = options or self.options
         recorder = self.board.recorder(self.board_slot, index)
         route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body)
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
@@ -110,7 +112,7 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
 
 def load_locally(application: Application, slot: Slot, artifact: Path, form: Form | None = None) -> None:
     """Load into this process: inline or in a thread. Needs a running loop. Without a `form` it is found out here."""
-    loop, options = asyncio.get_running_loop(), application.options
+    loop, options = asyncio.get_running_loop(), application.options_of[slot.name]
 
     def load() -> tuple[Model, Loaded]:
         opened = open_form(form or _find_form(slot, artifact, options), artifact, options)
@@ -144,14 +146,14 @@ def _find_form(slot: Slot, artifact: Path, options: ServeOptions) -> Form:
 
 def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio.AbstractEventLoop) -> LocalLane:
     """The queue and the executor of a model in this process."""
-    placement = place(model.cost, application.options.executor)
+    options = application.options_of[slot.name]
+    placement = place(model.cost, options.executor)
     recorder = application.board.recorder(application.board_slot, slot.index)
     predict = model.predict
 
     def run(records: Any) -> list[bytes]:
         return [encode(answer) for answer in predict(records)]
 
-    options = application.options
     inline = placement.executor == "inline"
     executor: Executor = InlineExecutor(run) if inline else ThreadExecutor(run, loop, slot.name)
     batcher: Batcher[Any] = Batcher(placement.max_rows, options.queue_rows, options.queue_bytes)

@@ -142,7 +142,7 @@ def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str,
     options = from_plain(parsed["options"])
     configure_logging(options.log_format)
     if options.allow_pickle:
-        sys.path.append(os.getcwd())
+        sys.path.append(parsed.get("folder") or os.getcwd())
     try:
         return compile_artifact(Path(parsed["target"]), options, begin).plain()
     except ModelportError as known:

@@ -7,19 +7,22 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from modelport.artifacts.bundle import is_bundle
+from modelport.assembly.artifacts import check_file, find_loader
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
 from modelport.codecs.typed import TypedBody, read_body_type
-from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, ConfigError
-from modelport.runtime.forms import Form
+from modelport.config import ServeOptions, for_model, to_plain
+from modelport.errors import ArtifactError, ConfigError, SetupError
+from modelport.runtime.forms import Form, Source
 from modelport.runtime.handler import Handler, Running, SlowWarning, as_plain_call, batched_run, single_run, timed
-from modelport.service import ModelSpec, Service
+from modelport.service import ModelSpec, SavedSpec, Service
 
 MAX_BATCH_ROWS = 1024
 log = logging.getLogger("modelport.model")
@@ -88,12 +91,35 @@ def _import_module(name: str) -> ModuleType:
         raise
 
 
-def check_service(service: Service) -> None:
-    """Every model's annotations, before any of them is loaded. Raises ConfigError with file and line."""
-    if not service.models:
+def check_service(service: Service, options: ServeOptions) -> dict[str, Source]:
+    """Every declaration, before any model is loaded. Raises SetupError with file and line. Returns the saved models."""
+    if not service.names:
         raise ConfigError(f"the service {service.name!r} declares no model")
     for spec in service.models.values():
         _body_type(spec)
+    return {name: saved_source(spec, options) for name, spec in service.saved.items()}
+
+
+def saved_source(spec: SavedSpec, options: ServeOptions) -> Source:
+    """A declared saved model for another process. Raises SetupError, with file and line, for what can be told at once."""
+    try:
+        given = for_model(options, spec.options, spec.name)
+        if given.data is not None and given.data is not options.data:
+            given = replace(given, data=spec.folder / given.data)
+        if given.executor == "thread":
+            raise ConfigError("executor wants auto, inline or process here; thread is for modelport.app")
+        check_file("data", given.data)
+        if not is_bundle(spec.path):
+            find_loader(spec.path)
+    except SetupError as error:
+        raise type_with_place(error, spec.place) from None
+    return {"target": str(spec.path), "options": to_plain(given), "folder": str(spec.folder)}
+
+
+def type_with_place(error: SetupError, place: str) -> SetupError:
+    """The same complaint, with where the model was declared."""
+    kind = ConfigError if isinstance(error, ConfigError) else ArtifactError
+    return kind(f"{place}: {error}")
 
 
 def _body_type(spec: ModelSpec) -> TypedBody:
@@ -122,24 +148,26 @@ def load_declared(spec: ModelSpec) -> Handler:
         records, _ = body.decode(encode(spec.example))
         run(records)
     rows = MAX_BATCH_ROWS if spec.batch else 1
+    at_once = spec.parallel or 1
     description = {
         "version": "",
         "notes": [],
         "schemas": body.schemas(spec.name),
         "example": spec.example,
-        "parallel": spec.parallel,
+        "parallel": at_once,
         "max_rows": rows,
         "list_body": body.is_list,
     }
-    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running)
+    return Handler(body.decode, run, rows, at_once, description, body.runs_code, running)
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:
     """What lets more calls of a slow function through, beyond what its author has declared already."""
     if is_async:
         return "leave out async where nothing is awaited, or await what takes long"
-    declared = {"batch=True": spec.batch, f"parallel={spec.parallel}": spec.parallel > 1}
-    open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": spec.parallel > 1}.items() if not taken]
+    parallel = spec.parallel or 1
+    declared = {"batch=True": spec.batch, f"parallel={parallel}": parallel > 1}
+    open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": parallel > 1}.items() if not taken]
     taken = " and ".join(way for way, is_taken in declared.items() if is_taken)
     return f"{' or '.join(open_ways)} lets more through" if open_ways else f"it has {taken} already"
 

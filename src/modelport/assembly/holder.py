@@ -92,8 +92,8 @@ class HolderMain:
             return self._publish(load_saved(Path(self.target), self.options, self.form))
         self.service = self.service or import_service(self.target)
         if model is None:
-            check_service(self.service)
-            return self.channel.tell(event="catalog", models=list(self.service.models))
+            saved = check_service(self.service, self.options)
+            return self.channel.tell(event="catalog", models=self.service.names, saved=saved)
         return self._publish(load_declared(self.service.models[model]))
 
     def _publish(self, handler: Handler) -> None:
@@ -202,10 +202,8 @@ def main(arguments: list[str]) -> int:
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    if options.allow_pickle or is_python(
-        parsed["target"]
-    ):  # nothing beside a model is imported unless its user says so
-        sys.path.append(os.getcwd())
+    if options.allow_pickle or is_python(parsed["target"]):  # nothing else is imported unless its user says so
+        sys.path.append(parsed.get("folder") or os.getcwd())
     configure_logging(options.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

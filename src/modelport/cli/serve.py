@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ServeOptions, is_python, model_name, refuse_remote, to_plain
+from modelport.config import ServeOptions, is_python, model_name, refuse_for_service, refuse_remote, saved_alone
 from modelport.errors import ArtifactError, ConfigError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -31,22 +31,18 @@ def run_service(target: str, options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Raises SetupError for what the user can mend."""
     refuse_remote(target, options)
     catalog = is_python(target)
-    if catalog and options.executor not in ("auto", "process"):
-        raise ConfigError(
-            f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
-            "probes answer whatever its code does"
-        )
+    if catalog:
+        refuse_for_service(target, options)
     _check_files(None if catalog else Path(target), options)
-    if not catalog:
-        model_name(Path(target), options)
+    saved = {} if catalog else {model_name(Path(target), options): saved_alone(target, options)}
     _check_certificate(options)
     raise_descriptor_limit()
     listener = _listen(options)
     count = options.workers or usable_cores()
     board = SharedBoard.create(count * 2 + 1 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
 
-    def config(form: dict[str, Any] | None = None) -> str:
-        return json.dumps({"target": target, "options": to_plain(options), "form": form})
+    def config(source: dict[str, Any] | None = None, form: dict[str, Any] | None = None) -> str:
+        return json.dumps({**(source or saved_alone(target, options)), "form": form})
 
     url = _url(options, listener)
     workers_reason = "as configured" if options.workers else "one per usable core"
@@ -55,18 +51,20 @@ def run_service(target: str, options: ServeOptions) -> int:
         from modelport.cli.banner import print_banner
 
         with suppress(OSError):  # nobody needs to read it
-            print_banner(event["models"], url, target, (count, workers_reason))
+            print_banner(event["models"], url, (count, workers_reason))
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),
-        holder=lambda model, form: child_command("modelport.assembly.holder", config(form), model or ""),
-        compiler=child_command("modelport.assembly.compiler", config()),
+        holder=lambda model, source, form: child_command(
+            "modelport.assembly.holder", config(source, form), model or ""
+        ),
+        compiler=lambda source: child_command("modelport.assembly.compiler", config(source)),
         workers=count,
         catalog=catalog,
         max_models=MAX_MODELS,
         cores=usable_cores(),
         standby=options.standby,
-        require_compiled=options.require_compiled,
+        saved=saved,
         grace_s=options.graceful_s + options.drain_delay + GRACE_SECONDS,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, _logger(options.log_format))
