@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
 import logging
@@ -20,11 +21,25 @@ from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.config import ServeOptions, for_model, to_plain
 from modelport.errors import ArtifactError, ConfigError, SetupError
+from modelport.kernel.context import context_of_batch, current
+from modelport.kernel.isolate import AsyncRun, Run
 from modelport.runtime.forms import Form, Source
-from modelport.runtime.handler import Handler, Running, SlowWarning, as_plain_call, batched_run, single_run, timed
+from modelport.runtime.handler import (
+    Contexts,
+    Handler,
+    SlowWarning,
+    as_plain_call,
+    batched_run,
+    batched_run_async,
+    single_run,
+    single_run_async,
+    timed,
+)
 from modelport.service import ModelSpec, SavedSpec, Service
 
 MAX_BATCH_ROWS = 1024
+ASYNC_AT_ONCE = 10_000
+"""Calls of an `async def` that run side by side unless it says otherwise: more than the queue lets in, so that is the limit."""
 log = logging.getLogger("modelport.model")
 
 
@@ -127,28 +142,19 @@ def _body_type(spec: ModelSpec) -> TypedBody:
     return read_body_type(function, spec.batch, spec.example, spec.place)
 
 
-def load_declared(spec: ModelSpec) -> Handler:
-    """Load a model declared in Python: make the instance, call its `load`, run its example once."""
+def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
+    """Load a model declared in Python: make the instance, call its `load`, run its example once. In a thread beside the loop."""
+    current.set(context_of_batch(spec.name, []))  # `load` and the example may call other models
     body = _body_type(spec)
-    function = _bound_function(spec)
+    function = _bound_function(spec, loop)
     is_async = inspect.iscoroutinefunction(function)
-    advice = _advice(spec, is_async)
-    warning = SlowWarning(spec.name, spec.place, is_async, advice, log.warning)
-    running = Running() if is_async else None
-    plain = as_plain_call(timed(function, warning), is_async, running)
-
-    def call(value: Any) -> Any:
-        return plain(**body.arguments(value))
-
-    encode_answer = _encoder(body)
-    run = batched_run(call, encode_answer) if spec.batch else single_run(call, encode_answer)
-    if running is not None:
-        run = running.enclose(run)
+    at_once = spec.parallel or (ASYNC_AT_ONCE if is_async and not spec.batch else 1)
+    warning = SlowWarning(spec.name, spec.place, is_async, _advice(spec, is_async), log.warning)
+    run, run_async, contexts = _runs(spec, body, timed(function, warning), is_async)
     if spec.example is not None:
         records, _ = body.decode(encode(spec.example))
-        run(records)
+        (run if run_async is None else as_plain_call(run_async, loop))(records)
     rows = MAX_BATCH_ROWS if spec.batch else 1
-    at_once = spec.parallel or 1
     description = {
         "version": "",
         "notes": [],
@@ -158,7 +164,23 @@ def load_declared(spec: ModelSpec) -> Handler:
         "max_rows": rows,
         "list_body": body.is_list,
     }
-    return Handler(body.decode, run, rows, at_once, description, body.runs_code, running)
+    return Handler(body.decode, run, rows, at_once, description, body.runs_code, run_async, contexts)
+
+
+def _runs(
+    spec: ModelSpec, body: TypedBody, function: Callable[..., Any], is_async: bool
+) -> tuple[Run, AsyncRun | None, Contexts]:
+    """How its batches run, in a thread or on the loop."""
+    contexts, encode_answer = Contexts(), _encoder(body)
+
+    def call(value: Any) -> Any:
+        return function(**body.arguments(value))
+
+    run = batched_run(call, encode_answer) if spec.batch else single_run(call, encode_answer)
+    if not is_async:
+        return contexts.enclose(run), None, contexts
+    run_async = batched_run_async(call, encode_answer) if spec.batch else single_run_async(call, encode_answer)
+    return run, contexts.enclose_async(run_async), contexts
 
 
 def _advice(spec: ModelSpec, is_async: bool) -> str:
@@ -172,13 +194,13 @@ def _advice(spec: ModelSpec, is_async: bool) -> str:
     return f"{' or '.join(open_ways)} lets more through" if open_ways else f"it has {taken} already"
 
 
-def _bound_function(spec: ModelSpec) -> Callable[..., Any]:
+def _bound_function(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
     if not inspect.isclass(spec.target):
         return spec.target
     instance: Any = spec.target()
     load = getattr(instance, "load", None)
     if load is not None:
-        as_plain_call(load, inspect.iscoroutinefunction(load))()
+        as_plain_call(load, loop)()
     predict: Callable[..., Any] = instance.predict
     return predict
 

@@ -19,11 +19,13 @@ from modelport.assembly.handlers import check_service, import_service, load_decl
 from modelport.codecs.json import Encoded, count_non_finite, encode_failure
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
+from modelport.executors.coroutine import CoroutineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.status import error_body, failure_body, status_of
 from modelport.kernel.batcher import Batch, Batcher
+from modelport.kernel.context import context_of_batch
 from modelport.kernel.isolate import cause_of
-from modelport.kernel.ports import Outcome
+from modelport.kernel.ports import Executor, Outcome
 from modelport.kernel.reply import Reply, assemble
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
@@ -31,10 +33,10 @@ from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
-from modelport.runtime.holder import Holder, mark_started
+from modelport.runtime.holder import Holder, calls_of, mark_started
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.watch import BatchWatch, HardLimits
+from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
 from modelport.service import Service
 
 BEAT_SECONDS = 1.0
@@ -94,7 +96,7 @@ class HolderMain:
         if model is None:
             saved = check_service(self.service, self.options)
             return self.channel.tell(event="catalog", models=self.service.names, saved=saved)
-        return self._publish(load_declared(self.service.models[model]))
+        return self._publish(load_declared(self.service.models[model], self._loop))
 
     def _publish(self, handler: Handler) -> None:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
@@ -102,10 +104,11 @@ class HolderMain:
     def _make_holder(self, handler: Handler) -> None:
         self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
         limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
-        self._watch = BatchWatch(self.board, self.slot, limits, handler.running)
+        executor, cancels = self._executor(handler)
+        self._watch = BatchWatch(self.board, self.slot, limits, cancels)
+        self._contexts = handler.contexts
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
-        executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
         self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         read = ThreadExecutor(self.holder.read_all, self._loop, "read")
@@ -118,6 +121,13 @@ class HolderMain:
         gc.freeze()
         self._beat()
         self.channel.tell(event="ready", threads=threads_given(), **handler.description)
+
+    def _executor(self, handler: Handler) -> tuple[Executor, Cancels | None]:
+        """Threads for a function, the loop itself for a coroutine: if that blocks, only calls of its own model wait."""
+        if handler.run_async is None:
+            return ThreadExecutor(handler.run, self._loop, "model", handler.slots), None
+        coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
+        return coroutines, coroutines
 
     def _beat(self) -> None:
         """Tell the supervisor that this loop turns."""
@@ -139,10 +149,14 @@ class HolderMain:
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
         self._begin_reading(batch)
+        if self._contexts is not None:
+            self._contexts.begin(batch.records, context_of_batch(self.model, calls_of(batch)))
         self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:
         self._watch.end(batch)
+        if self._contexts is not None:
+            self._contexts.end(batch.records)
         self._recorder.running(-1)
         queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
         self._recorder.batch(len(batch.records), queued, seconds)

@@ -50,6 +50,8 @@ class Disconnected(Exception):
 class AsgiExchange:
     """One exchange with a predict route under any ASGI server."""
 
+    chain = b""  # it comes from outside
+
     def __init__(self, headers: Mapping[bytes, bytes], body: bytes, request_id: bytes) -> None:
         self.content_type = headers.get(b"content-type")
         self.content_encoding = headers.get(b"content-encoding")

@@ -39,6 +39,8 @@ class Exchange(Protocol):
     body: bytes
     arrived: float
     on_disconnect: Callable[[], None] | None
+    chain: bytes
+    """The models that a call came through, packed; empty for one from outside."""
     alone: bool
     """Whether no other connection is open on this worker, so that nobody can share its batch."""
 

@@ -30,7 +30,8 @@ LARGE_BODY = 64 * 1024
 """Bodies above this are decoded in a thread: parsing one costs a millisecond and more."""
 
 NOTHING_OUTSIDE: list[Loc] = []
-MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAILED, 503: LOST, 504: EXPIRED}
+RETRY_SOON: Headers = [(b"retry-after", b"1")]
+MET = {200: OK, 422: INVALID, 400: INVALID, 413: INVALID, 415: INVALID, 500: FAILED, 503: FAILED, 504: EXPIRED}
 """How an answer's status is counted."""
 
 log = logging.getLogger("modelport.predict")
@@ -94,6 +95,10 @@ class PredictRoute:
         if isinstance(deadline, InvalidInput):
             return self.refuse(exchange, deadline)
         return serve(exchange, deadline)
+
+    def serve_until(self, exchange: Exchange, deadline: float) -> None:
+        """Answer an exchange of our own making, whose body is plain JSON."""
+        self._serve(exchange, deadline)
 
     def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
         """Small bodies are opened here; what turns out to be large, in a thread."""
@@ -210,7 +215,7 @@ class PredictRoute:
             return self.refuse(exchange, lanes.record_refused())
         lane: lanes.HolderLane = self.slot.lane
         on_answer = partial(self._answered, exchange, outside)
-        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id)
+        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id, exchange.chain)
         if isinstance(sent, Refusal):
             return self._shed(exchange, sent)
         exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
@@ -231,10 +236,12 @@ class PredictRoute:
         if outside or answer.non_finite or answer.failed:
             headers = self.headers + flag_headers(outside, answer.non_finite, answer.failed)
             return self._send(exchange, answer.status, answer.body, headers)
+        if answer.status == 503:  # a model that it calls is overloaded, or gone
+            return self._send(exchange, 503, answer.body, self.headers + RETRY_SOON)
         return self._send(exchange, answer.status, answer.body, self.headers)
 
     def _give_up(self, exchange: Exchange, status: int, message: str, code: str, met: int) -> None:
-        retry = [(b"retry-after", b"1")] if status == 503 else []
+        retry = RETRY_SOON if status == 503 else []
         self.recorder.request(met, monotonic() - exchange.arrived)
         exchange.respond(status, simple_error(("model", self.slot.name), message, code), self.headers + retry)
 

@@ -2,7 +2,7 @@
 
 frame   = u32 length of what follows · u8 kind · head · body
 CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a machine share) · u32 rows · u8 flags
-          · u8 length of the request id · request id
+          · u8 length of the request id · u32 length of the chain · request id · chain (the models that the call came through)
 CANCEL  = u32 id
 ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
 HELLO   = nothing; the body describes the model
@@ -23,10 +23,10 @@ SOLO = 1
 MAX_FRAME = 2**31
 
 _PREFIX = Struct("<IB")
-_CALL = Struct("<IBIdIBB")
+_CALL = Struct("<IBIdIBBI")
 _CANCEL = Struct("<IBI")
 _ANSWER = Struct("<IBIHIIIdd")
-_CALL_HEAD = Struct("<IdIBB")
+_CALL_HEAD = Struct("<IdIBBI")
 _CANCEL_HEAD = Struct("<I")
 _ANSWER_HEAD = Struct("<IHIIIdd")
 
@@ -40,6 +40,7 @@ class Call(NamedTuple):
     flags: int
     body: bytes
     request_id: bytes = b""
+    chain: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -61,10 +62,10 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
-    request_id = call.request_id
-    size = _CALL.size - 4 + len(request_id) + len(call.body)
-    head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id))
-    return b"".join((head, request_id, call.body))
+    request_id, chain = call.request_id, call.chain
+    size = _CALL.size - 4 + len(request_id) + len(chain) + len(call.body)
+    head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id), len(chain))
+    return b"".join((head, request_id, chain, call.body))
 
 
 def encode_cancel(call_id: int) -> bytes:
@@ -92,9 +93,11 @@ class Frame:
 
     def call(self) -> Call:
         """Read as a CALL. Raises FrameError where the head is cut off."""
-        call_id, deadline, rows, flags, length = self._head(_CALL_HEAD)
-        body_at = _CALL_HEAD.size + length
-        return Call(call_id, deadline, rows, flags, self.data[body_at:], self.data[_CALL_HEAD.size : body_at])
+        call_id, deadline, rows, flags, length, chain_length = self._head(_CALL_HEAD)
+        data, chain_at = self.data, _CALL_HEAD.size + length
+        body_at = chain_at + chain_length
+        request_id, chain = data[_CALL_HEAD.size : chain_at], data[chain_at:body_at]
+        return Call(call_id, deadline, rows, flags, data[body_at:], request_id, chain)
 
     def answer(self) -> Answer:
         """Read as an ANSWER. Raises FrameError where the head is cut off."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from modelport.errors import Problem
+
 Record = tuple[Any, ...]
 """One validated input: its values in the order of the signature's fields."""
 
@@ -13,9 +15,11 @@ Record = tuple[Any, ...]
 class Failure:
     """What the caller of one record gets instead of an answer.
 
-    `code` is stable, `message` shows no internals; `cause` is for the log alone.
+    `code` is stable, `message` shows no internals; `cause` is for the log alone. `problems`: of a call
+    that the model made and that failed, what was wrong and in which branch.
     """
 
     code: str
     message: str
     cause: str = ""
+    problems: tuple[Problem, ...] = ()

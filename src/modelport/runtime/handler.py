@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from time import monotonic
 from typing import Any
 
-from modelport.kernel.isolate import Abandoned
+from modelport.kernel.context import CallContext, current
+from modelport.kernel.isolate import AsyncRun, Run
 
-Run = Callable[[Sequence[Any]], list[bytes]]
 NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 """What can be walked through, but not as answers in an order: keys and characters are none."""
 
@@ -23,7 +22,8 @@ class Handler:
     """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it.
 
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
-    `running`: what can be cancelled, where that is so.
+    `run` is for threads; `run_async`, where there is one, for the loop of the process, and `run` is not used then.
+    `contexts`: where whoever runs it finds the call that its code is at.
     """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
@@ -32,27 +32,81 @@ class Handler:
     slots: int
     description: dict[str, Any]
     decodes_with_code: bool = False
-    running: Running | None = None
+    run_async: AsyncRun | None = None
+    contexts: Contexts | None = None
+
+
+class Contexts:
+    """The calls that batches are about, by the list of their records, as long as they run."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, CallContext] = {}
+
+    def begin(self, records: Sequence[Any], context: CallContext) -> None:
+        """A batch with this very list is about to be run."""
+        self._of[id(records)] = context
+
+    def end(self, records: Sequence[Any]) -> None:
+        """It is done."""
+        self._of.pop(id(records), None)
+
+    def enclose(self, run: Run) -> Run:
+        """The same run, whose code can tell which call it is at. A half of a batch belongs to the batch before it."""
+
+        def enclosed(records: Sequence[Any]) -> list[bytes]:
+            self._enter(records)
+            return run(records)
+
+        return enclosed
+
+    def enclose_async(self, run: AsyncRun) -> AsyncRun:
+        """The same for a coroutine, which has a task of its own, and so variables of its own."""
+
+        async def enclosed(records: Sequence[Any]) -> list[bytes]:
+            self._enter(records)
+            return await run(records)
+
+        return enclosed
+
+    def _enter(self, records: Sequence[Any]) -> None:
+        context = self._of.get(id(records))
+        if context is not None:
+            current.set(context)
 
 
 def batched_run(call: Callable[[list[Any]], Any], encode: Callable[[Any], bytes]) -> Run:
     """A function that takes a list and returns a list."""
+    return lambda records: [encode(answer) for answer in _listed(call(list(records)))]
 
-    def run(records: Sequence[Any]) -> list[bytes]:
-        answers = call(list(records))
-        if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
-            wanted = (
-                "a function declared with batch=True returns a list with one answer for each record, in their order"
-            )
-            raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
-        return [encode(answer) for answer in answers]
+
+def batched_run_async(call: Callable[[list[Any]], Awaitable[Any]], encode: Callable[[Any], bytes]) -> AsyncRun:
+    """The same for an `async def`."""
+
+    async def run(records: Sequence[Any]) -> list[bytes]:
+        return [encode(answer) for answer in _listed(await call(list(records)))]
 
     return run
+
+
+def _listed(answers: Any) -> Iterable[Any]:
+    if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
+        wanted = "a function declared with batch=True returns a list with one answer for each record, in their order"
+        raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
+    return answers
 
 
 def single_run(call: Callable[[Any], Any], encode: Callable[[Any], bytes]) -> Run:
     """A function of one body, called once per record."""
     return lambda records: [encode(call(record)) for record in records]
+
+
+def single_run_async(call: Callable[[Any], Awaitable[Any]], encode: Callable[[Any], bytes]) -> AsyncRun:
+    """The same for an `async def`."""
+
+    async def run(records: Sequence[Any]) -> list[bytes]:
+        return [encode(await call(record)) for record in records]
+
+    return run
 
 
 SLOW_STEP_SECONDS = 0.25
@@ -126,92 +180,18 @@ class _Steps:
                 step = partial(inner.throw, error)
 
 
-class Scope:
-    """One batch, as its coroutines see it. All but `cancel` happens on the loop for models."""
+def as_plain_call(function: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    """A function that can be called in a thread beside the loop: an `async def` runs on the loop that its calls will run on.
 
-    def __init__(self) -> None:
-        self.cancelled = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def cancel(self) -> None:
-        """End what runs, and begin nothing more. From any thread."""
-        _models_loop().call_soon_threadsafe(self._cancel)
-
-    def _cancel(self) -> None:
-        self.cancelled = True
-        if self._task is not None:
-            self._task.cancel()
-
-    async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Await it; raises Abandoned when it ends because it was cancelled from outside."""
-        self._task = asyncio.current_task()
-        try:
-            if self.cancelled:
-                self._cancel()
-            return await coroutine
-        except asyncio.CancelledError:
-            if self.cancelled:
-                raise Abandoned from None
-            raise
-        finally:
-            self._task = None
-
-
-class Running:
-    """The batches whose coroutines can be cancelled, by the list of their records."""
-
-    def __init__(self) -> None:
-        self._scopes: dict[int, Scope] = {}
-        self._thread = threading.local()
-
-    def begin(self, records: Sequence[Any]) -> None:
-        """A batch with this very list is about to be run."""
-        self._scopes[id(records)] = Scope()
-
-    def end(self, records: Sequence[Any]) -> None:
-        """It is done."""
-        self._scopes.pop(id(records), None)
-
-    def cancel(self, records: Sequence[Any]) -> None:
-        """Nobody waits for it."""
-        self._scopes[id(records)].cancel()
-
-    def enclose(self, run: Run) -> Run:
-        """The same run, which notes the batch that its thread is at. A half of a batch belongs to the batch before it."""
-
-        def enclosed(records: Sequence[Any]) -> list[bytes]:
-            self._thread.scope = self._scopes.get(id(records)) or self.scope
-            return run(records)
-
-        return enclosed
-
-    @property
-    def scope(self) -> Scope:
-        """The batch that this thread is at; where it is at none, as when a model loads, one that nobody cancels."""
-        return getattr(self._thread, "scope", None) or Scope()
-
-
-def as_plain_call(function: Callable[..., Any], is_async: bool, running: Running | None = None) -> Callable[..., Any]:
-    """An `async def` runs on the one loop of its process that is for models: it may block, only models run there.
-
-    All calls share that loop, and what `load` opened on it: a connection pool belongs to the loop that made it.
+    A connection pool that `load` opens belongs to the loop on which it was opened.
     """
-    if not is_async:
+    if not inspect.iscoroutinefunction(function):
         return function
-    loop = _models_loop()
-    batches = running or Running()
 
-    async def guarded(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            return await scope.run(function(*args, **kwargs))
+            return await function(*args, **kwargs)
         except (SystemExit, KeyboardInterrupt) as error:  # either would end the loop that everybody shares
             raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error
 
-    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(batches.scope, args, kwargs), loop).result()
-
-
-@cache
-def _models_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="modelport-async", daemon=True).start()
-    return loop
+    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(args, kwargs), loop).result()
