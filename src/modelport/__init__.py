@@ -19,28 +19,58 @@ _LAZY = {
     "Handle": "modelport.entry",
     "compile": "modelport.entry",
     "load_compiled": "modelport.entry",
-    "ModelportError": "modelport.errors",
+    "ModelHandle": "modelport.service",
+    "deadline": "modelport.entry",
+    **dict.fromkeys(
+        (
+            *("CallCycle", "CallError", "DeadlineExceeded", "HolderLost", "InvalidInput", "ModelFailed"),
+            *("ModelportError", "NotReady", "Overloaded"),
+        ),
+        "modelport.errors",
+    ),
     "NotCompiledError": "modelport.errors",
     "SetupError": "modelport.errors",
 }
 
 __all__ = [
+    "CallCycle",
+    "CallError",
+    "DeadlineExceeded",
     "Handle",
+    "HolderLost",
+    "InvalidInput",
+    "ModelFailed",
+    "ModelHandle",
     "ModelportError",
     "NotCompiledError",
+    "NotReady",
+    "Overloaded",
     "Service",
     "SetupError",
     "__version__",
     "app",
     "compile",
+    "deadline",
     "load_compiled",
     "serve",
 ]
 
 if TYPE_CHECKING:
-    from modelport.entry import Handle, app, compile, load_compiled, serve
-    from modelport.errors import ModelportError, NotCompiledError, SetupError
-    from modelport.service import Service
+    from modelport.entry import Handle, app, compile, deadline, load_compiled, serve
+    from modelport.errors import (
+        CallCycle,
+        CallError,
+        DeadlineExceeded,
+        HolderLost,
+        InvalidInput,
+        ModelFailed,
+        ModelportError,
+        NotCompiledError,
+        NotReady,
+        Overloaded,
+        SetupError,
+    )
+    from modelport.service import ModelHandle, Service
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from modelport.config import FLAGS, refuse_remote, resolve
 from modelport.errors import SetupError
+from modelport.runtime.deadline import deadline as seconds_left
 
 if TYPE_CHECKING:
     from modelport.assembly.objects import Compiled
@@ -65,6 +66,16 @@ def load_compiled(folder: str | os.PathLike[str]) -> Compiled:
     from modelport.assembly.objects import open_object
 
     return open_object(Path(folder))
+
+
+def deadline() -> float | None:
+    """Seconds that the caller of this model or route still waits, at least 0.001; None outside of calls.
+
+    Calls of other models keep to it by themselves. For what else is asked in between:
+
+        response = await client.get(url, timeout=modelport.deadline())
+    """
+    return seconds_left()
 
 
 def _log_failure(slot: Slot) -> None:

@@ -14,11 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from modelport.artifacts.bundle import is_bundle
+from modelport.assembly.answers import body_type
 from modelport.assembly.artifacts import check_file, find_loader
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
-from modelport.codecs.typed import TypedBody, read_body_type
+from modelport.codecs.typed import TypedBody
 from modelport.config import ServeOptions, for_model, to_plain
 from modelport.errors import ArtifactError, ConfigError, SetupError
 from modelport.kernel.context import context_of_batch, current
@@ -111,7 +112,7 @@ def check_service(service: Service, options: ServeOptions) -> dict[str, Source]:
     if not service.names:
         raise ConfigError(f"the service {service.name!r} declares no model")
     for spec in service.models.values():
-        _body_type(spec)
+        body_type(spec)
     return {name: saved_source(spec, options) for name, spec in service.saved.items()}
 
 
@@ -137,15 +138,10 @@ def type_with_place(error: SetupError, place: str) -> SetupError:
     return kind(f"{place}: {error}")
 
 
-def _body_type(spec: ModelSpec) -> TypedBody:
-    function: Any = getattr(spec.target, "predict", spec.target) if inspect.isclass(spec.target) else spec.target
-    return read_body_type(function, spec.batch, spec.example, spec.place)
-
-
 def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
     """Load a model declared in Python: make the instance, call its `load`, run its example once. In a thread beside the loop."""
     current.set(context_of_batch(spec.name, []))  # `load` and the example may call other models
-    body = _body_type(spec)
+    body = body_type(spec)
     function = _bound_function(spec, loop)
     is_async = inspect.iscoroutinefunction(function)
     at_once = spec.parallel or (ASYNC_AT_ONCE if is_async and not spec.batch else 1)

@@ -1,4 +1,4 @@
-"""`python -m modelport.assembly.holder CONFIG MODEL BOARD INDEX SLOT CHANNEL`: the process that holds one model."""
+"""`python -m modelport.assembly.holder CONFIG MODEL PLACE BOARD INDEX SLOT CHANNEL`: the process that holds one model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from modelport.assembly.application import Application
+from modelport.assembly.calls import ServiceCaller
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
+from modelport.assembly.models import ServedModels
 from modelport.codecs.json import Encoded, count_non_finite, encode_failure
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
@@ -34,6 +37,7 @@ from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, calls_of, mark_started
+from modelport.runtime.listeners import Meeting
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
 from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
@@ -52,7 +56,7 @@ log = logging.getLogger("modelport.holder")
 class HolderMain:
     """Loads in a thread, serves on the main thread's loop."""
 
-    def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel) -> None:
+    def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel, place: str = "") -> None:
         self.target, options, self.form = config
         self.options = options
         self.board = board
@@ -65,6 +69,7 @@ class HolderMain:
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
+        self.others = self._others(options, place)
 
     async def run(self, model: str | None, index: int) -> None:
         """Until the supervisor says so, or is gone."""
@@ -73,6 +78,17 @@ class HolderMain:
         self.index = index
         self._in_thread(self._load, model)
         await self._end.wait()
+
+    def _others(self, options: ServeOptions, place: str) -> ServedModels:
+        """The models that this one may call."""
+        application = Application(options, self.board, self.slot, "")
+        return ServedModels(application, Meeting(place), self.channel, lambda _: None, late=True)
+
+    def _import(self) -> Service:
+        """The user's file, bound to what carries its calls."""
+        service = import_service(self.target)
+        service.caller = ServiceCaller(service, self._loop, self.others.reach, self.options.default_deadline)
+        return service
 
     # -- loading -------------------------------------------------------------------------------------------------
 
@@ -92,7 +108,7 @@ class HolderMain:
         self.model = model or self.model
         if not is_python(self.target):
             return self._publish(load_saved(Path(self.target), self.options, self.form))
-        self.service = self.service or import_service(self.target)
+        self.service = self.service or self._import()
         if model is None:
             saved = check_service(self.service, self.options)
             return self.channel.tell(event="catalog", models=self.service.names, saved=saved)
@@ -172,6 +188,8 @@ class HolderMain:
             self._loop.create_task(self._listen(listener))
         elif message["do"] == "drain":
             self._drain()
+        else:
+            self.others.take(message)
 
     async def _listen(self, listener: socket.socket) -> None:
         assert self.holder is not None
@@ -212,7 +230,7 @@ def refuse_reply(error: CallError) -> Reply:
 
 def main(arguments: list[str]) -> int:
     """Run one holder."""
-    config, model, board_fd, index, slot, channel_fd = arguments
+    config, model, place, board_fd, index, slot, channel_fd = arguments
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
@@ -224,7 +242,8 @@ def main(arguments: list[str]) -> int:
     async def serve() -> None:
         board = SharedBoard.open(int(board_fd))
         board.claim(int(slot), "holder")
-        holder = HolderMain((parsed["target"], options, parsed["form"]), board, int(slot), Channel(int(channel_fd)))
+        what = (parsed["target"], options, parsed["form"])
+        holder = HolderMain(what, board, int(slot), Channel(int(channel_fd)), place)
         await holder.run(model or None, int(index))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

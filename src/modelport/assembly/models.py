@@ -9,13 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from pathlib import Path
+from time import monotonic
 
 from modelport.assembly.application import Application, load_locally
 from modelport.assembly.forms import look_up
 from modelport.assembly.packing import unpack_signature
 from modelport.config import from_plain
 from modelport.errors import SetupError
-from modelport.fronts.predict import LocalLane
+from modelport.fronts.predict import LocalLane, PredictRoute
 from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
 from modelport.runtime.channel import Channel, Message
@@ -29,14 +30,25 @@ IN_PYTHON = "written in Python: whatever its code does, probes and other models 
 
 
 class ServedModels:
-    """Carries out what the supervisor tells a process about models. `on_change` hears of every change of a slot."""
+    """Carries out what the supervisor tells a process about models. `on_change` hears of every change of a slot.
+
+    `late`: this process has a model of its own, and reaches others only when that calls them.
+    """
 
     def __init__(
-        self, application: Application, meeting: Meeting, channel: Channel, on_change: Callable[[Slot], None]
+        self,
+        application: Application,
+        meeting: Meeting,
+        channel: Channel,
+        on_change: Callable[[Slot], None],
+        late: bool = False,
     ) -> None:
         self.application = application
         self.meeting = meeting
         self.channel = channel
+        self._late = late
+        self._called: set[str] = set()
+        self._unknown: list[tuple[str, float, Callable[[PredictRoute], None]]] = []
         self.sources: dict[str, Source] = {}
         self._forms: dict[str, Form] = {}
         self._on_change = on_change
@@ -76,12 +88,31 @@ class ServedModels:
                 sys.path.append(source["folder"])
         self.application.add(name, index, only, options).on_change.append(self._on_change)
 
+    def reach(self, model: str, deadline: float, then: Callable[[PredictRoute], None]) -> None:
+        """For a process with a model of its own: the first call of another one waits until that is there."""
+        slot, route = self.slot(model), self.application.routes.get(f"/models/{model}/predict")
+        if slot is None or route is None:  # which models there are is not known yet
+            self._unknown.append((model, deadline, then))
+            return
+        if slot.state is not State.LOADING or slot.lane is not None:
+            then(route)
+            return
+        if model not in self._called:
+            self._called.add(model)
+            form, source = self._forms.get(model), self.sources.get(model)
+            if form is not None and source is not None and form["executor"] != "process":
+                load_locally(self.application, slot, Path(source["target"]), form)
+        _when_there(slot, deadline, partial(then, route))
+
     # -- orders --------------------------------------------------------------------------------------------------
 
     def _declared(self, message: Message) -> None:
         names, saved = message["models"], message["saved"]
         for name, index in names.items():
             self.add(name, index, len(names) == 1, saved.get(name))
+        unknown, self._unknown = self._unknown, []
+        for call in unknown:
+            self.reach(*call)
 
     def _look(self, message: Message) -> None:
         """Tell the supervisor what is known of an artifact; digests take their time, so in a thread."""
@@ -108,7 +139,7 @@ class ServedModels:
         if slot is None or source is None or name in self._forms:
             return
         self._forms[name], slot.activity = message, "loading"
-        if message["executor"] != "process":
+        if message["executor"] != "process" and (not self._late or name in self._called):
             load_locally(self.application, slot, Path(source["target"]), message)
 
     def _holder_serves(self, message: Message) -> None:
@@ -122,6 +153,9 @@ class ServedModels:
             slot.become_ready(loaded, slot.lane)
             return
         lane = slot.lane or self._lane(slot, message.get("parallel", 1), message.get("max_rows", MAX_BATCH_ROWS))
+        if self._late:  # it connects with the first call, which waits for that
+            slot.become_ready(loaded, lane)
+            return
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
@@ -149,6 +183,23 @@ class ServedModels:
         waiting = Waiting(partial(board.waiting_rows, slot.index), partial(board.waiting_bytes, slot.index))
         path = self.meeting.address(slot.index)
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=slot.name in self.sources)
+
+
+def _when_there(slot: Slot, deadline: float, then: Callable[[], None]) -> None:
+    """Call once, when the model can be asked, cannot be loaded, or when it is too late for that."""
+    waiting = [then]
+
+    def go_on(_: object = None) -> None:
+        if waiting and slot.state is not State.LOADING:
+            waiting.pop()()
+
+    def give_up() -> None:
+        slot.on_change.remove(go_on)
+        if waiting:
+            waiting.pop()()
+
+    slot.on_change.append(go_on)
+    asyncio.get_running_loop().call_later(max(0.0, deadline - monotonic()), give_up)
 
 
 async def _ready_when_connected(slot: Slot, loaded: Loaded, lane: HolderLane) -> None:

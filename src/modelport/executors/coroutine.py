@@ -1,4 +1,4 @@
-"""The coroutine executor: an `async def` on the loop of its process, as many calls at once as it has slots, and no thread for any."""
+"""The coroutine executor: an `async def` on the loop of its process, as many calls at once as it has slots, with no threads."""
 
 from __future__ import annotations
 

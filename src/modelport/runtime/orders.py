@@ -24,7 +24,8 @@ def tell_models(supervisor: Supervisor, child: Child) -> None:
     places = {name: supervisor.models.index(name) for name in supervisor.served}
     child.tell({"do": "models", "models": places, "saved": supervisor.saved.sources()})
     for compilers in supervisor.saved.current.values():
-        child.tell(compilers.order())
+        if child.role == "worker" or compilers.form is not None:  # only workers look
+            child.tell(compilers.order())
 
 
 def tell_model(supervisor: Supervisor, child: Child, group: HolderGroup) -> None:

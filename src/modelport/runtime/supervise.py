@@ -162,9 +162,11 @@ class Supervisor:
         index = self.models.index(model) if model is not None else -1
         compilers = self.saved.current.get(model or "")
         source, form = (None, None) if compilers is None else (compilers.source, compilers.form)
-        command = [*self.plan.holder(model, source, form), str(self.board_fd), str(index)]
+        command = [*self.plan.holder(model, source, form), self.meeting.place, str(self.board_fd), str(index)]
         child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
         self.listen_to(child)
+        if model is not None and source is None:  # its code may call the others
+            orders.introduce(self, child)
         return child
 
     def threads_per_model(self) -> int:
@@ -193,8 +195,9 @@ class Supervisor:
         return self.models.index(model)
 
     def callers(self) -> list[Child]:
-        """Every process that calls models."""
-        return list(self.workers)
+        """Every process that calls models: workers, and holders of models in Python."""
+        in_python = [group for group in self.groups.values() if group.model not in self.saved.current]
+        return [*self.workers, *(child for group in in_python for child in group.children())]
 
     def add_group(self, model: str) -> HolderGroup:
         """A model that is to be held. Raises StartFailed where the board has no room for it."""
@@ -343,6 +346,7 @@ class Supervisor:
         if len(groups) == 1 and len(self.served) == 1:
             self.catalog = None
             groups[0].adopt(child)
+            orders.introduce(self, child)
             child.tell({"do": "hold", "model": groups[0].model, "index": 0})
             return
         child.retire()  # it was started with the threads of all
