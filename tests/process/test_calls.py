@@ -71,6 +71,18 @@ async def around(x: float) -> float:
 async def back(x: float) -> float:
     return await service["around"](x=x)
 
+@service.model("together")
+class Together:
+    async def load(self) -> None:
+        self.inside, self.full = 0, asyncio.Event()
+
+    async def predict(self, needed: int) -> int:
+        self.inside += 1
+        if self.inside == needed:
+            self.full.set()
+        await self.full.wait()
+        return threading.active_count()
+
 @service.model("dies")
 def dies(x: float) -> float:
     os._exit(7)
@@ -136,6 +148,12 @@ def test_models_that_call_one_another_in_a_circle_are_told_at_once(served: Serve
     assert (status, problem["type"]) == (500, "call_cycle")
     assert f"{model} → {other} → {model}" in str(problem["msg"])
     assert time.monotonic() - started < 5
+
+
+def test_many_calls_of_an_async_model_wait_at_once_without_a_thread_for_any(served: Served) -> None:
+    answers = [served.predict_later({"needed": 60}, "together") for _ in range(60)]
+    threads = [answer.result(20).json for answer in answers]
+    assert max(threads) < 10
 
 
 def test_a_branch_whose_process_dies_is_told_as_such(served: Served) -> None:
