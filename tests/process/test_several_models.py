@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from modelport.assembly import inspect_service
+from modelport.config import OPTION_NAMES, refuse_for_service, resolve
+from modelport.errors import SetupError
+from modelport.service import SavedOptions
 from tests.process.engine import Served, serve, until, write_app
 
 MODELS = """
@@ -102,3 +109,54 @@ def test_a_file_that_is_missing_is_named_with_file_and_line_of_its_declaration(t
     with serve(app, "--workers", "1", ready=False) as served:
         assert served.process.wait(30) == 2
         assert f"{app}:4: the model file {tmp_path / 'genre.joblib'} does not exist" in served.text()
+
+
+def test_inspect_shows_every_model_of_a_file(tmp_path: Path) -> None:
+    save(2, tmp_path / "files" / "double.joblib")
+    save(3, tmp_path / "files" / "triple.joblib")
+    command = [sys.executable, "-m", "modelport", "inspect", str(write_app(tmp_path, MODELS)), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path.parent)
+    double, triple, plus = json.loads(done.stdout)["models"]
+    assert [model["name"] for model in (double, triple, plus)] == ["double", "triple", "plus"]
+    assert [each["name"] for each in double["inputs"]] == ["x"]
+    assert plus["body"]["properties"].keys() == {"x"}
+    assert plus["declared"].endswith("app.py:8")
+
+
+@pytest.mark.parametrize(
+    ("declaration", "complaint"),
+    [
+        (
+            'service.model("a", "a.joblib", dta="x.csv")',
+            "app.py:4: dta is not an option of a saved model; did you mean data?",
+        ),
+        (
+            'service.model("a", "files/a.joblib", executor="thread")',
+            "app.py:4: executor wants auto, inline or process here",
+        ),
+        ('service.model("a", "files/a.joblib", data="x.csv")', "/x.csv does not exist"),
+        ('service.model("a", "files/a.joblib", queue_rows=0)', "app.py:4: queue_rows wants a whole number from 1"),
+        ('service.model("a/b", "files/a.joblib")', "app.py:4: a model wants a name without"),
+        (
+            'service.model("a", "files/a.joblib"); service.model("a", "files/a.joblib")',
+            "called 'a' is declared already",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_declaration_is_said_with_its_place(
+    tmp_path: Path, declaration: str, complaint: str
+) -> None:
+    save(2, tmp_path / "files" / "a.joblib")
+    with pytest.raises(SetupError) as raised:
+        inspect_service(str(write_app(tmp_path, declaration + "\n")), resolve({}, {}, tmp_path))
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize("said", [{"data": "x.csv"}, {"target": "y"}, {"name": "z"}, {"executor": "inline"}])
+def test_options_of_one_model_are_refused_beside_a_file_that_declares_several(said: dict[str, str]) -> None:
+    with pytest.raises(SetupError, match="say it there"):
+        refuse_for_service("app.py", resolve(said, {}, Path("/nowhere")))
+
+
+def test_every_option_of_a_saved_model_is_one_of_the_command_line() -> None:
+    assert set(SavedOptions.__annotations__) <= set(OPTION_NAMES)

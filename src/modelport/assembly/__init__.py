@@ -3,7 +3,7 @@
 from modelport.assembly.application import build_application
 from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
 from modelport.assembly.bundles import build_bundle, verify_bundle
-from modelport.assembly.inspection import inspect_artifact
+from modelport.assembly.inspection import inspect_artifact, inspect_service
 
 __all__ = [
     "LOADERS",
@@ -11,6 +11,7 @@ __all__ = [
     "build_bundle",
     "find_loader",
     "inspect_artifact",
+    "inspect_service",
     "load_artifact",
     "verify_bundle",
 ]
