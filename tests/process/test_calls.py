@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -83,6 +85,18 @@ class Together:
         await self.full.wait()
         return threading.active_count()
 
+@service.model("fetch")
+class Fetch:
+    async def load(self) -> None:
+        import httpx
+
+        self.client = httpx.AsyncClient()
+
+    async def predict(self, url: str) -> list[int]:
+        one, other = await asyncio.gather(*(self.client.get(url, timeout=modelport.deadline()) for _ in range(2)))
+        doubled = await double(x=float(one.text))
+        return [round(doubled["prediction"]), int(other.text)]
+
 @service.model("dies")
 def dies(x: float) -> float:
     os._exit(7)
@@ -154,6 +168,42 @@ def test_many_calls_of_an_async_model_wait_at_once_without_a_thread_for_any(serv
     answers = [served.predict_later({"needed": 60}, "together") for _ in range(60)]
     threads = [answer.result(20).json for answer in answers]
     assert max(threads) < 10
+
+
+@pytest.fixture
+def upstream() -> Iterator[str]:
+    """Another service, which answers 21; under /slow it does not."""
+    over = threading.Event()
+
+    class Upstream(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/slow":
+                over.wait(20)
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"21")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    over.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_async_model_asks_others_over_a_client_that_load_opened(served: Served, upstream: str) -> None:
+    for _ in range(3):
+        assert served.predict({"url": upstream}, "fetch").json == [42, 21]
+
+
+def test_what_is_left_of_the_deadline_bounds_an_upstream_that_hangs(served: Served, upstream: str) -> None:
+    started = time.monotonic()
+    assert served.predict({"url": f"{upstream}/slow"}, "fetch", Request_Timeout="0.5").status == 504
+    assert time.monotonic() - started < 5
 
 
 def test_a_branch_whose_process_dies_is_told_as_such(served: Served) -> None:

@@ -31,6 +31,7 @@ from modelport.runtime.forms import COMPILE_SECONDS, ORIGINAL, Form
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.service import Service
 
 PATH_SAFE = "/!$&'()*+,;=:@"
 """What some clients leave as it is in a path and others percent-encode."""
@@ -108,6 +109,13 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     application = Application(options, board, 0, name)
     slot = application.add(name, 0, only=True)
     return application, partial(load_locally, application, slot, artifact)
+
+
+def build_service(target: str | Service, options: ServeOptions) -> tuple[Application, Callable[[], None]]:
+    """The same for the models of a service, or of the Python file that declares it."""
+    from modelport.assembly.local import build_service_application  # and Pydantic: workers do without
+
+    return build_service_application(target, options)
 
 
 def load_locally(application: Application, slot: Slot, artifact: Path, form: Form | None = None) -> None:

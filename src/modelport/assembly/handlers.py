@@ -107,22 +107,25 @@ def _import_module(name: str) -> ModuleType:
         raise
 
 
-def check_service(service: Service, options: ServeOptions) -> dict[str, Source]:
-    """Every declaration, before any model is loaded. Raises SetupError with file and line. Returns the saved models."""
+def check_service(service: Service, options: ServeOptions, alone: bool = False) -> dict[str, Source]:
+    """Every declaration, before any model is loaded. Raises SetupError with file and line. Returns the saved models.
+
+    `alone`: in this process only, where threads stand in for processes.
+    """
     if not service.names:
         raise ConfigError(f"the service {service.name!r} declares no model")
     for spec in service.models.values():
         body_type(spec)
-    return {name: saved_source(spec, options) for name, spec in service.saved.items()}
+    return {name: saved_source(spec, options, alone) for name, spec in service.saved.items()}
 
 
-def saved_source(spec: SavedSpec, options: ServeOptions) -> Source:
+def saved_source(spec: SavedSpec, options: ServeOptions, alone: bool = False) -> Source:
     """A declared saved model for another process. Raises SetupError, with file and line, for what can be told at once."""
     try:
         given = for_model(options, spec.options, spec.name)
         if given.data is not None and given.data is not options.data:
             given = replace(given, data=spec.folder / given.data)
-        if given.executor == "thread":
+        if given.executor == "thread" and not alone:
             raise ConfigError("executor wants auto, inline or process here; thread is for modelport.app")
         check_file("data", given.data)
         if not is_bundle(spec.path):

@@ -19,17 +19,17 @@ from modelport.assembly.application import Application
 from modelport.assembly.calls import ServiceCaller
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
 from modelport.assembly.models import ServedModels
-from modelport.codecs.json import Encoded, count_non_finite, encode_failure
+from modelport.assembly.replies import assemble_reply
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
 from modelport.executors.coroutine import CoroutineExecutor
 from modelport.executors.thread import ThreadExecutor
-from modelport.fronts.status import error_body, failure_body, status_of
+from modelport.fronts.status import error_body, status_of
 from modelport.kernel.batcher import Batch, Batcher
 from modelport.kernel.context import context_of_batch
 from modelport.kernel.isolate import cause_of
-from modelport.kernel.ports import Executor, Outcome
-from modelport.kernel.reply import Reply, assemble
+from modelport.kernel.ports import Executor
+from modelport.kernel.reply import Reply
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
@@ -211,16 +211,6 @@ class HolderMain:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # the last answers are on their way
         self._end.set()
-
-
-def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
-    """One answer from the outcomes of a call, in the shapes of the REST front."""
-    marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
-
-    def count(body: bytes) -> int:
-        return sum(marked) if marked else count_non_finite(body)
-
-    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count)
 
 
 def refuse_reply(error: CallError) -> Reply:

@@ -102,7 +102,7 @@ class ServedModels:
             form, source = self._forms.get(model), self.sources.get(model)
             if form is not None and source is not None and form["executor"] != "process":
                 load_locally(self.application, slot, Path(source["target"]), form)
-        _when_there(slot, deadline, partial(then, route))
+        when_there(slot, deadline, partial(then, route))
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -185,8 +185,8 @@ class ServedModels:
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=slot.name in self.sources)
 
 
-def _when_there(slot: Slot, deadline: float, then: Callable[[], None]) -> None:
-    """Call once, when the model can be asked, cannot be loaded, or when it is too late for that."""
+def when_there(slot: Slot, deadline: float, then: Callable[[], None]) -> None:
+    """Call back once: when the model can be asked, cannot be loaded, or when it is too late for that."""
     waiting = [then]
 
     def go_on(_: object = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_bodies, count_non_finite, encode_failure
@@ -18,6 +18,7 @@ from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
 from modelport.kernel.admission import Refusal
+from modelport.kernel.batcher import Ticket
 from modelport.kernel.frames import Answer
 from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, NOT_READY, OK, SHED
 from modelport.kernel.ports import Outcome
@@ -51,9 +52,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalLane:
-    """A model of this process."""
+    """A model of this process. One in Python reads its bodies itself and assembles its answers.
+
+    `beside`: reading runs code of its types, and so is done in a thread. `on_leave`: the caller of a ticket is gone.
+    """
 
     scheduler: Scheduler
+    decode: Decode | None = None
+    beside: bool = False
+    assemble: Callable[[list[Outcome], bool], Reply] | None = None
+    on_leave: Callable[[Ticket[Any]], None] | None = None
 
 
 class PredictRoute:
@@ -68,6 +76,8 @@ class PredictRoute:
         self.refused: set[bytes] = set()
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
+        self._assemble: Callable[[list[Outcome], bool], Reply] = self._assemble_saved
+        self._largest = LARGE_BODY
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
 
@@ -78,7 +88,14 @@ class PredictRoute:
         version = [(b"model-version", slot.loaded.version.encode())] if slot.loaded.version else []
         self.headers = [*self.headers[:2], *version]
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
-        self._serve = self._serve_local if isinstance(slot.lane, LocalLane) else self._serve_holder
+        self._assemble = self._assemble_saved
+        if not isinstance(slot.lane, LocalLane):
+            self._serve = self._serve_holder
+            return
+        self._serve = self._serve_local
+        if slot.lane.decode is not None and slot.lane.assemble is not None:
+            self._decode, self._assemble = slot.lane.decode, slot.lane.assemble
+            self._largest = 0 if slot.lane.beside else LARGE_BODY
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
@@ -128,7 +145,7 @@ class PredictRoute:
     def _serve_local(self, exchange: Exchange, deadline: float) -> None:
         decode = self._decode
         assert decode is not None
-        if len(exchange.body) > LARGE_BODY:
+        if len(exchange.body) > self._largest:
             return self._in_thread(exchange, partial(decode, exchange.body), partial(self._run, exchange, deadline))
         try:
             decoded = decode(exchange.body)
@@ -157,14 +174,19 @@ class PredictRoute:
         if exchange.alone and (outcomes := scheduler.run_alone(decoded.records)) is not None:
             return self._answer(exchange, decoded, outcomes)
         done = partial(self._answer, exchange, decoded)
-        ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
+        ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body), tag=exchange)
         if ticket is None:
             return self._shed(exchange, scheduler.refusal())
         exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
         return None
 
-    def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: object) -> None:
-        scheduler.cancel(ticket)  # type: ignore[arg-type]
+    def _assemble_saved(self, outcomes: list[Outcome], listed: bool) -> Reply:
+        return assemble(outcomes, listed, encode_failure, self._failure_body, count_non_finite)
+
+    def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: Ticket[Any]) -> None:
+        scheduler.cancel(ticket)
+        if self.slot.lane.on_leave is not None:
+            self.slot.lane.on_leave(ticket)
         self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
 
     def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
@@ -172,10 +194,12 @@ class PredictRoute:
         body = outcomes[0]
         if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
             return self._send(exchange, 200, body, self.headers)  # almost every call ends here
-        reply = assemble(outcomes, decoded.batch, encode_failure, self._failure_body, count_non_finite)
+        reply = self._assemble(outcomes, decoded.batch)
         if reply.cause:
             self._log(exchange, reply)
-        flags = flag_headers(decoded.outside, reply.non_finite, reply.failed)
+        flags = flag_headers(decoded.outside, reply.non_finite, reply.failed) + (
+            RETRY_SOON if reply.status == 503 else []
+        )
         return self._send(exchange, reply.status, reply.body, self.headers + flags)
 
     def _log(self, exchange: Exchange, reply: Reply) -> None:
