@@ -109,3 +109,9 @@ def test_the_parts_of_a_large_frame_are_kept_and_joined_once() -> None:
     assert all(kept is part for kept, part in zip(reader._parts, parts[:-1], strict=True))
     assert len(reader.feed(parts[-1])) == 1
     assert not reader._parts
+
+
+def test_a_call_brings_the_models_that_it_came_through() -> None:
+    call = Call(7, 2.5, 1, 0, b"body", b"request", b"outer\0inner")
+    (frame,) = FrameReader().feed(frames.encode_call(call))
+    assert frame.call() == call

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 from modelport.assembly.answers import Reader, error_of, saved_reader, typed_reader
 from modelport.codecs.json import MEDIA_TYPE, encode_record
-from modelport.errors import CallCycle, CallError, DeadlineExceeded
+from modelport.errors import CallCycle, CallError, DeadlineExceeded, NotReady
 from modelport.fronts.exchange import Headers, new_request_id
 from modelport.fronts.predict import PredictRoute
+from modelport.fronts.status import error_body
 from modelport.kernel.context import CallContext, current, pack_chain
 from modelport.service import Service
 
@@ -147,7 +148,11 @@ class ServiceCaller:
             if not exchange.left:
                 route.serve_until(exchange, deadline)
 
-        self._reach(outgoing.model, deadline, serve)
+        try:
+            self._reach(outgoing.model, deadline, serve)
+        except LookupError:  # a worker that was not told yet which models there are, or an old one in a reload
+            missing = NotReady(f"Model {outgoing.model!r} is not served here yet")
+            exchange.respond(503, error_body(missing), [])
 
     def _run_at_home(self, at_home: bool, work: Callable[..., None], *args: Any) -> None:
         if at_home:
