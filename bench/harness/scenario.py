@@ -41,6 +41,14 @@ What happens to callers when a model blocks, dies, is flooded or replaced. Each 
 on the same machine in the same run, FastAPI on Uvicorn as its documentation starts it. Gates are ours alone: the control
 is measured, not judged.""",
     ),
+    "services": (
+        Path("docs/performance-services.md"),
+        """\
+# Performance: services in Python
+
+What models in Python gain over the same function in a FastAPI endpoint. Each section is one command; both servers run on the same
+machine in the same run. Gates are ours alone: the control is measured, not judged.""",
+    ),
     "compile": (
         Path("docs/performance-compile.md"),
         """\
@@ -65,7 +73,15 @@ recipe. Gates are ours alone: the control is measured, not judged.""",
 What it costs to write what models return. Both servers run on the same machine in the same run.""",
     ),
 }
-"""Pages of results, by the first word of a scenario's name."""
+"""Pages of results, by the kind of a scenario."""
+
+KINDS = {"async_model": "services", "batched_function": "services"}
+"""Of scenarios whose name does not begin with their kind."""
+
+
+def kind_of(name: str) -> str:
+    """The kind of a scenario."""
+    return KINDS.get(name, name.partition("_")[0])
 
 
 class Sheet:
@@ -169,7 +185,7 @@ def publish(sheet: Sheet, options: argparse.Namespace) -> int:
     path.write_text(json.dumps(sheet.content(options), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"wrote {path}")
     if not partial:
-        kind = sheet.name.partition("_")[0]
+        kind = kind_of(sheet.name)
         PAGES[kind][0].write_text(page(kind), encoding="utf-8")
         say(f"wrote {PAGES[kind][0]}")
     missed = [verdict for verdict in sheet.verdicts if verdict.missed]
@@ -180,7 +196,9 @@ def publish(sheet: Sheet, options: argparse.Namespace) -> int:
 
 def page(kind: str) -> str:
     """The page of all scenarios of a kind that have a published result."""
-    files = sorted(path for path in RESULTS.glob(f"{kind}_*.json") if ".partial" not in path.name)
+    files = sorted(
+        path for path in RESULTS.glob("*.json") if ".partial" not in path.name and kind_of(path.stem) == kind
+    )
     sections = [_section(json.loads(path.read_text(encoding="utf-8"))) for path in files]
     return "\n\n".join([PAGES[kind][1], *sections]) + "\n"
 

@@ -23,23 +23,41 @@ _LAZY = {
     "compile": "modelport.entry",
     "load_compiled": "modelport.entry",
     "save": "modelport.entry",
-    "ModelportError": "modelport.errors",
+    "ModelHandle": "modelport.service",
+    "deadline": "modelport.entry",
+    **dict.fromkeys(
+        (
+            *("CallCycle", "CallError", "DeadlineExceeded", "HolderLost", "InvalidInput", "ModelFailed"),
+            *("ModelportError", "NotReady", "Overloaded"),
+        ),
+        "modelport.errors",
+    ),
     "NotCompiledError": "modelport.errors",
     "SetupError": "modelport.errors",
 }
 
 __all__ = [
     "Array",
+    "CallCycle",
+    "CallError",
     "Columns",
+    "DeadlineExceeded",
     "Handle",
+    "HolderLost",
     "Image",
+    "InvalidInput",
+    "ModelFailed",
+    "ModelHandle",
     "ModelportError",
     "NotCompiledError",
+    "NotReady",
+    "Overloaded",
     "Service",
     "SetupError",
     "__version__",
     "app",
     "compile",
+    "deadline",
     "load_compiled",
     "save",
     "serve",
@@ -49,9 +67,21 @@ if TYPE_CHECKING:
     from modelport.codecs.arrays import Array
     from modelport.codecs.images import Image
     from modelport.codecs.tables import Columns
-    from modelport.entry import Handle, app, compile, load_compiled, save, serve
-    from modelport.errors import ModelportError, NotCompiledError, SetupError
-    from modelport.service import Service
+    from modelport.entry import Handle, app, compile, deadline, load_compiled, save, serve
+    from modelport.errors import (
+        CallCycle,
+        CallError,
+        DeadlineExceeded,
+        HolderLost,
+        InvalidInput,
+        ModelFailed,
+        ModelportError,
+        NotCompiledError,
+        NotReady,
+        Overloaded,
+        SetupError,
+    )
+    from modelport.service import ModelHandle, Service
 
 
 def __getattr__(name: str) -> Any:

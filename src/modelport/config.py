@@ -10,7 +10,7 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,13 @@ def from_plain(values: Mapping[str, Any]) -> ServeOptions:
     return ServeOptions(**_parse_all(values, "option"))
 
 
+def for_model(options: ServeOptions, said: Mapping[str, Any], name: str) -> ServeOptions:
+    """The service's options with what was said of one saved model. Raises ConfigError naming the culprit."""
+    given = replace(options, name=name, **_parse_all(said, "keyword"))
+    _check_together(given)
+    return given
+
+
 def to_plain(options: ServeOptions) -> dict[str, Any]:
     """Options as JSON can carry them to another process."""
     values = {name: getattr(options, name) for name in OPTION_NAMES}
@@ -291,6 +298,11 @@ def key_of(name: str) -> str:
 def flag_of(name: str) -> str:
     """How an option is called on the command line."""
     return "--" + key_of(name).replace("_", "-")
+
+
+def saved_alone(target: str, options: ServeOptions) -> dict[str, Any]:
+    """What another process must know of the target on the command line."""
+    return {"target": target, "options": to_plain(options), "folder": os.getcwd()}
 
 
 def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -318,6 +330,27 @@ def _bundled_name(artifact: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
     return name if isinstance(name, str) else ""
+
+
+OF_ONE_MODEL = ("name", "with_", "data", "target", "features")
+
+
+def refuse_for_service(target: str, options: ServeOptions) -> None:
+    """Raise ConfigError for what is said of one saved model where a Python file declares the models."""
+    for name in OF_ONE_MODEL:
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"{_spell(name, 'option')} is for one saved model, and {target} declares its models itself: say it there, "
+                f'as in  service.model("genre", "genre.joblib", {name}=…)'
+            )
+    if options.must_be_signed:
+        raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
+    if options.executor not in ("auto", "process"):
+        raise ConfigError(
+            f"--executor {options.executor} is for one saved model, and {target} declares its models itself: say it there, "
+            f'as in  service.model("genre", "genre.onnx", executor="{options.executor}"); a model in Python runs in a process of '
+            "its own, so that probes answer whatever its code does"
+        )
 
 
 def refuse_remote(target: str, options: ServeOptions) -> None:

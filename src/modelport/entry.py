@@ -12,16 +12,18 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from modelport.config import FLAGS, REPEATED, flag_of, key_of, refuse_remote, resolve
+from modelport.config import FLAGS, REPEATED, flag_of, is_python, key_of, refuse_remote, resolve
 from modelport.errors import SetupError
+from modelport.runtime.deadline import deadline as seconds_left
+from modelport.service import Service
 
 if TYPE_CHECKING:
     from modelport.assembly.objects import Compiled
     from modelport.runtime.lifecycle import Slot
 
 
-def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
-    """The service as an ASGI application, for Uvicorn, Hypercorn, Granian or Gunicorn.
+def app(artifact: str | os.PathLike[str] | Service, **options: Any) -> Any:
+    """A saved model, or a service, as an ASGI application, for Uvicorn, Hypercorn, Granian or Gunicorn.
 
     Options are those of `modelport serve` that concern the model (`name`, `with_`, `data`, `target`, `features`, `allow_pickle`,
     `max_body`). Loading starts
@@ -30,13 +32,19 @@ def app(artifact: str | os.PathLike[str], **options: Any) -> Any:
         # service.py, run with:  uvicorn service:application
         application = modelport.app("genre.joblib")
 
+    A `Service`, or the Python file that declares one (`"app.py"`, `"app.py:service"`), is taken as well: its models run in
+    threads of the server's process, those that are `async def` on the server's own event loop.
+
     Raises SetupError where the file is missing or of no known kind.
     """
-    from modelport.assembly import build_application
+    from modelport.assembly import build_application, build_service
 
     resolved = resolve(options)
-    refuse_remote(os.fspath(artifact), resolved)
-    application, start = build_application(Path(artifact), resolved)
+    if isinstance(artifact, Service) or is_python(os.fspath(artifact)):
+        application, start = build_service(artifact if isinstance(artifact, Service) else os.fspath(artifact), resolved)
+    else:
+        refuse_remote(os.fspath(artifact), resolved)
+        application, start = build_application(Path(artifact), resolved)
     for slot in application.slots:
         slot.on_change.append(_log_failure)
     asgi = application.asgi()
@@ -80,6 +88,16 @@ def save(model: Any, path: str | os.PathLike[str], data: Any = None) -> str:
     from modelport.assembly.saving import save_model
 
     return save_model(model, Path(path), data)
+
+
+def deadline() -> float | None:
+    """Seconds that the caller of this model or route still waits, at least 0.001; None outside of calls.
+
+    Calls of other models keep to it by themselves. For what else is asked in between:
+
+        response = await client.get(url, timeout=modelport.deadline())
+    """
+    return seconds_left()
 
 
 def _log_failure(slot: Slot) -> None:

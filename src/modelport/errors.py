@@ -17,6 +17,8 @@ ModelportError
     ├── NotReady               the model is still loading, or failed to load
     ├── Overloaded             the queue is full, or too long for the caller's deadline
     ├── DeadlineExceeded       the caller's time was up before the answer was there
+    ├── HolderLost             the process that ran the model ended under the call
+    ├── CallCycle              a model called itself, directly or through others
     └── ModelFailed            the model raised on this record
 """
 
@@ -82,9 +84,19 @@ class SignatureError(SetupError):
 
 
 class CallError(ModelportError):
-    """One call could not be answered. `code` is stable and machine-readable."""
+    """One call could not be answered. `code` is stable and machine-readable.
+
+    `model`: which one was called, where code of the service has called it. `problems`: everything that was wrong, with its place.
+    """
 
     code = "call_error"
+    model = ""
+    problems: Sequence[Problem] = ()
+
+    def __str__(self) -> str:
+        """What happened, beginning with the model that was called."""
+        text = super().__str__()
+        return f"model {self.model!r}: {text}" if self.model else text
 
 
 class InvalidInput(CallError):
@@ -139,7 +151,23 @@ class DeadlineExceeded(CallError):
     code = "deadline_exceeded"
 
 
+class HolderLost(CallError):
+    """The process that ran the model ended under the call; what its code had done already is not known."""
+
+    code = "holder_lost"
+
+
+class CallCycle(CallError):
+    """A model called itself, directly or through others: it would wait for itself."""
+
+    code = "call_cycle"
+
+
 class ModelFailed(CallError):
-    """The model raised while it worked on this record. The message names no internals."""
+    """The model raised while it worked on this record. The message names no internals.
+
+    `answers`: of a batch, one for each record; where a record failed, a ModelFailed of its own.
+    """
 
     code = "model_failed"
+    answers: Sequence[Any] = ()

@@ -129,3 +129,9 @@ def test_media_that_are_cut_off_are_no_frame(kind: int) -> None:
     frame = Frame(kind, whole[5:-1])
     with pytest.raises(FrameError):
         frame.call() if kind == frames.CALL else frame.answer()
+
+
+def test_a_call_brings_the_models_that_it_came_through() -> None:
+    call = Call(7, 2.5, 1, 0, b"body", b"request", chain=b"outer\0inner")
+    (frame,) = FrameReader().feed(frames.encode_call(call))
+    assert frame.call() == call

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelport.errors import CallError, DeadlineExceeded, InvalidInput, ModelFailed, Overloaded, Problem
 from modelport.kernel.isolate import run_isolated
 from modelport.kernel.values import Failure
 
@@ -96,3 +97,30 @@ def test_the_cause_names_the_line_that_raised_and_the_message_does_not() -> None
     assert failure.cause.startswith("ValueError: poison (")
     assert "test_isolate.py:" in failure.cause
     assert "poison" not in failure.message
+
+
+def test_a_call_that_failed_inside_gives_its_kind_and_names_its_branch() -> None:
+    error = InvalidInput([Problem(("model", "genre", "body", "tempo"), "wrong", "float_type")])
+    error.model = "genre"
+
+    def run(records: Sequence[Any]) -> list[bytes]:
+        raise ExceptionGroup("of a task group", [error])
+
+    (failure,) = run_isolated(run, [1])
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.problems) == ("invalid_input", tuple(error.problems))
+    assert failure.message.startswith("model 'genre': ")
+
+
+@pytest.mark.parametrize(
+    ("error", "runs"), [(Overloaded("full"), 1), (DeadlineExceeded("late"), 1), (ModelFailed("no"), 7)]
+)
+def test_a_batch_is_not_run_again_for_what_no_record_is_to_blame(error: CallError, runs: int) -> None:
+    ran = []
+
+    def run(records: Sequence[Any]) -> list[bytes]:
+        ran.append(records)
+        raise error
+
+    assert {failure.code for failure in run_isolated(run, [1, 2, 3, 4]) if isinstance(failure, Failure)} == {error.code}
+    assert len(ran) == runs

@@ -227,3 +227,33 @@ def check(read: ModelReading, told: list[tuple[int, float]]) -> None:
     for bound, count in zip(read.request_seconds.bounds, read.request_seconds.counts, strict=False):
         below += count
         assert below == sum(seconds <= bound for _, seconds in told)
+
+
+def test_batches_that_end_in_any_order_leave_what_still_runs(board: SharedBoard) -> None:
+    for batch in range(100):
+        board.begin(0, 10.0 + batch, [batch.to_bytes(8, "little")], batch)
+    for batch in [*range(50, 100), *range(0, 50, 2)]:
+        board.end(0, batch)
+    since, limit, digests = board.running(0)
+    assert (limit, since > 0) == (11.0, True)
+    assert sorted(digests) == sorted(batch.to_bytes(8, "little") for batch in range(1, 50, 2))
+
+
+def test_more_batches_than_the_board_has_room_for_are_not_told_as_if_they_were_all(board: SharedBoard) -> None:
+    for batch in range(MAX_DIGESTS + 10):
+        board.begin(0, 10.0 + batch, [batch.to_bytes(8, "little")], batch)
+    for batch in range(5):
+        board.end(0, batch)
+    assert len(board.running(0)[2]) == MAX_DIGESTS
+    for batch in range(5, MAX_DIGESTS + 10):
+        board.end(0, batch)
+    assert board.running(0)[1:] == (0.0, [])
+
+
+def test_a_call_that_goes_on_and_on_beside_many_short_ones_costs_no_memory(board: SharedBoard) -> None:
+    board.begin(0, 5.0, [b"a" * 8], batch=1)
+    for batch in range(2, 5000):
+        board.begin(0, 5.0 + batch, [b"b" * 8], batch)
+        board.end(0, batch)
+    assert board.running(0)[1:] == (5.0, [b"a" * 8])
+    assert len(board._runs[0]._limits) < 200

@@ -32,6 +32,7 @@ from modelport.runtime.forms import COMPILE_SECONDS, ORIGINAL, Form
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.service import Service
 
 PATH_SAFE = "/!$&'()*+,;=:@"
 """What some clients leave as it is in a path and others percent-encode."""
@@ -50,6 +51,7 @@ class Application:
     routes: dict[str, PredictRoute] = field(default_factory=dict)
     gets: dict[str, Get] = field(default_factory=dict)
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
+    options_of: dict[str, ServeOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.phase, self))
@@ -58,9 +60,10 @@ class Application:
         """The ASGI application over these routes."""
         return ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
 
-    def add(self, name: str, index: int, only: bool) -> Slot:
-        """A place for a model, with its paths. `only`: it also answers at /predict."""
+    def add(self, name: str, index: int, only: bool, options: ServeOptions | None = None) -> Slot:
+        """A place for a model, with its paths. `only`: it also answers at /predict. `options`: of a saved model, its own."""
         slot = Slot(name, index)
+        self.options_of[name] = options or self.options
         recorder = self.board.recorder(self.board_slot, index)
         reception = Reception(recorder.receiving, partial(self.board.held_bytes, index), self.options.queue_bytes)
         route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body, reception)
@@ -110,9 +113,16 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     return application, partial(load_locally, application, slot, artifact)
 
 
+def build_service(target: str | Service, options: ServeOptions) -> tuple[Application, Callable[[], None]]:
+    """The same for the models of a service, or of the Python file that declares it."""
+    from modelport.assembly.local import build_service_application  # and Pydantic: workers do without
+
+    return build_service_application(target, options)
+
+
 def load_locally(application: Application, slot: Slot, artifact: Path, form: Form | None = None) -> None:
     """Load into this process: inline or in a thread. Needs a running loop. Without a `form` it is found out here."""
-    loop, options = asyncio.get_running_loop(), application.options
+    loop, options = asyncio.get_running_loop(), application.options_of[slot.name]
 
     def load() -> tuple[Model, Loaded]:
         opened = open_form(form or _find_form(slot, artifact, options), artifact, options)
@@ -147,14 +157,14 @@ def _find_form(slot: Slot, artifact: Path, options: ServeOptions) -> Form:
 
 def local_lane(application: Application, slot: Slot, model: Model, loop: asyncio.AbstractEventLoop) -> LocalLane:
     """The queue and the executor of a model in this process."""
-    placement = place(model.cost, application.options.executor)
+    options = application.options_of[slot.name]
+    placement = place(model.cost, options.executor)
     recorder = application.board.recorder(application.board_slot, slot.index)
     predict = model.predict
 
     def run(records: Any) -> list[bytes]:
         return [encode(answer) for answer in predict(records)]
 
-    options = application.options
     inline = placement.executor == "inline"
     executor: Executor = InlineExecutor(run) if inline else ThreadExecutor(run, loop, slot.name)
     batcher: Batcher[Any] = Batcher(placement.max_rows, options.queue_rows, options.queue_bytes)

@@ -146,7 +146,7 @@ def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str,
     options = from_plain(parsed["options"])
     configure_logging(options.log_format)
     if options.allow_pickle:
-        sys.path.append(os.getcwd())
+        sys.path.append(parsed.get("folder") or os.getcwd())
     try:
         if is_bundle(Path(parsed["target"])):  # nothing to compile: its signature is to be checked
             return check_bundle(Path(parsed["target"]), options).plain()

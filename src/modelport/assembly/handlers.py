@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from modelport.artifacts.bundle import is_bundle
+from modelport.assembly.answers import body_type
+from modelport.assembly.artifacts import check_file, find_loader
 from modelport.assembly.forms import open_form
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.bodies import ReadMedia, compile_readers
@@ -18,26 +23,32 @@ from modelport.codecs.images import LazyImage
 from modelport.codecs.json import compile_decoder, encode
 from modelport.codecs.media import kind_of
 from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
-from modelport.codecs.typed import TypedBody, read_body_type
-from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, ConfigError, InvalidInput
+from modelport.codecs.typed import TypedBody
+from modelport.config import ServeOptions, for_model, to_plain
+from modelport.errors import ArtifactError, ConfigError, InvalidInput, SetupError
+from modelport.kernel.context import context_of_batch, current
+from modelport.kernel.isolate import AsyncRun
 from modelport.kernel.values import Failure
-from modelport.runtime.forms import Form
+from modelport.runtime.forms import Form, Source
 from modelport.runtime.handler import (
     Asked,
+    Contexts,
     Handler,
     Outcome,
     Run,
-    Running,
     SlowWarning,
     as_plain_call,
     batched_run,
+    batched_run_async,
     single_run,
+    single_run_async,
     timed,
 )
-from modelport.service import ModelSpec, Service
+from modelport.service import ModelSpec, SavedSpec, Service
 
 MAX_BATCH_ROWS = 1024
+ASYNC_AT_ONCE = 10_000
+"""Calls of an `async def` that run side by side unless it says otherwise: more than the queue lets in, so that is the limit."""
 IMAGE_BYTES = 256 * 1024 * 1024
 """Of decoded images in one batch."""
 Decoded = tuple[list[Any], bool]
@@ -107,38 +118,51 @@ def _import_module(name: str) -> ModuleType:
         raise
 
 
-def check_service(service: Service) -> None:
-    """Every model's annotations, before any of them is loaded. Raises ConfigError with file and line."""
-    if not service.models:
+def check_service(service: Service, options: ServeOptions, alone: bool = False) -> dict[str, Source]:
+    """Every declaration, before any model is loaded. Raises SetupError with file and line. Returns the saved models.
+
+    `alone`: in this process only, where threads stand in for processes.
+    """
+    if not service.names:
         raise ConfigError(f"the service {service.name!r} declares no model")
     for spec in service.models.values():
-        _body_type(spec)
+        body_type(spec)
+    return {name: saved_source(spec, options, alone) for name, spec in service.saved.items()}
 
 
-def _body_type(spec: ModelSpec) -> TypedBody:
-    function: Any = getattr(spec.target, "predict", spec.target) if inspect.isclass(spec.target) else spec.target
-    return read_body_type(function, spec.batch, spec.example, spec.place)
+def saved_source(spec: SavedSpec, options: ServeOptions, alone: bool = False) -> Source:
+    """A declared saved model for another process. Raises SetupError, with file and line, for what can be told at once."""
+    try:
+        given = for_model(options, spec.options, spec.name)
+        if given.data is not None and given.data is not options.data:
+            given = replace(given, data=spec.folder / given.data)
+        if given.executor == "thread" and not alone:
+            raise ConfigError("executor wants auto, inline or process here; thread is for modelport.app")
+        check_file("data", given.data)
+        if not is_bundle(spec.path):
+            find_loader(spec.path)
+    except SetupError as error:
+        raise type_with_place(error, spec.place) from None
+    return {"target": str(spec.path), "options": to_plain(given), "folder": str(spec.folder)}
 
 
-def load_declared(spec: ModelSpec) -> Handler:
-    """Load a model declared in Python: make the instance, call its `load`, run its example once."""
-    body = _body_type(spec)
-    function = _bound_function(spec)
+def type_with_place(error: SetupError, place: str) -> SetupError:
+    """The same complaint, with where the model was declared."""
+    kind = ConfigError if isinstance(error, ConfigError) else ArtifactError
+    return kind(f"{place}: {error}")
+
+
+def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
+    """Load a model declared in Python: make the instance, call its `load`, run its example once. In a thread beside the loop."""
+    current.set(context_of_batch(spec.name, []))  # `load` and the example may call other models
+    body = body_type(spec)
+    function = _bound_function(spec, loop)
     is_async = inspect.iscoroutinefunction(function)
-    advice = _advice(spec, is_async)
-    warning = SlowWarning(spec.name, spec.place, is_async, advice, log.warning)
-    running = Running() if is_async else None
-    plain = as_plain_call(timed(function, warning), is_async, running)
-
-    def call(value: Any) -> Any:
-        return plain(**body.arguments(value))
-
-    write = compile_writer(body.answer)
-    run = batched_run(call, write) if spec.batch else single_run(call, write)
-    if running is not None:
-        run = running.enclose(run)
+    at_once = spec.parallel or (ASYNC_AT_ONCE if is_async and not spec.batch else 1)
+    warning = SlowWarning(spec.name, spec.place, is_async, _advice(spec, is_async), log.warning)
+    run, run_async, contexts = _runs(spec, body, timed(function, warning), is_async)
     if spec.example is not None:
-        _run_example(spec, body, run)
+        _run_example(spec, body, run if run_async is None else as_plain_call(run_async, loop))
     rows = _max_rows(spec, body)
     readers = compile_readers(body)
     description = {
@@ -148,12 +172,28 @@ def load_declared(spec: ModelSpec) -> Handler:
         "notes": [],
         "schemas": body.schemas(spec.name),
         "example": spec.example,
-        "parallel": spec.parallel,
+        "parallel": at_once,
         "max_rows": rows,
         "list_depth": body.list_depth,
     }
     read = _media_reader(body, readers)
-    return Handler(body.decode, run, rows, spec.parallel, description, body.runs_code, running, read)
+    return Handler(body.decode, run, rows, at_once, description, body.runs_code, run_async, contexts, read)
+
+
+def _runs(
+    spec: ModelSpec, body: TypedBody, function: Callable[..., Any], is_async: bool
+) -> tuple[Run, AsyncRun | None, Contexts]:
+    """How its batches run, in a thread or on the loop."""
+    contexts, write = Contexts(), compile_writer(body.answer)
+
+    def call(value: Any) -> Any:
+        return function(**body.arguments(value))
+
+    run = batched_run(call, write) if spec.batch else single_run(call, write)
+    if not is_async:
+        return contexts.enclose(run), None, contexts
+    run_async = batched_run_async(call, write) if spec.batch else single_run_async(call, write)
+    return run, contexts.enclose_async(run_async), contexts
 
 
 def _media_reader(body: TypedBody, readers: Mapping[bytes, ReadMedia]) -> Callable[[bytes, bytes], Decoded]:
@@ -174,19 +214,20 @@ def _advice(spec: ModelSpec, is_async: bool) -> str:
     """What lets more calls of a slow function through, beyond what its author has declared already."""
     if is_async:
         return "leave out async where nothing is awaited, or await what takes long"
-    declared = {"batch=True": spec.batch, f"parallel={spec.parallel}": spec.parallel > 1}
-    open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": spec.parallel > 1}.items() if not taken]
+    parallel = spec.parallel or 1
+    declared = {"batch=True": spec.batch, f"parallel={parallel}": parallel > 1}
+    open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": parallel > 1}.items() if not taken]
     taken = " and ".join(way for way, is_taken in declared.items() if is_taken)
     return f"{' or '.join(open_ways)} lets more through" if open_ways else f"it has {taken} already"
 
 
-def _bound_function(spec: ModelSpec) -> Callable[..., Any]:
+def _bound_function(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
     if not inspect.isclass(spec.target):
         return spec.target
     instance: Any = spec.target()
     load = getattr(instance, "load", None)
     if load is not None:
-        as_plain_call(load, inspect.iscoroutinefunction(load))()
+        as_plain_call(load, loop)()
     predict: Callable[..., Any] = instance.predict
     return predict
 

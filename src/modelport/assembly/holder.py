@@ -1,4 +1,4 @@
-"""`python -m modelport.assembly.holder CONFIG MODEL BOARD INDEX SLOT CHANNEL`: the process that holds one model."""
+"""`python -m modelport.assembly.holder CONFIG MODEL PLACE BOARD INDEX SLOT CHANNEL`: the process that holds one model."""
 
 from __future__ import annotations
 
@@ -15,27 +15,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from modelport.assembly.application import Application
+from modelport.assembly.calls import ServiceCaller
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
-from modelport.codecs.json import Encoded, count_non_finite, encode_failure
-from modelport.codecs.outcomes import assemble_media
+from modelport.assembly.models import ServedModels
+from modelport.assembly.replies import assemble_reply
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
+from modelport.executors.coroutine import CoroutineExecutor
 from modelport.executors.thread import ThreadExecutor
-from modelport.fronts.status import error_body, failure_body, status_of
+from modelport.fronts.status import error_body, status_of
 from modelport.kernel.batcher import Batch, Batcher
+from modelport.kernel.context import context_of_batch
 from modelport.kernel.isolate import cause_of
-from modelport.kernel.ports import Outcome
-from modelport.kernel.reply import Reply, assemble
+from modelport.kernel.ports import Executor
+from modelport.kernel.reply import Reply
 from modelport.kernel.sizing import BatchSizer
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
 from modelport.runtime.handler import Handler
-from modelport.runtime.holder import Holder, mark_started
+from modelport.runtime.holder import Holder, calls_of, mark_started
+from modelport.runtime.listeners import Meeting
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.watch import BatchWatch, HardLimits
+from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
 from modelport.service import Service
 
 BEAT_SECONDS = 1.0
@@ -51,7 +56,7 @@ log = logging.getLogger("modelport.holder")
 class HolderMain:
     """Loads in a thread, serves on the main thread's loop."""
 
-    def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel) -> None:
+    def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel, place: str = "") -> None:
         self.target, options, self.form = config
         self.options = options
         self.board = board
@@ -64,6 +69,7 @@ class HolderMain:
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
+        self.others = self._others(options, place)
 
     async def run(self, model: str | None, index: int) -> None:
         """Until the supervisor says so, or is gone."""
@@ -72,6 +78,17 @@ class HolderMain:
         self.index = index
         self._in_thread(self._load, model)
         await self._end.wait()
+
+    def _others(self, options: ServeOptions, place: str) -> ServedModels:
+        """The models that this one may call."""
+        application = Application(options, self.board, self.slot, "")
+        return ServedModels(application, Meeting(place), self.channel, lambda _: None, late=True)
+
+    def _import(self) -> Service:
+        """The user's file, bound to what carries its calls."""
+        service = import_service(self.target)
+        service.caller = ServiceCaller(service, self._loop, self.others.reach, self.options.default_deadline)
+        return service
 
     # -- loading -------------------------------------------------------------------------------------------------
 
@@ -91,11 +108,11 @@ class HolderMain:
         self.model = model or self.model
         if not is_python(self.target):
             return self._publish(load_saved(Path(self.target), self.options, self.form))
-        self.service = self.service or import_service(self.target)
+        self.service = self.service or self._import()
         if model is None:
-            check_service(self.service)
-            return self.channel.tell(event="catalog", models=list(self.service.models))
-        return self._publish(load_declared(self.service.models[model]))
+            saved = check_service(self.service, self.options)
+            return self.channel.tell(event="catalog", models=self.service.names, saved=saved)
+        return self._publish(load_declared(self.service.models[model], self._loop))
 
     def _publish(self, handler: Handler) -> None:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
@@ -103,10 +120,11 @@ class HolderMain:
     def _make_holder(self, handler: Handler) -> None:
         self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
         limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
-        self._watch = BatchWatch(self.board, self.slot, limits, handler.running)
+        executor, cancels = self._executor(handler)
+        self._watch = BatchWatch(self.board, self.slot, limits, cancels)
+        self._contexts = handler.contexts
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
-        executor = ThreadExecutor(handler.run, self._loop, "model", handler.slots)
         batcher: Batcher[Any] = Batcher(handler.max_rows, UNBOUNDED, UNBOUNDED)
         self.holder.scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         read = ThreadExecutor(self.holder.read_all, self._loop, "read")
@@ -119,6 +137,13 @@ class HolderMain:
         gc.freeze()
         self._beat()
         self.channel.tell(event="ready", threads=threads_given(), **handler.description)
+
+    def _executor(self, handler: Handler) -> tuple[Executor, Cancels | None]:
+        """Threads for a function, the loop itself for a coroutine: if that blocks, only calls of its own model wait."""
+        if handler.run_async is None:
+            return ThreadExecutor(handler.run, self._loop, "model", handler.slots), None
+        coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
+        return coroutines, coroutines
 
     def _beat(self) -> None:
         """Tell the supervisor that this loop turns."""
@@ -142,10 +167,14 @@ class HolderMain:
     def _begin(self, batch: Batch) -> None:
         mark_started(batch)
         self._begin_reading(batch)
+        if self._contexts is not None:
+            self._contexts.begin(batch.records, context_of_batch(self.model, calls_of(batch)))
         self._recorder.running(1)
 
     def _finish(self, batch: Batch, started: float, seconds: float) -> None:
         self._watch.end(batch)
+        if self._contexts is not None:
+            self._contexts.end(batch.records)
         self._recorder.running(-1)
         queued = [started - ticket.offered_at for ticket, rows in batch.slices if rows.start == 0]
         self._recorder.batch(len(batch.records), queued, seconds)
@@ -161,6 +190,8 @@ class HolderMain:
             self._loop.create_task(self._listen(listener))
         elif message["do"] == "drain":
             self._drain()
+        else:
+            self.others.take(message)
 
     async def _listen(self, listener: socket.socket) -> None:
         assert self.holder is not None
@@ -184,20 +215,6 @@ class HolderMain:
         self._end.set()
 
 
-def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
-    """One answer from the outcomes of a call, in the shapes of the REST front."""
-    if any(type(outcome) is not bytes for outcome in outcomes):
-        reply = assemble_media(outcomes, listed, partial(failure_body, model))
-        if reply is not None:
-            return reply
-    marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
-
-    def count(body: bytes) -> int:
-        return sum(marked) if marked else count_non_finite(body)
-
-    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count)
-
-
 def refuse_reply(error: CallError) -> Reply:
     """The answer to a body that does not fit."""
     return Reply(status_of(error), error_body(error))
@@ -205,21 +222,20 @@ def refuse_reply(error: CallError) -> Reply:
 
 def main(arguments: list[str]) -> int:
     """Run one holder."""
-    config, model, board_fd, index, slot, channel_fd = arguments
+    config, model, place, board_fd, index, slot, channel_fd = arguments
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    if options.allow_pickle or is_python(
-        parsed["target"]
-    ):  # nothing beside a model is imported unless its user says so
-        sys.path.append(os.getcwd())
+    if options.allow_pickle or is_python(parsed["target"]):  # nothing else is imported unless its user says so
+        sys.path.append(parsed.get("folder") or os.getcwd())
     configure_logging(options.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def serve() -> None:
         board = SharedBoard.open(int(board_fd))
         board.claim(int(slot), "holder")
-        holder = HolderMain((parsed["target"], options, parsed["form"]), board, int(slot), Channel(int(channel_fd)))
+        what = (parsed["target"], options, parsed["form"])
+        holder = HolderMain(what, board, int(slot), Channel(int(channel_fd)), place)
         await holder.run(model or None, int(index))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

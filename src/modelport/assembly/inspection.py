@@ -3,15 +3,54 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from modelport.assembly.forms import compile_beside, open_form
-from modelport.codecs.json import encode
-from modelport.config import ServeOptions
+from modelport.codecs.json import encode, encode_record
+from modelport.config import ServeOptions, from_plain
+from modelport.errors import ArtifactError, ModelportError, SetupError
 from modelport.fronts.describe import describe_signature
+from modelport.kernel.isolate import cause_of
 from modelport.kernel.placement import place
 from modelport.kernel.signature import example_value
+from modelport.runtime.forms import Source
+from modelport.service import Service
+
+
+def inspect_service(target: str, options: ServeOptions) -> list[dict[str, Any]]:
+    """The same for each model that a Python file declares, by name. Raises SetupError with file and line of a declaration."""
+    from modelport.assembly.handlers import check_service, import_service  # and Pydantic: the workers do without
+
+    try:
+        service = import_service(target)
+    except ModelportError:
+        raise
+    except Exception as error:  # of the user's own file
+        raise ArtifactError(f"{target} cannot be imported: {cause_of(error)}") from None
+    sources = check_service(service, options)
+    return [{"name": name, **_inspect_declared(service, name, sources)} for name in service.names]
+
+
+def _inspect_declared(service: Service, name: str, sources: Mapping[str, Source]) -> dict[str, Any]:
+    from modelport.assembly.answers import body_type
+    from modelport.assembly.handlers import type_with_place
+
+    if name in sources:
+        given = from_plain(sources[name]["options"])
+        if given.allow_pickle and sources[name]["folder"] not in sys.path:
+            sys.path.append(sources[name]["folder"])
+        try:
+            return inspect_artifact(Path(sources[name]["target"]), given)
+        except SetupError as error:
+            raise type_with_place(error, service.saved[name].place) from None
+    spec = service.models[name]
+    schemas = body_type(spec).schemas(name)
+    described = {"declared": spec.place, "executor": "process (written in Python)", "example": spec.example, **schemas}
+    plain: dict[str, Any] = json.loads(encode_record(described))
+    return plain
 
 
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:

@@ -8,28 +8,19 @@ import json
 import os
 import socket
 import sys
-import threading
-from functools import partial
-from math import inf
 from pathlib import Path
 from typing import Any
 
-from modelport.assembly.application import Application, load_locally
-from modelport.assembly.forms import look_up
-from modelport.assembly.packing import unpack_signature
+from modelport.assembly.application import Application
+from modelport.assembly.models import ServedModels
 from modelport.codecs.json import encode
-from modelport.config import ServeOptions, from_plain, is_python
-from modelport.errors import SetupError
+from modelport.config import ServeOptions, from_plain, is_python, saved_alone
 from modelport.fronts.describe import describe_loaded
 from modelport.fronts.server import WorkerServer, adopt_socket, make_server
-from modelport.kernel.admission import Admission
-from modelport.kernel.cost import CostModel
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent
-from modelport.runtime.forms import Form
-from modelport.runtime.lane import HolderLane, Waiting
-from modelport.runtime.lifecycle import Loaded, Slot, State
+from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.shared import SharedBoard
 
@@ -46,10 +37,9 @@ class Worker:
         self.meeting = Meeting(place)
         self.board = board
         self.channel = channel
-        self.reason = "written in Python: whatever its code does, probes and other models answer"
-        self.form: Form | None = None
         self.phase = "loading"  # until the supervisor has seen every worker ready
         self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.phase)
+        self.models = ServedModels(self.application, self.meeting, channel, self._report)
         self.server = self._make_server()
         self._may_listen = asyncio.Event()
 
@@ -63,36 +53,13 @@ class Worker:
         self.channel.listen(self._on_message, self._on_orphaned)
         self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
         self.server.stop_s = self.options.stop_timeout
-        if not is_python(self.target):
-            self._add(self.application.title, 0, only=True)
+        if not is_python(self.target):  # it is known at once, so that whoever asks is told that it is loading
+            self.models.add(self.application.title, 0, True, saved_alone(self.target, self.options))
         if not now:
             await self._may_listen.wait()
         self._beat()
         if not self.server.should_exit:
             await self.server.serve(sockets=[listener])
-
-    def _look(self) -> None:
-        """Tell the supervisor what is known of the artifact; digests take their time, so in a thread."""
-        try:
-            look = look_up(Path(self.target), self.options)
-        except SetupError as error:
-            self.channel.tell(event="failed", error=str(error))
-        else:
-            self.channel.tell(event="form", model=self.application.slots[0].name, **look.plain())
-
-    def _form_decided(self, form: Form) -> None:
-        """The supervisor has decided, for all of us and once."""
-        if self.form is not None:
-            return
-        slot = self.application.slots[0]
-        self.form, self.reason, slot.activity = form, form["reason"], "loading"
-        if form["executor"] != "process":
-            load_locally(self.application, slot, Path(self.target), form)
-
-    def _add(self, name: str, index: int, only: bool) -> Slot:
-        slot = self.application.add(name, index, only)
-        slot.on_change.append(self._report)
-        return slot
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -104,19 +71,8 @@ class Worker:
         elif order == "leave":
             self.server.leave()
             self._may_listen.set()
-        elif order == "look":
-            threading.Thread(target=self._look, name="modelport-look", daemon=True).start()
-        elif order == "compiling":
-            self.application.slots[0].activity = "compiling"
-        elif order == "form":
-            self._form_decided(message)
-        elif order == "models":
-            for name, index in message["models"].items():
-                self._add(name, index, only=len(message["models"]) == 1)
-        elif order == "model":
-            self._model_ready(message)
-        elif order == "died":
-            self._holder_died(message)
+        else:
+            self.models.take(message | {"do": order})
 
     def _on_orphaned(self) -> None:
         """The supervisor is gone: the port must be free soon, and nobody else clears up."""
@@ -131,93 +87,31 @@ class Worker:
     def _on_drain(self) -> None:
         self.phase = "draining"
 
-    def _model_ready(self, message: Message) -> None:
-        slot = next((s for s in self.application.slots if s.name == message["name"]), None)
-        if slot is None:  # of a set that came with a reload, or left with it: not ours
-            return
-        loaded = _loaded(message, self.reason)
-        self._refuse(slot, message["refused"])
-        if slot.state is State.READY:
-            slot.become_ready(loaded, slot.lane)
-            return
-        lane = slot.lane or self._lane(slot, message.get("parallel", 1), message.get("max_rows", MAX_BATCH_ROWS))
-        lane.connect()
-        asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
-
-    def _refuse(self, slot: Slot, digests: list[str]) -> None:
-        for route in self.application.routes.values():
-            if route.slot is slot:
-                route.refused |= {bytes.fromhex(text) for text in digests}
-
-    def _holder_died(self, message: Message) -> None:
-        slot = next((s for s in self.application.slots if s.name == message["model"]), None)
-        if slot is None or slot.lane is None:
-            return
-        self._refuse(slot, message["refused"])
-        if not message["successor"] and slot.state is State.READY:
-            slot.become_loading()
-        running = message["running"]
-        slot.lane.died(None if running is None else frozenset(map(bytes.fromhex, running)), message["pid"])
-
-    def _lane(self, slot: Slot, parallel: int, max_rows: int) -> HolderLane:
-        options = self.options
-        recorder = self.board.recorder(self.application.board_slot, slot.index)
-        target_s = options.latency_target or inf
-        admission = Admission(options.queue_rows, max_rows, CostModel(), target_s, parallel, options.queue_bytes)
-        waiting = Waiting(partial(self.board.waiting_rows, slot.index), partial(self.board.waiting_bytes, slot.index))
-        path = self.meeting.address(slot.index)
-        return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
-
     def _report(self, slot: Slot) -> None:
         if slot.state is State.FAILED:
             self.channel.tell(event="failed", error=slot.error)
-        elif all(s.state is State.READY for s in self.application.slots):
+        elif self.models.all_ready:
             gc.collect()
             gc.freeze()  # what was loaded stays: the collector need not walk it at every full collection
-            self.channel.tell(event="ready", models=[_describe(s) for s in self.application.slots])
+            self.channel.tell(event="ready", models=[self._describe(s) for s in self.application.slots])
 
-
-async def _ready_when_connected(slot: Slot, loaded: Loaded, lane: HolderLane) -> None:
-    await lane.connected.wait()
-    slot.become_ready(loaded, lane)
-
-
-def _loaded(message: Message, reason: str) -> Loaded:
-    schemas = message.get("schemas", {})
-    signature = message.get("signature")
-    return Loaded(
-        version=message["version"],
-        executor="process",
-        reason=reason,
-        signature=unpack_signature(signature) if signature else None,
-        body_schema=schemas.get("body"),
-        answer_schema=schemas.get("answer"),
-        form_schema=schemas.get("form"),
-        example=message.get("example"),
-        notes=tuple(message.get("notes", ())),
-        threads=message["threads"],
-        form=message.get("form", {}),
-        reads=tuple(message.get("reads", ())),
-        writes=tuple(message.get("writes", ())),
-        list_depth=message.get("list_depth", 0),
-    )
-
-
-def _describe(slot: Slot) -> dict[str, Any]:
-    """What the banner needs of a loaded model."""
-    assert slot.loaded is not None
-    described: dict[str, Any] = json.loads(encode(describe_loaded(slot.loaded)))
-    return {
-        "name": slot.name,
-        "seconds": slot.seconds,
-        "version": slot.loaded.version,
-        "placement": slot.loaded.executor,
-        "reason": slot.loaded.reason,
-        "notes": list(slot.loaded.notes),
-        "threads": slot.loaded.threads,
-        "form": dict(slot.loaded.form),
-        **described,
-    }
+    def _describe(self, slot: Slot) -> dict[str, Any]:
+        """What the banner needs of a loaded model."""
+        assert slot.loaded is not None
+        described: dict[str, Any] = json.loads(encode(describe_loaded(slot.loaded)))
+        source = self.models.sources.get(slot.name, {"target": self.target})
+        return {
+            "name": slot.name,
+            "from": Path(source["target"]).name,
+            "seconds": slot.seconds,
+            "version": slot.loaded.version,
+            "placement": slot.loaded.executor,
+            "reason": slot.loaded.reason,
+            "notes": list(slot.loaded.notes),
+            "threads": slot.loaded.threads,
+            "form": dict(slot.loaded.form),
+            **described,
+        }
 
 
 def main(arguments: list[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +14,12 @@ MAX_FIELDS = 12
 MAX_EXAMPLE = 4000
 
 
-def print_banner(models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str]) -> None:
+def print_banner(models: list[dict[str, Any]], url: str, workers: tuple[int, str]) -> None:
     """To standard output, flushed, so that a log collector sees it at once."""
-    print("\n".join(banner_lines(models, url, target, workers)), flush=True, file=sys.stdout)
+    print("\n".join(banner_lines(models, url, workers)), flush=True, file=sys.stdout)
 
 
-def banner_lines(models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str]) -> list[str]:
+def banner_lines(models: list[dict[str, Any]], url: str, workers: tuple[int, str]) -> list[str]:
     """The banner, line by line."""
     count, workers_reason = workers
     names = ", ".join(model["name"] for model in models)
@@ -31,12 +30,12 @@ def banner_lines(models: list[dict[str, Any]], url: str, target: str, workers: t
         f"    docs     {url}/docs   {url}/redoc   {url}/openapi.json",
         f"    probes   {url}/livez   {url}/readyz   {url}/metrics   {url}/status",
         f"    workers  {count} ({workers_reason}), one thread each",
-        *(line for model in models for line in _model_lines(model, url, target, alone=len(models) == 1)),
+        *(line for model in models for line in _model_lines(model, url, alone=len(models) == 1)),
         "",
     ]
 
 
-def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> list[str]:
+def _model_lines(model: dict[str, Any], url: str, alone: bool) -> list[str]:
     own = f"/models/{quote(model['name'])}/predict"
     path = "/predict" if alone else own
     what = f"{model['task']}, version {model['version']}" if "task" in model else "written in Python"
@@ -48,7 +47,7 @@ def _model_lines(model: dict[str, Any], url: str, target: str, alone: bool) -> l
     example = model.get("example")
     return [
         "",
-        f"    model    {model['name']} from {Path(target).name}: {what}, loaded in {model['seconds']:.2f} s",
+        f"    model    {model['name']} from {model['from']}: {what}, loaded in {model['seconds']:.2f} s",
         f"    predict  POST {url}{path}" + (f"   POST {url}{own}" if alone else ""),
         *shape,
         f"    runs     {model['placement']}{_threads(model)} ({model['reason']})",

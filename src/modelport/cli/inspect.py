@@ -1,4 +1,4 @@
-"""`modelport inspect`: the signature of a model, and the reason for each guess in it."""
+"""`modelport inspect`: the signature of a model, or of each model of a service, and the reason for each guess in it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,50 @@ from pathlib import Path
 from typing import Any
 
 from modelport.cli.banner import form_lines
-from modelport.config import ServeOptions, refuse_remote
+from modelport.config import ServeOptions, is_python, refuse_for_service, refuse_remote
 from modelport.errors import ArtifactError
 
 Described = dict[str, Any]
 
 
 def run_inspect(artifact: Path, options: ServeOptions, as_json: bool) -> int:
-    """Load the model in this process and print what is known of it."""
-    from modelport.assembly import inspect_artifact
-
+    """Load the model, or all models of a service, in this process and print what is known of each."""
     refuse_remote(str(artifact), options)
-    if options.allow_pickle:  # a pickle may need the user's own modules
+    declares = is_python(str(artifact))
+    if declares:
+        refuse_for_service(str(artifact), options)
+    if declares or options.allow_pickle:  # a pickle may need the user's own modules
         sys.path.append(os.getcwd())
     try:
-        described = inspect_artifact(artifact, options)
+        described = _inspect(artifact, options, declares)
     except SystemExit:  # it is code, after all
         raise ArtifactError(f"{artifact} ends the process that loads it: its code calls exit()") from None
     if as_json:
-        print(json.dumps(described, indent=2, ensure_ascii=False))
-    else:
-        _print_tables(described)
+        print(json.dumps({"models": described} if declares else described[0], indent=2, ensure_ascii=False))
+        return 0
+    for number, each in enumerate(described):
+        print("\n" * bool(number), end="")
+        (_print_tables if "artifact" in each else _print_schemas)(each)
     return 0
+
+
+def _inspect(artifact: Path, options: ServeOptions, declares: bool) -> list[Described]:
+    from modelport.assembly import inspect_artifact, inspect_service
+
+    return inspect_service(str(artifact), options) if declares else [inspect_artifact(artifact, options)]
+
+
+def _print_schemas(described: Described) -> None:
+    """Of a model in Python: its types are all that is known."""
+    from rich.console import Console
+
+    console = Console()
+    for key in ("name", "declared", "executor"):
+        console.print(f"[bold]{key:10}[/bold]{described[key]}", highlight=False)
+    for key in ("body", "answer", "example"):
+        if described[key] not in (None, {}):
+            console.print(f"[bold]{key}[/bold]", highlight=False)
+            console.print_json(json.dumps(described[key], ensure_ascii=False))
 
 
 def _print_tables(described: Described) -> None:
@@ -38,7 +60,9 @@ def _print_tables(described: Described) -> None:
     from rich.table import Table
 
     console = Console()
-    for key in ("artifact", "version", "task", "executor"):
+    for key in ("name", "artifact", "version", "task", "executor"):
+        if key not in described:  # a file alone has no name yet
+            continue
         console.print(f"[bold]{key:10}[/bold]{described[key]}", highlight=False)
     for line in form_lines(described):
         console.print(line, highlight=False)

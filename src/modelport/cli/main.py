@@ -92,7 +92,7 @@ def commands() -> None:
 def serve(source: str, **given: Any) -> int:
     """Serve a saved model, or the models of a Python file, as a validated, documented, fast API.
 
-    SOURCE is app.py (or app.py:service, package.module:service) where the models are written in Python, or the file the
+    SOURCE is app.py (or app.py:service, package.module:service), which declares saved models and models in Python, or the file one
     model was saved to: .joblib, .pkl, .skops, .onnx, XGBoost .json or .ubj, LightGBM .txt, CatBoost .cbm, TorchScript or
     torch.export .pt, .pt2.
 
@@ -109,7 +109,10 @@ def serve(source: str, **given: Any) -> int:
 @_flags(*MODEL_OPTIONS, *SIGNATURE_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
-    """Show the signature of a model, and the reason for each guess in it."""
+    """Show the signature of a model, and the reason for each guess in it.
+
+    ARTIFACT is the file the model was saved to, or the Python file (app.py, app.py:service) that declares several.
+    """
     from modelport.cli.inspect import run_inspect
 
     return run_inspect(artifact, resolve(given), as_json)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.cli.journal import catch_stray_lines, open_journal, write_json
-from modelport.config import ServeOptions, is_python, model_name, refuse_remote, to_plain
+from modelport.config import ServeOptions, is_python, model_name, refuse_for_service, refuse_remote, saved_alone
 from modelport.errors import ArtifactError, ConfigError, SetupError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -48,26 +48,20 @@ def run_command(target: str, options: ServeOptions) -> int:
 def _serve(target: str, options: ServeOptions, journal: Log) -> int:
     refuse_remote(target, options)
     catalog = is_python(target)
-    if catalog and options.executor not in ("auto", "process"):
-        raise ConfigError(
-            f"--executor {options.executor} is for saved models; a model in Python runs in a process of its own, so that "
-            "probes answer whatever its code does"
-        )
-    if catalog and options.must_be_signed:
-        raise ConfigError(f"{target} is Python code, which bears no signature: signatures are for bundles")
-    if catalog and options.with_:
-        raise ConfigError("--with is for saved models; a model in Python loads its own files")
+    if catalog:
+        refuse_for_service(target, options)
     _check_files(None if catalog else Path(target), options)
     if not catalog:  # decided here and once, for every process and every reload
         options = replace(options, name=model_name(Path(target), options))
+    saved = {} if catalog else {str(options.name): saved_alone(target, options)}
     _check_certificate(options)
     raise_descriptor_limit()
     listener = _listen(options)
     count = options.workers or usable_cores()
     board = SharedBoard.create(count * 2 + 1 + MAX_MODELS * HOLDER_SLOTS, MAX_MODELS)
 
-    def config(form: dict[str, Any] | None = None) -> str:
-        return json.dumps({"target": target, "options": to_plain(options), "form": form})
+    def config(source: dict[str, Any] | None = None, form: dict[str, Any] | None = None) -> str:
+        return json.dumps({**(source or saved_alone(target, options)), "form": form})
 
     url = _url(options, listener)
     workers_reason = "as configured" if options.workers else "one per usable core"
@@ -76,19 +70,20 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         from modelport.cli.banner import print_banner
 
         with suppress(OSError):  # nobody needs to read it
-            print_banner(event["models"], url, target, (count, workers_reason))
+            print_banner(event["models"], url, (count, workers_reason))
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),
-        holder=lambda model, form: child_command("modelport.assembly.holder", config(form), model or ""),
-        compiler=child_command("modelport.assembly.compiler", config()),
+        holder=lambda model, source, form: child_command(
+            "modelport.assembly.holder", config(source, form), model or ""
+        ),
+        compiler=lambda source: child_command("modelport.assembly.compiler", config(source)),
         workers=count,
         catalog=catalog,
         max_models=MAX_MODELS,
         cores=usable_cores(),
         standby=options.standby,
-        require_compiled=options.require_compiled,
-        patient=options.require_compiled or options.must_be_signed,
+        saved=saved,
         stop_s=options.stop_timeout,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, journal)

@@ -379,6 +379,26 @@ encode = msgspec.json.Encoder(enc_hook=_encode_hook).encode
 """Any answer to JSON. NaN and infinity become null: the one policy, see `count_non_finite`."""
 
 
+def _record_hook(value: Any) -> Any:
+    """What code gives as a record: Pydantic models, too."""
+    dump = getattr(value, "model_dump", None)
+    return _encode_hook(value) if dump is None else dump(mode="json", by_alias=True)
+
+
+encode_record = msgspec.json.Encoder(enc_hook=_record_hook).encode
+"""A record, or a list of them, that code gives: a dict, a dataclass, a Pydantic model. Raises TypeError for what is no data."""
+
+parse_answer = msgspec.json.Decoder().decode
+"""An answer of our own making, as plain values."""
+
+_split = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def split_answers(encoded: bytes) -> list[bytes]:
+    """The elements of a list answer, each still encoded."""
+    return [bytes(part) for part in _split(encoded)]
+
+
 def count_non_finite(encoded: bytes) -> int:
     """How many values of an encoded answer are null, that is were NaN or infinite when the model gave them."""
 

@@ -60,6 +60,8 @@ class NoRoom(Exception):
 class AsgiExchange:
     """One exchange with a predict route under any ASGI server. Its body is read after it was made."""
 
+    chain = b""  # it comes from outside
+
     def __init__(self, headers: Mapping[bytes, bytes], request_id: bytes) -> None:
         self.content_type = headers.get(b"content-type")
         self.content_encoding = headers.get(b"content-encoding")

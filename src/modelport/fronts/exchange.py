@@ -56,6 +56,8 @@ class Exchange(Protocol):
     reserved: int
     """Bytes of its body that are counted while it is in no queue yet."""
     on_disconnect: Callable[[], None] | None
+    chain: bytes
+    """The models that a call came through, packed; empty for one from outside."""
     alone: bool
     """Whether no other connection is open on this worker, so that nobody can share its batch."""
 

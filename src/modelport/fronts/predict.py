@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_bodies, count_non_finite, encode_failure
@@ -21,6 +21,7 @@ from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
 from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
 from modelport.kernel.admission import Refusal
+from modelport.kernel.batcher import Ticket
 from modelport.kernel.frames import Answer
 from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, NOT_READY, OK, SHED
 from modelport.kernel.ports import Outcome
@@ -30,6 +31,7 @@ from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
 
 NOTHING_OUTSIDE: list[Loc] = []
+RETRY_SOON: Headers = [(b"retry-after", b"1")]
 MET = {
     200: OK,
     422: INVALID,
@@ -37,7 +39,7 @@ MET = {
     413: INVALID,
     415: INVALID,
     500: FAILED,
-    503: LOST,
+    503: FAILED,
     504: EXPIRED,
     406: INVALID,
 }
@@ -60,9 +62,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalLane:
-    """A model of this process."""
+    """A model of this process. One in Python reads its bodies itself and assembles its answers.
+
+    `beside`: reading runs code of its types, and so is done in a thread. `on_leave`: the caller of a ticket is gone.
+    """
 
     scheduler: Scheduler
+    decode: Decode | None = None
+    beside: bool = False
+    assemble: Callable[[list[Outcome], bool], Reply] | None = None
+    on_leave: Callable[[Ticket[Any]], None] | None = None
 
 
 class PredictRoute:
@@ -81,6 +90,8 @@ class PredictRoute:
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
         self._offers: Offers | None = None
+        self._assemble: Callable[[list[Outcome], bool], Reply] = self._assemble_saved
+        self._largest = LARGE_BODY
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
 
@@ -92,7 +103,14 @@ class PredictRoute:
         self.headers = [*self.headers[:2], *version]
         self._offers = Offers(slot.loaded)
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
-        self._serve = self._serve_local if isinstance(slot.lane, LocalLane) else self._serve_holder
+        self._assemble = self._assemble_saved
+        if not isinstance(slot.lane, LocalLane):
+            self._serve = self._serve_holder
+            return
+        self._serve = self._serve_local
+        if slot.lane.decode is not None and slot.lane.assemble is not None:
+            self._decode, self._assemble = slot.lane.decode, slot.lane.assemble
+            self._largest = 0 if slot.lane.beside else LARGE_BODY
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
@@ -111,6 +129,10 @@ class PredictRoute:
         if isinstance(deadline, InvalidInput):
             return self.refuse(exchange, deadline)
         return serve(exchange, deadline)
+
+    def serve_until(self, exchange: Exchange, deadline: float) -> None:
+        """Answer an exchange of our own making, whose body is plain JSON."""
+        self._serve(exchange, deadline)
 
     def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
         """Small bodies are opened here; what turns out to be large, in a thread."""
@@ -171,7 +193,7 @@ class PredictRoute:
     def _serve_local(self, exchange: Exchange, deadline: float) -> None:
         decode = self._decode
         assert decode is not None
-        if len(exchange.body) > LARGE_BODY:
+        if len(exchange.body) > self._largest:
             return self._in_thread(exchange, partial(decode, exchange.body), partial(self._run, exchange, deadline))
         try:
             decoded = decode(exchange.body)
@@ -206,14 +228,19 @@ class PredictRoute:
         if exchange.reserved:
             self.reception.release(exchange)  # the queue counts it
         done = partial(self._answer, exchange, decoded)
-        ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body))
+        ticket = scheduler.submit(decoded.records, done, deadline, len(exchange.body), tag=exchange)
         if ticket is None:
             return self.shed(exchange, scheduler.refusal())
         exchange.on_disconnect = partial(self._leave_local, exchange, scheduler, ticket)
         return None
 
-    def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: object) -> None:
-        scheduler.cancel(ticket)  # type: ignore[arg-type]
+    def _assemble_saved(self, outcomes: list[Outcome], listed: bool) -> Reply:
+        return assemble(outcomes, listed, encode_failure, self._failure_body, count_non_finite)
+
+    def _leave_local(self, exchange: Exchange, scheduler: Scheduler, ticket: Ticket[Any]) -> None:
+        scheduler.cancel(ticket)
+        if self.slot.lane.on_leave is not None:
+            self.slot.lane.on_leave(ticket)
         self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
 
     def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
@@ -221,10 +248,12 @@ class PredictRoute:
         body = outcomes[0]
         if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
             return self._send(exchange, 200, body, self.headers)  # almost every call ends here
-        reply = assemble(outcomes, decoded.batch, encode_failure, self._failure_body, count_non_finite)
+        reply = self._assemble(outcomes, decoded.batch)
         if reply.cause:
             self._log(exchange, reply)
-        flags = flag_headers(decoded.outside, reply.non_finite, reply.failed)
+        flags = flag_headers(decoded.outside, reply.non_finite, reply.failed) + (
+            RETRY_SOON if reply.status == 503 else []
+        )
         return self._send(exchange, reply.status, reply.body, self.headers + flags)
 
     def _log(self, exchange: Exchange, reply: Reply) -> None:
@@ -268,7 +297,7 @@ class PredictRoute:
             self.reception.release(exchange)  # the lane counts it
         lane: lanes.HolderLane = self.slot.lane
         on_answer = partial(self._answered, exchange, outside)
-        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id, media)
+        sent = lane.send(exchange.body, rows, deadline, on_answer, exchange.request_id, media, exchange.chain)
         if isinstance(sent, Refusal):
             return self.shed(exchange, sent)
         exchange.on_disconnect = partial(self._leave_holder, exchange, lane, sent)
@@ -290,10 +319,12 @@ class PredictRoute:
             own = with_media(self.headers, answer.media) if answer.media else self.headers
             headers = own + flag_headers(outside, answer.non_finite, answer.failed)
             return self._send(exchange, answer.status, answer.body, headers)
+        if answer.status == 503:  # a model that it calls is overloaded, or gone
+            return self._send(exchange, 503, answer.body, self.headers + RETRY_SOON)
         return self._send(exchange, answer.status, answer.body, self.headers)
 
     def _give_up(self, exchange: Exchange, status: int, message: str, code: str, met: int) -> None:
-        retry = [(b"retry-after", b"1")] if status == 503 else []
+        retry = RETRY_SOON if status == 503 else []
         self.recorder.request(met, monotonic() - exchange.arrived)
         exchange.respond(status, simple_error(("model", self.slot.name), message, code), self.headers + retry)
 

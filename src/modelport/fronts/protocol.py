@@ -79,6 +79,7 @@ class DirectCall:
         "timeout",
     )
     message_event = _NoEvent()
+    chain = b""  # it comes from outside
 
     def __init__(self, protocol: ModelportProtocol, route: PredictRoute, keep_alive: bool) -> None:
         self.protocol = protocol

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from modelport.codecs.json import encode_problems
 from modelport.errors import (
     BodyTooLarge,
+    CallCycle,
     CallError,
     DeadlineExceeded,
+    HolderLost,
     InvalidInput,
     MalformedBody,
     ModelFailed,
@@ -29,6 +32,8 @@ STATUS: dict[type[CallError], int] = {
     BodyTooLarge: 413,
     NotReady: 503,
     Overloaded: 503,
+    HolderLost: 503,
+    CallCycle: 500,
     ModelFailed: 500,
     DeadlineExceeded: 504,
 }
@@ -40,6 +45,7 @@ def status_of(error: CallError) -> int:
 
 
 HINTS = {
+    "call_cycle": "have the models call one another in one direction only",
     "deadline_exceeded": (
         "say how many seconds you wait with the header Request-Timeout (at most 3600), send fewer records at once, "
         "or start the service with a longer --default-deadline"
@@ -68,7 +74,24 @@ def failure_body(model: str, failure: Failure) -> bytes:
     if failure.error is not None:
         return error_body(failure.error)
     hint = "the server's log names the cause under this request id" if failure.cause else ""
+    if failure.problems:  # of another model that it has called
+        return encode_problems([_placed(model, problem, hint) for problem in failure.problems])
     return simple_error(("model", model), failure.message, failure.code, hint)
+
+
+def _placed(model: str, problem: Problem, hint: str) -> Problem:
+    """Where a problem is, seen from outside: in the branch of the model that was asked."""
+    hint = problem.hint or hint or HINTS.get(problem.type, "")
+    return replace(problem, loc=("model", model, *problem.loc), hint=hint)
+
+
+def error_reply(error: CallError) -> tuple[int, bytes]:
+    """Status and body for a failed call that code of the service did not handle. The body names the branch."""
+    if error.problems:
+        return status_of(error), encode_problems(
+            [replace(p, hint=p.hint or HINTS.get(p.type, "")) for p in error.problems]
+        )
+    return status_of(error), error_body(error)
 
 
 def simple_error(loc: Sequence[str | int], message: str, code: str, hint: str = "") -> bytes:

@@ -2,7 +2,8 @@
 
 frame   = u32 length of what follows · u8 kind · head · body
 CALL    = u32 id · f64 deadline (CLOCK_MONOTONIC, which all processes of a machine share) · u32 rows · u8 flags
-          · u8 length of the request id · request id · u8 length of the media · media
+          · u8 length of the request id · u32 length of the chain · request id · chain (the models that the call came through)
+          · u8 length of the media · media
 CANCEL  = u32 id
 ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u32 batch rows · f64 queued s · f64 run s
           · u8 length of the media · media
@@ -28,10 +29,10 @@ MAX_FRAME = 2**31
 
 _LENGTH = [bytes((n,)) for n in range(256)]
 _PREFIX = Struct("<IB")
-_CALL = Struct("<IBIdIBB")
+_CALL = Struct("<IBIdIBBI")
 _CANCEL = Struct("<IBI")
 _ANSWER = Struct("<IBIHIIIdd")
-_CALL_HEAD = Struct("<IdIBB")
+_CALL_HEAD = Struct("<IdIBBI")
 _CANCEL_HEAD = Struct("<I")
 _ANSWER_HEAD = Struct("<IHIIIdd")
 _HELLO_HEAD = Struct("<I")
@@ -47,6 +48,7 @@ class Call(NamedTuple):
     body: bytes
     request_id: bytes = b""
     media: bytes = b""
+    chain: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -69,10 +71,10 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
-    request_id, media = call.request_id, call.media
-    size = _CALL.size - 4 + len(request_id) + 1 + len(media) + len(call.body)
-    head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id))
-    return b"".join((head, request_id, _LENGTH[len(media)], media, call.body))
+    request_id, chain, media = call.request_id, call.chain, call.media
+    size = _CALL.size - 4 + len(request_id) + len(chain) + 1 + len(media) + len(call.body)
+    head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id), len(chain))
+    return b"".join((head, request_id, chain, _LENGTH[len(media)], media, call.body))
 
 
 def encode_cancel(call_id: int) -> bytes:
@@ -106,10 +108,12 @@ class Frame:
 
     def call(self) -> Call:
         """Read as a CALL. Raises FrameError where the head is cut off."""
-        call_id, deadline, rows, flags, length = self._head(_CALL_HEAD)
-        media_at = _CALL_HEAD.size + length
+        call_id, deadline, rows, flags, length, chain_length = self._head(_CALL_HEAD)
+        chain_at = _CALL_HEAD.size + length
+        media_at = chain_at + chain_length
         media, body = self._media_and_body(media_at)
-        return Call(call_id, deadline, rows, flags, body, self.data[_CALL_HEAD.size : media_at], media)
+        request_id, chain = self.data[_CALL_HEAD.size : chain_at], self.data[chain_at:media_at]
+        return Call(call_id, deadline, rows, flags, body, request_id, media, chain)
 
     def answer(self) -> Answer:
         """Read as an ANSWER. Raises FrameError where the head is cut off."""

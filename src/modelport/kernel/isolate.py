@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from modelport.errors import InvalidInput
+from modelport.errors import CallError, InvalidInput, ModelFailed, Problem
 from modelport.kernel.values import Failure
 
 Run = Callable[[Sequence[Any]], Sequence[bytes | Failure]]
+AsyncRun = Callable[[Sequence[Any]], Awaitable[Sequence[bytes | Failure]]]
 
 
 class Abandoned(Exception):
@@ -22,12 +23,30 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     """
     try:
         answers = run(records)
-    except Abandoned:
-        return [Failure("deadline_exceeded", "Nobody waits for this record any more")] * len(records)
-    except InvalidInput as error:  # of a record that could only be read to its end when it was run
-        return _halve(run, records, Failure("invalid_input", str(error), "", error))
     except BaseException as error:  # sys.exit() in a model, a panic of a Rust library, a KeyboardInterrupt of its own
-        return _halve(run, records, Failure("model_failed", "The model failed on this record", cause_of(error)))
+        failure = failure_of(error)
+        if len(records) == 1 or not _is_one_to_blame(error):
+            return [failure] * len(records)
+        middle = len(records) // 2
+        return run_isolated(run, records[:middle]) + run_isolated(run, records[middle:])
+    return _checked(answers, records)
+
+
+async def run_isolated_async(run: AsyncRun, records: Sequence[Any]) -> list[bytes | Failure]:
+    """The same for a run that is awaited."""
+    try:
+        answers = await run(records)
+    except BaseException as error:
+        failure = failure_of(error)
+        if len(records) == 1 or not _is_one_to_blame(error):
+            return [failure] * len(records)
+    else:
+        return _checked(answers, records)
+    middle = len(records) // 2
+    return await run_isolated_async(run, records[:middle]) + await run_isolated_async(run, records[middle:])
+
+
+def _checked(answers: Sequence[bytes | Failure], records: Sequence[Any]) -> list[bytes | Failure]:
     if len(answers) == len(records):
         return answers  # type: ignore[return-value]  # list is invariant
     message = f"The model gave {_counted(len(answers), 'answer')} for {_counted(len(records), 'record')}"
@@ -36,12 +55,38 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
     )  # whose answer each is, nobody knows: to try on is to guess
 
 
-def _halve(run: Run, records: Sequence[Any], failure: Failure) -> list[bytes | Failure]:
-    """Run the halves, to find who is to blame; one record alone is."""
-    if len(records) == 1:
-        return [failure]
-    middle = len(records) // 2
-    return run_isolated(run, records[:middle]) + run_isolated(run, records[middle:])
+def failure_of(error: BaseException) -> Failure:
+    """What the caller gets for what a model has raised. A failed call of another model names its branch."""
+    if isinstance(error, Abandoned):
+        return Failure("deadline_exceeded", "Nobody waits for this record any more")
+    if (
+        isinstance(error, InvalidInput) and not error.model
+    ):  # of a record that could only be read to its end when it was run
+        return Failure(error.code, str(error), "", error)
+    called = _call_error(error)
+    if called is None:
+        return Failure("model_failed", "The model failed on this record", cause_of(error))
+    loc = ("model", called.model) if called.model else ()
+    problems = tuple(called.problems) or (Problem(loc, Exception.__str__(called), called.code),)
+    code = "invalid_input" if isinstance(called, InvalidInput) else called.code
+    return Failure(code, str(called), "" if code in NO_FAULT_OF_OURS else cause_of(called), problems=problems)
+
+
+NO_FAULT_OF_OURS = frozenset({"invalid_input", "overloaded", "not_ready", "deadline_exceeded"})
+"""Codes that the log need not explain."""
+
+
+def _call_error(error: BaseException) -> CallError | None:
+    """The failed call in it: itself, or the first of a task group's."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for each in error.exceptions if (found := _call_error(each)) is not None), None)
+    return error if isinstance(error, CallError) else None
+
+
+def _is_one_to_blame(error: BaseException) -> bool:
+    """Whether running the halves can tell who it was. What is overloaded or gone is so for all, and asked more often is worse."""
+    called = _call_error(error)
+    return not isinstance(error, Abandoned) and (called is None or isinstance(called, (InvalidInput, ModelFailed)))
 
 
 def _counted(number: int, noun: str) -> str:

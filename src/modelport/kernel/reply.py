@@ -10,10 +10,9 @@ from modelport.kernel.values import Failure
 Outcome = bytes | Failure
 
 STATUS_OF_CODE = {
-    "deadline_exceeded": 504,
-    "holder_lost": 503,
-    "record_refused": 422,
-    "invalid_input": 422,
+    **dict.fromkeys(("deadline_exceeded",), 504),
+    **dict.fromkeys(("holder_lost", "overloaded", "not_ready"), 503),
+    **dict.fromkeys(("record_refused", "invalid_input", "malformed_body"), 422),
     "not_acceptable": 406,
 }
 """Failures that are not the model's own; all others are 500."""

@@ -46,8 +46,17 @@ def _names(value: Any) -> bool:
     return _texts(value) and len(value) == len(set(value)) > 0
 
 
+SOURCE: dict[str, Check] = {"target": _text, "options": _object, "folder": _text}
+"""Where a saved model is, and how it is to be loaded."""
+
+
+def _sources(value: Any) -> bool:
+    return _object(value) and all(_object(source) and _fits(source, SOURCE) for source in value.values())
+
+
 MODEL: dict[str, Check] = {
     "name": _text,
+    "from": _text,
     "seconds": _seconds,
     "version": _text,
     "placement": _text,
@@ -60,9 +69,11 @@ MODEL: dict[str, Check] = {
 
 
 def _models(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        _object(model) and all(name in model and check(model[name]) for name, check in MODEL.items()) for model in value
-    )
+    return isinstance(value, list) and all(_object(model) and _fits(model, MODEL) for model in value)
+
+
+def _fits(value: Mapping[str, Any], wanted: Mapping[str, Check]) -> bool:
+    return all(name in value and check(value[name]) for name, check in wanted.items())
 
 
 FORM = {"form": _text, "executor": _text, "reason": _text, "why": _text, "folder?": _text, "signed?": _text}
@@ -84,7 +95,7 @@ FAILED = {"error": _text}
 EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
     "worker": {"ready": {"models": _models}, "failed": FAILED, "form": {"model": _text, **FORM}},
     "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
-    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names}},
+    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names, "saved": _sources}},
 }
 """A value whose name ends in `?` may be missing."""
 

@@ -15,6 +15,9 @@ COMPILE_SECONDS = 30.0
 
 COMPILED, ORIGINAL, UNKNOWN = "compiled", "original", "unknown"
 
+Source = dict[str, Any]
+"""A saved model as it crosses to other processes: its file as `target`, its `options`, and the `folder` of whoever declares it."""
+
 Form = dict[str, Any]
 """As it crosses to the workers: `form`, its `executor` and the `reason`, the `folder` of a compiled one, and `why` it is not."""
 

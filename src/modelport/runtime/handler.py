@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
-from modelport.kernel.isolate import Abandoned
+from modelport.kernel.context import CallContext, current
+from modelport.kernel.isolate import AsyncRun
 from modelport.kernel.values import Failure
 
 Outcome = bytes | Failure
@@ -26,8 +26,9 @@ class Handler:
     """A model that is loaded. `decode` raises InvalidInput; `description` is what the workers are told of it.
 
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
-    `running`: what can be cancelled, where that is so. `decode_media`: reads bodies of other media types than JSON, and
-    records whose answers are wanted in another one.
+    `run` is for threads; `run_async`, where there is one, for the loop of the process, and `run` is not used then.
+    `contexts`: where whoever runs it finds the call that its code is at. `decode_media`: reads bodies of other media types
+    than JSON, and records whose answers are wanted in another one.
     """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
@@ -36,8 +37,47 @@ class Handler:
     slots: int
     description: dict[str, Any]
     decodes_with_code: bool = False
-    running: Running | None = None
+    run_async: AsyncRun | None = None
+    contexts: Contexts | None = None
     decode_media: Callable[[bytes, bytes], tuple[list[Any], bool]] | None = None
+
+
+class Contexts:
+    """The calls that batches are about, by the list of their records, as long as they run."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, CallContext] = {}
+
+    def begin(self, records: Sequence[Any], context: CallContext) -> None:
+        """A batch with this very list is about to be run."""
+        self._of[id(records)] = context
+
+    def end(self, records: Sequence[Any]) -> None:
+        """It is done."""
+        self._of.pop(id(records), None)
+
+    def enclose(self, run: Run) -> Run:
+        """The same run, whose code can tell which call it is at. A half of a batch belongs to the batch before it."""
+
+        def enclosed(records: Sequence[Any]) -> list[Outcome]:
+            self._enter(records)
+            return run(records)
+
+        return enclosed
+
+    def enclose_async(self, run: AsyncRun) -> AsyncRun:
+        """The same for a coroutine, which has a task of its own, and so variables of its own."""
+
+        async def enclosed(records: Sequence[Any]) -> Sequence[Outcome]:
+            self._enter(records)
+            return await run(records)
+
+        return enclosed
+
+    def _enter(self, records: Sequence[Any]) -> None:
+        context = self._of.get(id(records))
+        if context is not None:
+            current.set(context)
 
 
 class Asked(NamedTuple):
@@ -49,30 +89,34 @@ class Asked(NamedTuple):
 
 def batched_run(call: Callable[[list[Any]], Any], encode: Encode) -> Run:
     """A function that takes a list and returns a list."""
+    return lambda records: _encoded(records, call(_values(records)), encode)
 
-    def run(records: Sequence[Any]) -> list[Outcome]:
-        asked = [record for record in records if type(record) is Asked]
-        answers = call(
-            [record.value if type(record) is Asked else record for record in records] if asked else list(records)
-        )
-        if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
-            wanted = (
-                "a function declared with batch=True returns a list with one answer for each record, in their order"
-            )
-            raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
-        if asked:
-            return _encode_each(records, list(answers), encode)
-        return [encode(answer) for answer in answers]
+
+def batched_run_async(call: Callable[[list[Any]], Awaitable[Any]], encode: Encode) -> AsyncRun:
+    """The same for an `async def`."""
+
+    async def run(records: Sequence[Any]) -> list[Outcome]:
+        return _encoded(records, await call(_values(records)), encode)
 
     return run
 
 
-def _encode_each(records: Sequence[Any], answers: list[Any], encode: Encode) -> list[Outcome]:
+def _values(records: Sequence[Any]) -> list[Any]:
+    return [record.value if type(record) is Asked else record for record in records]
+
+
+def _encoded(records: Sequence[Any], answers: Any, encode: Encode) -> list[Outcome]:
     """Each answer as its record wants it; where their number is wrong, as the run itself would give them."""
-    if len(answers) != len(records):
-        return [encode(answer) for answer in answers]
-    ways = [record.encode if type(record) is Asked else encode for record in records]
-    return [way(answer) for way, answer in zip(ways, answers, strict=True)]
+    if isinstance(answers, NO_LISTS) or not isinstance(answers, Iterable):
+        wanted = "a function declared with batch=True returns a list with one answer for each record, in their order"
+        raise TypeError(f"{wanted}; this one returned {type(answers).__name__}")
+    listed = list(answers)
+    if len(listed) != len(records):
+        return [encode(answer) for answer in listed]
+    return [
+        record.encode(answer) if type(record) is Asked else encode(answer)
+        for record, answer in zip(records, listed, strict=True)
+    ]
 
 
 def single_run(call: Callable[[Any], Any], encode: Encode) -> Run:
@@ -82,6 +126,18 @@ def single_run(call: Callable[[Any], Any], encode: Encode) -> Run:
         return record.encode(call(record.value)) if type(record) is Asked else encode(call(record))
 
     return lambda records: [answer(record) for record in records]
+
+
+def single_run_async(call: Callable[[Any], Awaitable[Any]], encode: Encode) -> AsyncRun:
+    """The same for an `async def`."""
+
+    async def answer(record: Any) -> Outcome:
+        return record.encode(await call(record.value)) if type(record) is Asked else encode(await call(record))
+
+    async def run(records: Sequence[Any]) -> list[Outcome]:
+        return [await answer(record) for record in records]
+
+    return run
 
 
 SLOW_STEP_SECONDS = 0.25
@@ -155,92 +211,15 @@ class _Steps:
                 step = partial(inner.throw, error)
 
 
-class Scope:
-    """One batch, as its coroutines see it. All but `cancel` happens on the loop for models."""
-
-    def __init__(self) -> None:
-        self.cancelled = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def cancel(self) -> None:
-        """End what runs, and begin nothing more. From any thread."""
-        _models_loop().call_soon_threadsafe(self._cancel)
-
-    def _cancel(self) -> None:
-        self.cancelled = True
-        if self._task is not None:
-            self._task.cancel()
-
-    async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Await it; raises Abandoned when it ends because it was cancelled from outside."""
-        self._task = asyncio.current_task()
-        try:
-            if self.cancelled:
-                self._cancel()
-            return await coroutine
-        except asyncio.CancelledError:
-            if self.cancelled:
-                raise Abandoned from None
-            raise
-        finally:
-            self._task = None
-
-
-class Running:
-    """The batches whose coroutines can be cancelled, by the list of their records."""
-
-    def __init__(self) -> None:
-        self._scopes: dict[int, Scope] = {}
-        self._thread = threading.local()
-
-    def begin(self, records: Sequence[Any]) -> None:
-        """A batch with this very list is about to be run."""
-        self._scopes[id(records)] = Scope()
-
-    def end(self, records: Sequence[Any]) -> None:
-        """It is done."""
-        self._scopes.pop(id(records), None)
-
-    def cancel(self, records: Sequence[Any]) -> None:
-        """Nobody waits for it."""
-        self._scopes[id(records)].cancel()
-
-    def enclose(self, run: Run) -> Run:
-        """The same run, which notes the batch that its thread is at. A half of a batch belongs to the batch before it."""
-
-        def enclosed(records: Sequence[Any]) -> list[Outcome]:
-            self._thread.scope = self._scopes.get(id(records)) or self.scope
-            return run(records)
-
-        return enclosed
-
-    @property
-    def scope(self) -> Scope:
-        """The batch that this thread is at; where it is at none, as when a model loads, one that nobody cancels."""
-        return getattr(self._thread, "scope", None) or Scope()
-
-
-def as_plain_call(function: Callable[..., Any], is_async: bool, running: Running | None = None) -> Callable[..., Any]:
-    """An `async def` runs on the one loop of its process that is for models: it may block, only models run there.
-
-    All calls share that loop, and what `load` opened on it: a connection pool belongs to the loop that made it.
-    """
-    if not is_async:
+def as_plain_call(function: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    """A function that can be called in a thread beside the loop: an `async def` runs on the loop that its calls will run on."""
+    if not inspect.iscoroutinefunction(function):
         return function
-    loop = _models_loop()
-    batches = running or Running()
 
-    async def guarded(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            return await scope.run(function(*args, **kwargs))
+            return await function(*args, **kwargs)
         except (SystemExit, KeyboardInterrupt) as error:  # either would end the loop that everybody shares
             raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error
 
-    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(batches.scope, args, kwargs), loop).result()
-
-
-@cache
-def _models_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="modelport-async", daemon=True).start()
-    return loop
+    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(guarded(args, kwargs), loop).result()

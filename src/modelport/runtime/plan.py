@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from modelport.runtime.forms import Form
+from modelport.runtime.forms import Form, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,18 +14,18 @@ class Plan:
 
     worker: Callable[[str], list[str]]
     """From the place of the holders' sockets to the command of an HTTP worker."""
-    holder: Callable[[str | None, Form | None], list[str]]
-    """From a model's name, or None for a process that first reads which models there are, and its form, to its command."""
-    compiler: list[str]
+    holder: Callable[[str | None, Source | None, Form | None], list[str]]
+    """From a model's name, or None for a process that first reads which models there are, to its command; with what is known of a
+    saved model, and its form."""
+    compiler: Callable[[Source], list[str]]
     workers: int
     catalog: bool
-    """Whether the models are declared in Python, so that a holder must say which they are."""
+    """Whether the models are declared in a Python file, so that a holder must say which they are."""
     max_models: int
     cores: int = 1
     """What the models' processes share for their numeric libraries."""
     standby: bool = True
-    require_compiled: bool = False
-    patient: bool = False
-    """Whether to wait for the form however long that takes: the original is no way out."""
+    saved: Mapping[str, Source] = field(default_factory=dict)
+    """The models, where they are known from the start."""
     stop_s: float = 25.0
     """From the order to stop until everything has ended, or is killed."""

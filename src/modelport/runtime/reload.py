@@ -6,12 +6,13 @@ declared no more leave. Whatever fails to start leaves the old one in place, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelport.runtime.children import Child, StartFailed
-from modelport.runtime.forms import FormDecision
+from modelport.runtime.compilers import Compilers
+from modelport.runtime.forms import Source
 from modelport.runtime.holders import HolderGroup
 
 if TYPE_CHECKING:
@@ -26,24 +27,23 @@ class Reload:
     children: list[Child] = field(default_factory=list)  # new ones, not ready yet
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # of all models that there are to be
     kept_workers: bool = False
     changed_workers: bool = False  # some serve already what was read anew
     served_before: list[str] = field(default_factory=list)
-    decision: FormDecision | None = None  # about what served before
+    saved_before: dict[str, Compilers] = field(default_factory=dict)  # with what was decided about each
     next_step: Callable[[], None] | None = None
 
     def begin(self) -> None:
         """Start whoever reads anew. Like every step raises StartFailed where no process can be started."""
         supervisor = self.supervisor
-        self.served_before = supervisor.served
+        self.served_before, self.saved_before = supervisor.served, supervisor.saved.current
         supervisor.log("reloading", "info")
         if supervisor.plan.catalog:
             self.children = [supervisor.spawn_catalog()]
             self.next_step = self._replace_workers  # if it cannot be read, there is nothing else to do
         else:
-            assert supervisor.compilers is not None
-            self.decision = supervisor.compilers.decision
-            supervisor.compilers.decide_anew()
+            supervisor.saved.declare(supervisor.plan.saved)
             self._spawn_workers()  # they look which form there is now
 
     @property
@@ -67,10 +67,13 @@ class Reload:
         if not self.changed_workers:
             for name in self.added:
                 self._discard(supervisor.groups[name])
-            supervisor.served = self.served_before
-            if supervisor.compilers is not None and self.decision is not None:
-                supervisor.compilers.decision = self.decision
+            self._restore()
         self.children, self.next_step = [], None
+
+    def _restore(self) -> None:
+        """A process that starts from now on is told what was served before."""
+        self.supervisor.served = self.served_before
+        self.supervisor.saved.restore(self.saved_before)
 
     def _discard(self, group: HolderGroup) -> None:
         group.retire()
@@ -79,10 +82,11 @@ class Reload:
 
     # -- what the supervisor tells -------------------------------------------------------------------------------
 
-    def models_read(self, catalog: Child, names: list[str]) -> None:
+    def models_read(self, catalog: Child, names: list[str], saved: Mapping[str, Source]) -> None:
         """These are the models now. Who has read them is of no more use."""
         catalog.retire()
         self.forget(catalog)
+        self.supervisor.saved.declare(saved)
         self.replace_holders(names)
 
     def came(self, child: Child) -> bool:
@@ -99,15 +103,15 @@ class Reload:
             self._leave_out(group.model)
         elif child.role == "worker":
             self.kept_workers = True
-            if self.supervisor.compilers is not None and self.decision is not None:
-                self.supervisor.compilers.decision = self.decision
+            if not self.changed_workers:
+                self._restore()
         elif group is None:
             self.next_step = None  # it was to say which models there are
         return True
 
     def _leave_out(self, model: str) -> None:
         """A new model does not load. Where it is the only one, there is nothing to go on with."""
-        if self.decision is not None:
+        if model in self.supervisor.saved.current:  # the new workers were told of it, and wait for it
             return self.abandon()
         self.supervisor.log(f"the new model {model!r} is left out")
         self.added.remove(model)
@@ -124,11 +128,13 @@ class Reload:
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def replace_holders(self, names: list[str]) -> None:
-        """New holders for what there was and what is new."""
+        """New holders for models in Python, those there were and those that are new. Of saved ones the form is not known yet."""
         supervisor = self.supervisor
+        self.names = names
+        in_python = [name for name in names if name not in supervisor.saved.current]
         self.removed = [name for name in supervisor.groups if name not in names]
-        kept = [group for name, group in supervisor.groups.items() if name in names]
-        new = [group for name in names if name not in supervisor.groups for group in self._add(name)]
+        kept = [group for name, group in supervisor.groups.items() if name in in_python]
+        new = [group for name in in_python if name not in supervisor.groups for group in self._add(name)]
         for group in new:
             group.begin()
             self.children += group.children()
@@ -143,22 +149,25 @@ class Reload:
         else:
             self.added.append(name)
 
-    def form_decided(self, executor: str) -> None:
-        """Of a saved model: a holder is replaced, begun, or no longer needed."""
+    def form_decided(self, model: str, executor: str) -> None:
+        """Of a saved model: its holder is replaced, begun, or no longer needed."""
         supervisor = self.supervisor
         if executor != "process":
-            self.removed = list(supervisor.groups)
-        elif supervisor.groups:
-            self.children += [group.replace() for group in supervisor.groups.values()]
+            self.removed += [model] if model in supervisor.groups else []
+        elif model in supervisor.groups:
+            self.children.append(supervisor.groups[model].replace())
         else:
-            group = supervisor.add_group(supervisor.served[0])
-            self.added.append(group.model)
+            group = supervisor.add_group(model)
+            self.added.append(model)
             group.begin()
             self.children += group.children()
 
     def _replace_workers(self) -> None:
         supervisor = self.supervisor
-        supervisor.served = [name for name in supervisor.groups if name not in self.removed]
+        there = [*supervisor.groups, *supervisor.saved.current]
+        supervisor.served = [name for name in self.names if name in there and name not in self.removed]
+        for name in supervisor.served:
+            supervisor.place(name)
         self._spawn_workers()
 
     def _spawn_workers(self) -> None:

@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -30,10 +30,12 @@ from modelport.kernel.meters import (
     ProcessReading,
     reading,
 )
+from modelport.runtime.runs import Runs
 
 LAYOUT = 3.0
 MAX_DIGESTS = 256
 DIGEST_BYTES = 8
+_NO_DIGEST = bytes(DIGEST_BYTES)
 _CELL = 8
 
 # The head of the board.
@@ -85,7 +87,7 @@ class SharedBoard:
         self._running_at = self._receiving_at + self._models * self._slots
         self._slots_at = self._running_at + self._models * self._slots
         self._meters_at = self._slots_at + self._slots * _SLOT_CELLS
-        self._runs: dict[int, dict[int, Run]] = {}
+        self._runs: dict[int, Runs] = {}
 
     @classmethod
     def create(cls, slots: int, models: int) -> SharedBoard:
@@ -153,41 +155,56 @@ class SharedBoard:
 
     def begin(self, slot: int, hard_limit: float, digests: Sequence[bytes], batch: int = 0) -> None:
         """A batch runs from now on, until a moment at which it is killed. `batch` tells those apart that run at once."""
-        self._runs.setdefault(slot, {})[batch] = (monotonic(), hard_limit, digests)
-        self._publish(slot)
+        runs = self._runs.get(slot)
+        if runs is None:
+            runs = self._runs[slot] = Runs(MAX_DIGESTS)
+        start = _CELL * (self._slot_at(slot) + _SLOT_HEAD)
+        once = tuple(dict.fromkeys(digests))
+        for place, digest in zip(runs.begin(batch, monotonic(), hard_limit, once), once, strict=False):
+            at = start + DIGEST_BYTES * place
+            self._bytes[at : at + DIGEST_BYTES] = digest
+        self._publish(slot, runs)
 
     def end(self, slot: int, batch: int = 0) -> None:
         """It is done."""
-        self._runs.get(slot, {}).pop(batch, None)
-        self._publish(slot)
+        runs = self._runs.get(slot)
+        if runs is not None:
+            self._wipe(slot, runs.end(batch))
+            self._publish(slot, runs)
 
     def shorten(self, slot: int, hard_limit: float, batch: int = 0) -> None:
         """Nobody waits for this batch any more: it may run until then, and whoever ends it blames no body for that."""
-        since, limit, _ = self._runs[slot][batch]
-        self._runs[slot][batch] = (since, min(limit, hard_limit), ())
-        self._publish(slot)
+        runs = self._runs[slot]
+        self._wipe(slot, runs.shorten(batch, hard_limit))
+        self._publish(slot, runs)
 
-    def _publish(self, slot: int) -> None:
+    def _wipe(self, slot: int, places: Sequence[int]) -> None:
+        start = self._slot_at(slot) + _SLOT_HEAD
+        for place in places:
+            self._cells[start + place] = 0.0
+
+    def _publish(self, slot: int, runs: Runs) -> None:
         """The limit is written last and taken back first, so that no reader sees one without what it belongs to."""
-        runs = self._runs.get(slot, {}).values()
-        at = self._slot_at(slot)
-        if not runs:
-            self._cells[at + _HARD_LIMIT] = self._cells[at + _DIGESTS] = 0.0
+        cells, at, limit = self._cells, self._slot_at(slot), runs.limit
+        if not limit:
+            cells[at + _HARD_LIMIT] = cells[at + _DIGESTS] = 0.0
             return
-        packed = _pack(digest for _, _, digests in runs for digest in digests)
-        start = _CELL * (at + _SLOT_HEAD)
-        self._bytes[start : start + len(packed)] = packed
-        self._cells[at + _DIGESTS] = len(packed) // DIGEST_BYTES
-        self._cells[at + _BUSY_SINCE] = min(since for since, _, _ in runs)
-        self._cells[at + _HARD_LIMIT] = min(limit for _, limit, _ in runs)
+        cells[at + _DIGESTS] = runs.told
+        cells[at + _BUSY_SINCE] = runs.since
+        cells[at + _HARD_LIMIT] = limit
 
     def running(self, slot: int) -> Run:
-        """What runs in a slot: of several batches the earliest start and limit, and the digests of all."""
+        """What runs in a slot: of several batches the earliest start and limit, and the digests of all.
+
+        There are `MAX_DIGESTS` of them where more run than the board has room for: not all of them are known then.
+        """
         at = self._slot_at(slot)
-        since, limit, count = self._cells[at + _BUSY_SINCE : at + _SLOT_HEAD].tolist()
-        start = _CELL * (at + _SLOT_HEAD)
-        packed = bytes(self._bytes[start : start + DIGEST_BYTES * int(count)])
-        return since, limit, [packed[i : i + DIGEST_BYTES] for i in range(0, len(packed), DIGEST_BYTES)]
+        since, limit, told = self._cells[at + _BUSY_SINCE : at + _SLOT_HEAD].tolist()
+        start, count = _CELL * (at + _SLOT_HEAD), int(told)
+        packed = bytes(self._bytes[start : start + DIGEST_BYTES * count])
+        digests = [packed[i : i + DIGEST_BYTES] for i in range(0, len(packed), DIGEST_BYTES)]
+        known = digests if count == MAX_DIGESTS else [each for each in dict.fromkeys(digests) if each != _NO_DIGEST]
+        return since, limit, known
 
     # -- counting ------------------------------------------------------------------------------------------------
 
@@ -259,10 +276,6 @@ def _anonymous_file() -> int:
         return os.memfd_create("modelport-board")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
-
-
-def _pack(digests: Iterable[bytes]) -> bytes:
-    return b"".join(dict.fromkeys(digests))[: MAX_DIGESTS * DIGEST_BYTES]
 
 
 # -- closures over the cells: an attribute less to look up for every request -----------------------------------------------

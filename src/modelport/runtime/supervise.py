@@ -9,17 +9,18 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from modelport.runtime import orders
 from modelport.runtime.channel import BadLine
 from modelport.runtime.children import Child, StartFailed, bury_orphans, describe_exit, frozen_reason, spawn
-from modelport.runtime.compilers import Compilers
+from modelport.runtime.compilers import SavedModels
 from modelport.runtime.events import take_kind
-from modelport.runtime.forms import Form
-from modelport.runtime.holders import Board, Death, HolderGroup
+from modelport.runtime.forms import Form, Source
+from modelport.runtime.holders import Board, HolderGroup
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.plan import Plan
 from modelport.runtime.reload import Reload
@@ -54,7 +55,7 @@ class Supervisor:
     workers: list[Child] = field(default_factory=list)
     groups: dict[str, HolderGroup] = field(default_factory=dict)
     catalog: Child | None = None
-    compilers: Compilers | None = None
+    saved: SavedModels = field(init=False)
     models: list[str] = field(default_factory=list)
     """Every model there has been, in the order of its place on the board: its figures are never another's."""
     served: list[str] = field(default_factory=list)
@@ -81,9 +82,10 @@ class Supervisor:
             raise StartFailed(f"no folder for its sockets can be made: {error.strerror}; set TMPDIR") from None
         self._signals = Signals()
         self.switchboard.wake_on(self._signals.reader)
+        self.saved = SavedModels(self)
         try:
             if not self.plan.catalog:
-                self.compilers = Compilers(self)
+                self._serve_models(list(self.plan.saved), self.plan.saved)
             else:
                 self.catalog = self._spawn_holder(
                     None, self._holder_slots(0)[-1]
@@ -106,7 +108,7 @@ class Supervisor:
             self.restarts.planned.clear()
             self.listener.close()  # the workers have theirs; who comes when they are gone is refused, not left waiting
             self.deadline = time.monotonic() + self.plan.stop_s
-            for child in [*self.workers, *(self.compilers.children if self.compilers else ())]:
+            for child in [*self.workers, *self.saved.children]:
                 child.retire()
             self._stop_holders_when_alone()
 
@@ -138,12 +140,7 @@ class Supervisor:
         child = spawn("worker", slot, command, (self.listener.fileno(), self.board_fd), threads=1)
         self.workers.append(child)
         self.switchboard.listen_to(child)
-        if self.compilers is not None:
-            child.tell(self.compilers.order())
-        elif self.served:
-            self._tell_models(child)
-        for group in self.groups.values():
-            self._tell_model(child, group)
+        orders.introduce(self, child)
         return child
 
     def _distrust(self, child: Child, why: str) -> None:
@@ -153,25 +150,15 @@ class Supervisor:
         self.switchboard.forget(child)
         child.kill(f"killed: {why}")
 
-    def _tell_models(self, worker: Child) -> None:
-        worker.tell({"do": "models", "models": {name: self.models.index(name) for name in self.served}})
-
-    def _tell_model(self, worker: Child, group: HolderGroup) -> None:
-        if group.description is not None and (self.compilers is None or self.compilers.holder_serves):
-            refused = [digest.hex() for digest in group.strikes.all_refused()]  # a worker that is new knows of none
-            told = {"do": "model", "name": group.model, "index": group.index, "refused": refused}
-            worker.tell({**told, **group.description})
-
-    def _tell_workers(self, group: HolderGroup) -> None:
-        for worker in self.workers:
-            self._tell_model(worker, group)
-
     def _spawn_holder(self, model: str | None, slot: int) -> Child:
         index = self.models.index(model) if model is not None else -1
-        form = self.compilers.form if self.compilers else None
-        command = [*self.plan.holder(model, form), str(self.board_fd), str(index)]
+        compilers = self.saved.current.get(model or "")
+        source, form = (None, None) if compilers is None else (compilers.source, compilers.form)
+        command = [*self.plan.holder(model, source, form), self.meeting.place, str(self.board_fd), str(index)]
         child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
         self.switchboard.listen_to(child)
+        if model is not None and source is None:  # its code may call the others
+            orders.introduce(self, child)
         return child
 
     def threads_per_model(self) -> int:
@@ -189,16 +176,24 @@ class Supervisor:
 
     def _holders(self) -> list[Child]:
         children = [child for group in self.groups.values() for child in group.children()]
-        compilers = self.compilers.children if self.compilers else []
-        return [*children, *compilers, *([self.catalog] if self.catalog else [])]
+        return [*children, *self.saved.children, *([self.catalog] if self.catalog else [])]
 
-    def add_group(self, model: str) -> HolderGroup:
-        """A model that is to be held. Raises StartFailed where the board has no room for it."""
+    def place(self, model: str) -> int:
+        """Where a model counts on the board. Raises StartFailed where there is no room for it."""
         if len(self.models) == self.plan.max_models and model not in self.models:
             raise StartFailed(f"a service has at most {self.plan.max_models} models")
         if model not in self.models:
             self.models.append(model)
-        index = self.models.index(model)
+        return self.models.index(model)
+
+    def callers(self) -> list[Child]:
+        """Every process that calls models: workers, and holders of models in Python."""
+        in_python = [group for group in self.groups.values() if group.model not in self.saved.current]
+        return [*self.workers, *(child for group in in_python for child in group.children())]
+
+    def add_group(self, model: str) -> HolderGroup:
+        """A model that is to be held. Raises StartFailed where the board has no room for it."""
+        index = self.place(model)
         try:
             listener = self.meeting.listen(index)
         except OSError as error:
@@ -211,7 +206,7 @@ class Supervisor:
             lambda slot: self._spawn_holder(model, slot),
             self.board,
             self.log,
-            self._tell_workers,
+            lambda group: orders.tell_all(self, group),
             keep_standby=self.plan.standby,
         )
         self.groups[model] = group
@@ -238,9 +233,8 @@ class Supervisor:
         self._watch(now)
         self._restart_due(now)
         self._begin_or_continue_reload()
-        serving_alone = self.compilers is not None and not self.compilers.holder_serves
         hopeless = self.groups and all(group.hopeless for group in self.groups.values())
-        if self.announced and hopeless and not serving_alone:
+        if self.announced and hopeless and not self.saved.any_local:
             self.log("no model can be kept running; giving up", "error")
             self.stop(1)
 
@@ -248,8 +242,7 @@ class Supervisor:
         if now - self._looked_at > ASLEEP_SECONDS:
             self._awake_since = now
         self._looked_at = now
-        if self.compilers is not None:
-            self.compilers.decision.watch(now)
+        self.saved.watch(now)
         for group in self.groups.values():
             group.watch(now, self._awake_since)
         self.restarts.watch(now, all(worker.ready for worker in self.workers))
@@ -278,15 +271,16 @@ class Supervisor:
 
     def _handle(self, child: Child, event: Event) -> None:
         kind = take_kind(child.role, event)
-        if (kind == "catalog" and child is not self.catalog) or (kind == "form" and self.compilers is None):
+        if (kind == "catalog" and child is not self.catalog) or (kind == "form" and not self.saved.current):
             raise BadLine(f"{kind!r}, which it was not asked for")
         if kind == "failed":
             self._start_failed(child, event)
         elif child.role == "worker":
             {"ready": self._worker_ready, "form": self._worker_looked}[kind](child, event)
         elif child.role == "compiler":
-            assert self.compilers is not None
-            self.compilers.heard(child, kind, event)
+            compilers = self.saved.of(child)
+            assert compilers is not None
+            compilers.heard(child, kind, event)
         else:
             {"ready": self._holder_ready, "catalog": self._catalog_read}[kind](child, event)
 
@@ -323,40 +317,47 @@ class Supervisor:
                 self._restart_worker(slot, str(error))
 
     def _worker_looked(self, child: Child, event: Event) -> None:
-        assert self.compilers is not None
-        self.served = [event.pop("model")]
-        self.compilers.looked(child, event)
+        self.saved.looked(child, event.pop("model"), event)
 
-    def form_decided(self, form: Form) -> None:
-        """Which form of the saved model serves: tell the workers, and have it held if they do not run it themselves."""
-        for worker in self.workers:
-            worker.tell({"do": "form", **form})
-        for group in self.groups.values():
-            self._tell_workers(group)
+    def form_decided(self, model: str, form: Form) -> None:
+        """Which form of a saved model serves: tell the workers, and have it held if they do not run it themselves."""
+        for caller in self.callers():
+            caller.tell({"do": "form", "model": model, **form})
+        if model in self.groups:
+            orders.tell_all(self, self.groups[model])
         if self.reload is not None:
-            self._advance(partial(self.reload.form_decided, form["executor"]))
+            self._advance(partial(self.reload.form_decided, model, form["executor"]))
         elif form["executor"] == "process":
-            self.add_group(self.served[0]).begin()
+            self.add_group(model).begin()
 
     # -- holders -------------------------------------------------------------------------------------------------
 
     def _catalog_read(self, child: Child, event: Event) -> None:
         """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
         if self.reload is not None:
-            self._advance(partial(self.reload.models_read, child, event["models"]))
+            self._advance(partial(self.reload.models_read, child, event["models"], event["saved"]))
             return
-        self.served = event["models"]
-        groups = [self.add_group(name) for name in self.served]
-        for worker in self.workers:
-            self._tell_models(worker)
-        if len(groups) == 1:
+        groups = self._serve_models(event["models"], event["saved"])
+        if len(groups) == 1 and len(self.served) == 1:
             self.catalog = None
             groups[0].adopt(child)
+            orders.introduce(self, child)
             child.tell({"do": "hold", "model": groups[0].model, "index": 0})
             return
         child.retire()  # it was started with the threads of all
         for group in groups:
             group.begin()
+
+    def _serve_models(self, names: list[str], saved: Mapping[str, Source]) -> list[HolderGroup]:
+        """These are the models. Returns a group for each that is held in any case."""
+        self.served = names
+        for name in names:
+            self.place(name)
+        self.saved.declare(saved)
+        groups = [self.add_group(name) for name in names if name not in saved]
+        for caller in self.callers():
+            orders.tell_models(self, caller)
+        return groups
 
     def group_of(self, child: Child) -> HolderGroup | None:
         """The model that this process holds."""
@@ -431,12 +432,12 @@ class Supervisor:
             group = self.group_of(child)
             if child is self.catalog:
                 self.catalog = None
-            if self.compilers is not None and child in self.compilers.children:
+            if (compilers := self.saved.of(child)) is not None:
                 self._close(child)
-                self.compilers.ended(child)
+                compilers.ended(child)
                 continue
             if group is not None:
-                self._tell_death(group, child, group.on_death(child, time.monotonic()))
+                orders.tell_death(self, group, child, group.on_death(child, time.monotonic()))
             else:
                 self.board.clear_gauges(child.slot)
             if child in self.workers:
@@ -449,17 +450,6 @@ class Supervisor:
             self.groups.pop(name).listener.close()
         if os.getpid() == 1:
             bury_orphans({child.process.pid for child in [*self.workers, *self._holders()]})
-
-    def _tell_death(self, group: HolderGroup, child: Child, death: Death | None) -> None:
-        """What ran when a holder died, so that the workers can ask for everything else again."""
-        if death is None:
-            return
-        running = None if death.running is None else [digest.hex() for digest in death.running]
-        refused = [digest.hex() for digest in death.refused]
-        told = {"model": group.model, "pid": child.process.pid, "running": running, "refused": refused}
-        told["successor"] = group.active is not None
-        for worker in self.workers:
-            worker.tell({"do": "died", **told})
 
     def _on_death(self, child: Child, group: HolderGroup | None) -> None:
         if not self.announced and not child.kill_reason:
@@ -490,6 +480,5 @@ class Supervisor:
             self._close(child)
         self.workers.clear()
         self.groups.clear()
-        self.compilers = None
         self.catalog = None
         self.restarts.planned.clear()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modelport.kernel.batcher import Batch, Ticket
-from modelport.runtime.handler import Running
 
 
 class Board(Protocol):
@@ -25,6 +24,13 @@ class Board(Protocol):
 
     def beat(self, slot: int) -> None:
         """A sign of life."""
+
+
+class Cancels(Protocol):
+    """Whoever runs batches that can be cancelled."""
+
+    def cancel(self, records: Sequence[Any]) -> None:
+        """Nobody waits for the batch with this very list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,9 @@ class HardLimits:
 
 
 class BatchWatch:
-    """Puts every batch of one holder on the board. `running` holds what can be cancelled, where that is so."""
+    """Puts every batch of one holder on the board. `running` runs what can be cancelled, where that is so."""
 
-    def __init__(self, board: Board, slot: int, limits: HardLimits, running: Running | None = None) -> None:
+    def __init__(self, board: Board, slot: int, limits: HardLimits, running: Cancels | None = None) -> None:
         self._board = board
         self._slot = slot
         self._limits = limits
@@ -62,16 +68,12 @@ class BatchWatch:
         started = time.monotonic()
         self._batches[id(batch)] = (batch, started)
         self._board.begin(self._slot, self._limits.of(batch, started), digests_of(batch), id(batch))
-        if self._running is not None:
-            self._running.begin(batch.records)
 
     def end(self, batch: Batch) -> None:
         """It is done."""
         del self._batches[id(batch)]
         self._board.beat(self._slot)  # a call that held the GIL kept the loop from it, and only the call was to blame
         self._board.end(self._slot, id(batch))
-        if self._running is not None:
-            self._running.end(batch.records)
 
     def left(self, ticket: Ticket[Any]) -> None:
         """A caller left, or its deadline has passed: end what was for nobody else, and wait no longer for its end than usual."""

@@ -1,0 +1,25 @@
+"""From the outcomes of a call of a model in Python to its answer, in whichever process it ran."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from modelport.codecs.json import Encoded, count_non_finite, encode_failure
+from modelport.codecs.outcomes import assemble_media
+from modelport.fronts.status import failure_body
+from modelport.kernel.ports import Outcome
+from modelport.kernel.reply import Reply, assemble
+
+
+def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
+    """One answer from the outcomes of a call, in the shapes of the REST front."""
+    if any(type(outcome) is not bytes for outcome in outcomes):
+        reply = assemble_media(outcomes, listed, partial(failure_body, model))
+        if reply is not None:
+            return reply
+    marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
+
+    def count(body: bytes) -> int:
+        return sum(marked) if marked else count_non_finite(body)
+
+    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count)

@@ -1,0 +1,60 @@
+"""The coroutine executor: an `async def` on the loop of its process, as many calls at once as it has slots, with no threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from modelport.kernel.isolate import Abandoned, AsyncRun, failure_of, run_isolated_async
+from modelport.kernel.ports import Done, Outcome
+from modelport.kernel.values import Record
+
+
+class CoroutineExecutor:
+    """One task for each batch. A batch that nobody waits for can be cancelled."""
+
+    kind = "coroutine"
+
+    def __init__(self, run: AsyncRun, loop: asyncio.AbstractEventLoop, slots: int) -> None:
+        self.slots = slots
+        self._run = run
+        self._loop = loop
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by the list of records; the loop itself would forget them
+        self._cancelled: set[int] = set()
+
+    def submit(self, records: Sequence[Record], done: Done) -> None:
+        """Start it; it begins when the loop comes round."""
+        self._tasks[id(records)] = self._loop.create_task(self._work(records, done))
+
+    def cancel(self, records: Sequence[Record]) -> None:
+        """Nobody waits for it: what it awaits raises CancelledError."""
+        task = self._tasks.get(id(records))
+        if task is not None:
+            self._cancelled.add(id(records))
+            task.cancel()
+
+    def close(self) -> None:
+        """Nothing to release: what runs ends by itself."""
+
+    async def _work(self, records: Sequence[Record], done: Done) -> None:
+        """Whatever happens, every caller is answered."""
+        key = id(records)
+        outcomes: list[Outcome] = [failure_of(Abandoned())] * len(records)
+        try:
+            if key not in self._cancelled:
+                outcomes = await run_isolated_async(self._guarded, records)
+        finally:
+            del self._tasks[key]
+            self._cancelled.discard(key)
+            done(outcomes)
+
+    async def _guarded(self, records: Sequence[Record]) -> list[bytes]:
+        key = id(records)
+        try:
+            return await self._run(records)
+        except asyncio.CancelledError:
+            if key in self._cancelled:
+                raise Abandoned from None
+            raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error

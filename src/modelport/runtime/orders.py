@@ -1,0 +1,54 @@
+"""What the supervisor tells the processes that call models: which there are, where each is found, and what became of a holder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelport.runtime.children import Child
+from modelport.runtime.holders import Death, HolderGroup
+
+if TYPE_CHECKING:
+    from modelport.runtime.supervise import Supervisor
+
+
+def introduce(supervisor: Supervisor, child: Child) -> None:
+    """Everything that is known, for a process that is new."""
+    if supervisor.served:
+        tell_models(supervisor, child)
+    for group in supervisor.groups.values():
+        tell_model(supervisor, child, group)
+
+
+def tell_models(supervisor: Supervisor, child: Child) -> None:
+    """Which models there are, and what is decided or to be found out about the saved ones."""
+    places = {name: supervisor.models.index(name) for name in supervisor.served}
+    child.tell({"do": "models", "models": places, "saved": supervisor.saved.sources()})
+    for compilers in supervisor.saved.current.values():
+        if child.role == "worker" or compilers.form is not None:  # only workers look
+            child.tell(compilers.order())
+
+
+def tell_model(supervisor: Supervisor, child: Child, group: HolderGroup) -> None:
+    """That a model has a holder that serves, and what it says of itself."""
+    if group.description is not None and supervisor.saved.held(group.model):
+        refused = [digest.hex() for digest in group.strikes.all_refused()]  # a process that is new knows of none
+        told = {"do": "model", "name": group.model, "index": group.index, "refused": refused}
+        child.tell({**told, **group.description})
+
+
+def tell_all(supervisor: Supervisor, group: HolderGroup) -> None:
+    """The same to everybody who calls."""
+    for caller in supervisor.callers():
+        tell_model(supervisor, caller, group)
+
+
+def tell_death(supervisor: Supervisor, group: HolderGroup, child: Child, death: Death | None) -> None:
+    """What ran when a holder died, so that those who call can ask for everything else again."""
+    if death is None:
+        return
+    running = None if death.running is None else [digest.hex() for digest in death.running]
+    refused = [digest.hex() for digest in death.refused]
+    told = {"model": group.model, "pid": child.process.pid, "running": running, "refused": refused}
+    told["successor"] = group.active is not None
+    for caller in supervisor.callers():
+        caller.tell({"do": "died", **told})
