@@ -12,12 +12,13 @@ def loudness(decibel: float) -> float:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 from modelport.errors import ConfigError
 from modelport.kernel.names import RULE, is_name, suggest_name
+from modelport.routes import Mount, WebSurface
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -41,12 +42,21 @@ class ModelSpec:
             return repr(self.target)
 
 
-@dataclass(slots=True)
-class Service:
-    """A set of models served together. `modelport serve app.py` looks for one in the file."""
+@dataclass(slots=True, eq=False)
+class Service(WebSurface):
+    """Models served together, and routes beside them. `modelport serve app.py` looks for one in the file.
+
+    `dependencies`: FastAPI's, for every route and every prediction. `lifespan`: what runs before the first request and after
+    the last.
+    """
 
     name: str
     models: dict[str, ModelSpec] = field(default_factory=dict)
+    _: KW_ONLY
+    dependencies: Sequence[Any] = ()
+    lifespan: Callable[[Any], Any] | None = None
+    mounts: list[Mount] = field(default_factory=list)
+    _web: Any = field(default=None, init=False, repr=False)
 
     def model(
         self, name: str | None = None, *, batch: bool = False, parallel: int = 1, example: Any = None

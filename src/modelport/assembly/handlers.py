@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from modelport.assembly.forms import open_form
+from modelport.assembly.hosting import hosting_service, named_service
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.json import compile_decoder, encode, encode_with_nulls
 from modelport.codecs.typed import TypedBody, read_body_type
@@ -55,15 +56,11 @@ def import_service(target: str) -> Service:
     where, _, attribute = target.partition(":")
     module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     if attribute:
-        found = getattr(module, attribute, None)
-        if not isinstance(found, Service):
-            raise ArtifactError(f"{target}: {attribute!r} is no Service of this module")
-        return found
+        return named_service(module, attribute, target)
     services = [value for value in vars(module).values() if isinstance(value, Service)]
-    if len(services) != 1:
-        how_many = "no Service" if not services else f"{len(services)} services; name one, as in {where}:service"
-        raise ArtifactError(f"{where} declares {how_many}")
-    return services[0]
+    if len(services) > 1:
+        raise ArtifactError(f"{where} declares {len(services)} services; name one, as in {where}:service")
+    return services[0] if services else hosting_service(module, where)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -90,8 +87,8 @@ def _import_module(name: str) -> ModuleType:
 
 def check_service(service: Service) -> None:
     """Every model's annotations, before any of them is loaded. Raises ConfigError with file and line."""
-    if not service.models:
-        raise ConfigError(f"the service {service.name!r} declares no model")
+    if not service.models and not service.serves_web:
+        raise ConfigError(f"the service {service.name!r} declares no model and no route")
     for spec in service.models.values():
         _body_type(spec)
 

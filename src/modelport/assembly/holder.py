@@ -93,7 +93,7 @@ class HolderMain:
         self.service = self.service or import_service(self.target)
         if model is None:
             check_service(self.service)
-            return self.channel.tell(event="catalog", models=list(self.service.models))
+            return self.channel.tell(event="catalog", models=list(self.service.models), web=self.service.serves_web)
         return self._publish(load_declared(self.service.models[model]))
 
     def _publish(self, handler: Handler) -> None:

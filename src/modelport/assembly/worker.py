@@ -12,7 +12,7 @@ import threading
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelport.assembly.application import Application, load_locally
 from modelport.assembly.forms import look_up
@@ -24,6 +24,7 @@ from modelport.fronts.describe import describe_loaded
 from modelport.fronts.server import WorkerServer, adopt_socket, make_server
 from modelport.kernel.admission import Admission
 from modelport.kernel.cost import CostModel
+from modelport.mount.lane import WebLane
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent
@@ -32,6 +33,9 @@ from modelport.runtime.lane import HolderLane, Waiting
 from modelport.runtime.lifecycle import Loaded, Slot, State
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.shared import SharedBoard
+
+if TYPE_CHECKING:
+    from modelport.assembly.web import WebApplication
 
 MAX_BATCH_ROWS = 1024
 BEAT_SECONDS = 1.0
@@ -49,14 +53,18 @@ class Worker:
         self.reason = "written in Python: whatever its code does, probes and other models answer"
         self.form: Form | None = None
         self.phase = "loading"  # until the supervisor has seen every worker ready
-        self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.phase)
+        self.application = Application(options, board, slot, options.name or _title(target), lambda: self.phase)
+        self.asgi = self.application.asgi()
+        self.asgi.loading = is_python(target)
+        self.web: WebApplication | None = None
+        self.lane: WebLane | None = None
         self.server = self._make_server()
         self._may_listen = asyncio.Event()
 
     def _make_server(self) -> WorkerServer:
         options = self.options
         tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-        return make_server(self.application.asgi(), self.application.direct, options.max_body, tls, options.graceful_s)
+        return make_server(self.asgi, self.application.direct, options.max_body, tls, options.graceful_s)
 
     async def run(self, listener: socket.socket, now: bool) -> None:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
@@ -64,11 +72,14 @@ class Worker:
         self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
         if not is_python(self.target):
             self._add(self.application.title, 0, only=True)
+            self.application.open()
         if not now:
             await self._may_listen.wait()
         self._beat()
         if not self.server.should_exit:
             await self.server.serve(sockets=[listener])
+        if self.lane is not None:
+            await self.lane.stop(self.options.graceful_s)
 
     def _look(self) -> None:
         """Tell the supervisor what is known of the artifact; digests take their time, so in a thread."""
@@ -112,6 +123,11 @@ class Worker:
         elif order == "models":
             for name, index in message["models"].items():
                 self._add(name, index, only=len(message["models"]) == 1)
+            if message["web"]:
+                self._starting = asyncio.get_running_loop().create_task(self._start_web())
+            else:
+                self.asgi.loading = False
+                self.application.open()
         elif order == "model":
             self._model_ready(message)
         elif order == "died":
@@ -144,7 +160,7 @@ class Worker:
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
     def _refuse(self, slot: Slot, digests: list[str]) -> None:
-        for route in self.application.routes.values():
+        for route in self.application.endpoints.values():
             if route.slot is slot:
                 route.refused |= {bytes.fromhex(text) for text in digests}
 
@@ -167,13 +183,38 @@ class Worker:
         path = self.meeting.address(slot.index)
         return HolderLane(path, admission, waiting, recorder.waiting, retry_lost=not is_python(self.target))
 
+    async def _start_web(self) -> None:
+        """Import the user's code in the lane's thread, run its lifespan there; then its paths, and the models', are served."""
+        from modelport.assembly.hosting import start_web
+
+        self.lane = WebLane(_new_loop)
+        ours = self.application.beside_routes(self.lane)
+        try:
+            self.web = await start_web(self.lane, self.target, self.options, ours, self.application.slots)
+        except SetupError as error:
+            return self.channel.tell(event="failed", error=str(error))
+        return self._serve_web(self.lane, self.web)
+
+    def _serve_web(self, lane: WebLane, web: WebApplication) -> None:
+        self.application.make_room(web)
+        self.asgi.bridge = lane.bridge
+        self.server.hand_to(lane, self.asgi.owns, self.options.max_body)
+        self.asgi.loading = False
+        self._report_ready()
+
     def _report(self, slot: Slot) -> None:
         if slot.state is State.FAILED:
             self.channel.tell(event="failed", error=slot.error)
-        elif all(s.state is State.READY for s in self.application.slots):
+        else:
+            self._report_ready()
+
+    def _report_ready(self) -> None:
+        """Once every model is ready, and so are the routes beside them."""
+        if not self.asgi.loading and all(s.state is State.READY for s in self.application.slots):
             gc.collect()
             gc.freeze()  # what was loaded stays: the collector need not walk it at every full collection
-            self.channel.tell(event="ready", models=[_describe(s) for s in self.application.slots])
+            web = None if self.web is None else self.web.describe()
+            self.channel.tell(event="ready", models=[_describe(s) for s in self.application.slots], web=web)
 
 
 async def _ready_when_connected(slot: Slot, loaded: Loaded, lane: HolderLane) -> None:
@@ -222,7 +263,7 @@ def main(arguments: list[str]) -> int:
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    if options.allow_pickle:  # a pickle may need the user's own modules
+    if options.allow_pickle or is_python(parsed["target"]):  # a pickle may need the user's own modules, and routes do
         sys.path.append(os.getcwd())
     configure_logging(options.log_format)
     board = SharedBoard.open(int(board_fd))
@@ -232,11 +273,22 @@ def main(arguments: list[str]) -> int:
         worker = Worker(parsed["target"], options, place, board, int(slot), Channel(int(channel_fd)))
         await worker.run(adopt_socket(int(listener)), now=listen == "now")
 
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(serve())
     return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _title(target: str) -> str:
+    """What a service is called where it does not say: its file, or its module."""
+    where = target.partition(":")[0] if is_python(target) else target
+    return Path(where).stem if where.endswith(".py") or not is_python(target) else where
 
 
 if __name__ == "__main__":

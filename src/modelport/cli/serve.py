@@ -55,7 +55,7 @@ def run_service(target: str, options: ServeOptions) -> int:
         from modelport.cli.banner import print_banner
 
         with suppress(OSError):  # nobody needs to read it
-            print_banner(event["models"], url, target, (count, workers_reason))
+            print_banner(event, url, target, (count, workers_reason))
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.protocol import ModelportProtocol
+from modelport.fronts.web import Lane, WebExchange
 
 
 class WorkerServer(uvicorn.Server):
@@ -23,6 +25,16 @@ class WorkerServer(uvicorn.Server):
 
     on_drain: Callable[[], None] | None = None
     drain_delay_s = 0.0
+
+    def hand_to(self, lane: Lane, ours: Callable[[str], bool], max_body: int) -> None:
+        """From now on requests whose path is not `ours` are the web lane's, and WebSockets are accepted."""
+
+        def serve_elsewhere(cycle: RequestResponseCycle) -> WebExchange | None:
+            return None if ours(cycle.scope["path"]) else WebExchange(cycle, lane, max_body)
+
+        protocol: Any = self.config.http
+        protocol.serve_elsewhere = staticmethod(serve_elsewhere)
+        protocol.websockets = _websocket_protocol()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,6 +67,13 @@ class WorkerServer(uvicorn.Server):
 
     def _stop_accepting(self) -> None:
         self.should_exit = True
+
+
+def _websocket_protocol() -> Any:
+    """Uvicorn's, over whichever library is installed; None where there is none."""
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    return AutoWebSocketsProtocol
 
 
 def make_server(

@@ -8,7 +8,7 @@ FORM = {"form", "executor", "reason", "why"}
 EVENTS: dict[str, dict[str, set[str]]] = {
     "worker": {"ready": {"models"}, "failed": {"error"}, "form": {"model", *FORM}},
     "compiler": {"begun": set(), "compiled": FORM, "failed": {"error"}},
-    "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models"}},
+    "holder": {"ready": {"version", "threads"}, "failed": {"error"}, "catalog": {"models", "web"}},
 }
 """By the role of the child: the kinds of its events, and what belongs to each."""
 

@@ -53,6 +53,7 @@ class Supervisor:
     models: list[str] = field(default_factory=list)
     """Every model there has been, in the order of its place on the board: its figures are never another's."""
     served: list[str] = field(default_factory=list)
+    web: bool = False  # whether the workers serve routes and mounted applications, too
     announced: bool = False
     stopping: bool = False
     deadline: float = 0.0
@@ -82,9 +83,7 @@ class Supervisor:
             if not self.plan.catalog:
                 self.compilers = Compilers(self)
             else:
-                self.catalog = self._spawn_holder(
-                    None, self._holder_slots(0)[-1]
-                )  # it may come to hold the first model
+                self.catalog = self._spawn_holder(None, self._holder_slots(0)[-1])  # it may hold the first model
             for slot in range(self.plan.workers):
                 self.spawn_worker(slot, "now")
             while self.workers or self.restarts or self._holders():
@@ -131,7 +130,7 @@ class Supervisor:
         self.listen_to(child)
         if self.compilers is not None:
             child.tell(self.compilers.order())
-        elif self.served:
+        elif self.served or self.web:
             self._tell_models(child)
         for group in self.groups.values():
             self._tell_model(child, group)
@@ -162,7 +161,8 @@ class Supervisor:
         child.kill(f"killed: {why}")
 
     def _tell_models(self, worker: Child) -> None:
-        worker.tell({"do": "models", "models": {name: self.models.index(name) for name in self.served}})
+        served = {name: self.models.index(name) for name in self.served}
+        worker.tell({"do": "models", "models": served, "web": self.web})
 
     def _tell_model(self, worker: Child, group: HolderGroup) -> None:
         if group.description is not None and (self.compilers is None or self.compilers.holder_serves):
@@ -347,6 +347,7 @@ class Supervisor:
 
     def _catalog_read(self, child: Child, event: Event) -> None:
         """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
+        self.web = event["web"]
         if self.reload is not None:
             self._advance(partial(self.reload.models_read, child, event["models"]))
             return
