@@ -143,9 +143,12 @@ def _is_taken(path: str, routes: Any, mounts: list[Mount]) -> bool:
 
 
 def _takes(mount: Mount, path: str) -> bool:
-    """An application at the root takes all that is not a probe or a model; these only where its router has them, or none to ask."""
+    """An application at the root takes all that is not a probe or a model; these only where its router has them.
+
+    One whose router cannot be asked leaves the probes to us: who starts the process waits for them.
+    """
     if mount.prefix:
         return path == mount.prefix or path.startswith(mount.prefix + "/")
     if path in PROBES or path == "/predict":
-        return answers(mount.app, path) is not False
+        return answers(mount.app, path) is True
     return True

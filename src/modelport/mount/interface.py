@@ -55,7 +55,20 @@ def answers(app: Any, path: str) -> bool | None:
     routes = getattr(app, "routes", None)
     if isinstance(routes, list) and all(hasattr(route, "matches") for route in routes):
         return _starlette_answers(routes, path)
-    return None
+    if type(app).__module__.startswith("django."):
+        return _django_answers(path)
+    inner = getattr(app, "app", None) or getattr(app, "application", None)  # middleware around one
+    return answers(inner, path) if callable(inner) and inner is not app else None
+
+
+def _django_answers(path: str) -> bool:
+    from django.urls import Resolver404, resolve
+
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 def _flask_answers(url_map: Any, path: str) -> bool:
