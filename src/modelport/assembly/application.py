@@ -58,6 +58,7 @@ class Application:
     gets: dict[str, Get] = field(default_factory=dict)
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
     document: Callable[[], dict[str, Any]] | None = None
+    taken: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.gets.update(self._pages())
@@ -94,7 +95,7 @@ class Application:
 
     def make_room(self, web: WebApplication) -> None:
         """For the paths that routes and mounted applications take. What guards them guards all of ours but the probes."""
-        self.document = web.document
+        self.document, self.taken = web.document, web.taken
         for path in web.taken:
             self.gets.pop(path, None)
             self.endpoints.pop(path, None)
@@ -103,6 +104,12 @@ class Application:
                 del self.gets[path]
         else:
             self.open()
+
+    def place_of(self, path: str) -> str | None:
+        """Where a path of ours is now, if routes or mounted applications have taken it; None where it is nowhere."""
+        if path not in self.taken:
+            return path
+        return PREFIX + path if PREFIX + path in self._pages(PREFIX) else None
 
     def routes_document(self) -> dict[str, Any] | None:
         """The OpenAPI document of the routes beside the models, where there are any."""

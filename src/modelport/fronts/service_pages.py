@@ -36,6 +36,9 @@ class Observe(Protocol):
     def status(self) -> dict[str, Any]:
         """The same for people."""
 
+    def place_of(self, path: str) -> str | None:
+        """Where a path of ours is now, if routes or mounted applications have taken it; None where it is nowhere."""
+
     def routes_document(self) -> dict[str, Any] | None:
         """The OpenAPI document of the routes beside the models, where there are any."""
 
@@ -109,6 +112,8 @@ def model_page(slot: Slot, scope: Scope) -> Response:
 
 def _openapi(title: str, version: str, slots: Sequence[Slot], observe: Observe, scope: Scope) -> Response:
     document = openapi_document(title, _service_version(version, slots), slots)
+    paths = document["paths"].items()
+    document["paths"] = {place: item for path, item in paths if (place := observe.place_of(path)) is not None}
     if (of_routes := observe.routes_document()) is not None:
         document = merge_documents(document, of_routes)
     root = _root(scope)

@@ -45,7 +45,9 @@ def ask(server: Server, path: str, body: bytes = BODY, **headers: str) -> tuple[
 
 
 @pytest.mark.parametrize("path", SPELLINGS)
-@pytest.mark.parametrize("body", [BODY, b'[{"decibel": 20}]', b'"x"', b'["x", "y"]'], ids=["one", "batch", "text", "texts"])
+@pytest.mark.parametrize(
+    "body", [BODY, b'[{"decibel": 20}]', b'"x"', b'["x", "y"]'], ids=["one", "batch", "text", "texts"]
+)
 def test_no_model_answers_past_a_guard(guarded: Server, path: str, body: bytes) -> None:
     status, said = ask(guarded, path, body)
     assert status in (307, 400, 401, 404)
@@ -80,7 +82,7 @@ def test_an_untrusted_host_reaches_neither_models_nor_pages_but_probes(guarded: 
 
 def test_a_browser_of_an_allowed_origin_may_ask_a_model(guarded: Server) -> None:
     preflight = {"origin": "https://shop.example", "access_control_request_method": "POST"}
-    answer = guarded.ask("OPTIONS", SPELLINGS[0], **preflight)
+    answer = guarded.ask("OPTIONS", SPELLINGS[0], None, **preflight)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://shop.example")
     answer = guarded.ask("POST", SPELLINGS[0], BODY, origin="https://shop.example", key="open")
     assert answer.headers["access-control-allow-origin"] == "https://shop.example"
