@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.validate import validator
 
@@ -92,7 +92,7 @@ def valid(environ: Any, start: Any) -> list[bytes]:
     return answer(start, b"valid")
 
 
-VALIDATED: Any = validator(valid)  # type: ignore[no-untyped-call]
+VALIDATED: Any = validator(valid)
 
 
 def write(start: Any) -> list[bytes]:
@@ -113,7 +113,7 @@ def app(environ: Any, start: Any) -> Any:
         time.sleep(float(query))
     if path == "/exit":
         sys.exit(3)
-    return {
+    pages: dict[str, Callable[[], Any]] = {
         "/read": lambda: answer(start, body.read()),
         "/lines": lambda: answer(start, str(sum(1 for _ in body)).encode()),
         "/count": lambda: answer(start, str(sum(len(part) for part in iter(lambda: body.read(1000), b""))).encode()),
@@ -132,7 +132,8 @@ def app(environ: Any, start: Any) -> Any:
         "/longer": lambda: answer(start, b"123456", Content_Length="5"),
         "/shorter": lambda: answer(start, b"12345", Content_Length="6"),
         "/busy": lambda: answer(start, b"done"),
-    }[path]()
+    }
+    return pages[path]()
 
 
 class Application:
