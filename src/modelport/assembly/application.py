@@ -59,6 +59,8 @@ class Application:
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
     document: Callable[[], dict[str, Any]] | None = None
     taken: frozenset[str] = frozenset()
+    closed: set[str] = field(default_factory=set)
+    """Of the models' paths, those that a route has instead."""
 
     def __post_init__(self) -> None:
         self.gets.update(self._pages())
@@ -98,7 +100,8 @@ class Application:
         self.document, self.taken = web.document, web.taken
         for path in web.taken:
             self.gets.pop(path, None)
-            self.endpoints.pop(path, None)
+            if self.endpoints.pop(path, None) is not None:
+                self.closed.add(path)
         if web.guards:
             for path in [path for path in self.gets if path.removeprefix(PREFIX) not in PROBES]:
                 del self.gets[path]
@@ -109,7 +112,7 @@ class Application:
         """Where a path of ours is now, if routes or mounted applications have taken it; None where it is nowhere."""
         if path not in self.taken:
             return path
-        return PREFIX + path if PREFIX + path in self._pages(PREFIX) else None
+        return None if path in self.closed else PREFIX + path
 
     def routes_document(self) -> dict[str, Any] | None:
         """The OpenAPI document of the routes beside the models, where there are any."""

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
 
@@ -109,8 +110,8 @@ def app(environ: Any, start: Any) -> Any:
         return answer(start, json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode())
     if path.startswith("/validated"):
         return VALIDATED(environ, start)
-    if path == "/busy":
-        time.sleep(float(query))
+    while path == "/busy" and not Path(query).exists():
+        time.sleep(0.01)
     if path == "/exit":
         sys.exit(3)
     pages: dict[str, Callable[[], Any]] = {
