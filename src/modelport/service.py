@@ -15,14 +15,15 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from modelport.errors import CallError, ConfigError
 from modelport.kernel.names import RULE, is_name, suggest_name
+from modelport.routes import Mount, WebSurface
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 FilePath = str | os.PathLike[str]
@@ -121,16 +122,25 @@ class ModelHandle:
         return self.service.caller
 
 
-@dataclass(slots=True)
-class Service:
-    """A set of models served together. `modelport serve app.py` looks for one in the file."""
+@dataclass(slots=True, eq=False)
+class Service(WebSurface):
+    """Models served together, and routes beside them. `modelport serve app.py` looks for one in the file.
+
+    `dependencies`: FastAPI's, for every route and every prediction. `lifespan`: what runs before the first request and after
+    the last.
+    """
 
     name: str
     models: dict[str, ModelSpec] = field(default_factory=dict)
     saved: dict[str, SavedSpec] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Of all models, in the order of their declaration."""
-    caller: Caller | None = field(default=None, repr=False, compare=False)
+    caller: Caller | None = field(default=None, repr=False)
+    _: KW_ONLY
+    dependencies: Sequence[Any] = ()
+    lifespan: Callable[[Any], Any] | None = None
+    mounts: list[Mount] = field(default_factory=list)
+    _web: Any = field(default=None, init=False, repr=False)
 
     def __getitem__(self, name: str) -> ModelHandle:
         """A declared model, to be called. Raises KeyError naming those that there are."""

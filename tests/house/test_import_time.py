@@ -21,6 +21,10 @@ BUDGETS = {
     "import modelport.cli.main, modelport.cli.serve, modelport.cli.banner": HEAVY | SERVER | WEB | {"rich"},
     # a worker: Uvicorn itself imports click (uvicorn/main.py), so click cannot be kept out; Rich can
     "import modelport.assembly.worker": HEAVY | WEB | {"rich"},
+    # the lane of a service whose only web code is, say, a mounted Flask application
+    "import modelport.service, modelport.mount.lane, modelport.mount.wsgi, modelport.fronts.web": HEAVY
+    | WEB
+    | {"rich"},
 }
 
 

@@ -9,7 +9,7 @@ from tests.house.source import PACKAGE, ROOT, Import, imports, layer_of, layer_o
 
 DOORS = frozenset({"codecs", "artifacts", "executors", "compilation", "native", "guard", "observe", "mount"})
 INNER = frozenset({"errors", "kernel"})
-DECLARED = frozenset({"config", "service"})
+DECLARED = frozenset({"config", "service", "routes"})
 ABOVE = INNER | DECLARED | {"runtime", "assembly", "modelport"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys([*DOORS, "runtime"], INNER),
     "fronts": INNER | {"runtime", "codecs"},  # a front speaks a wire format: its very errors are JSON
     **dict.fromkeys(DECLARED, INNER),
+    "service": INNER | {"routes"},
     "assembly": INNER | DECLARED | DOORS | {"runtime", "fronts", "modelport"},
     **dict.fromkeys(("testing", "compare", "adopt", "deploy"), ABOVE),
     "cli": ABOVE | {"adopt", "compare", "deploy"},

@@ -76,7 +76,7 @@ def typed_reader(spec: ModelSpec) -> Reader:
             raise _failed(spec.name, f"its answer is not what its annotation says: {reason}") from None
 
     def read(body: bytes, answer: bytes) -> Any:
-        if not is_list_of_bodies(body, typed.is_list):
+        if not is_list_of_bodies(body, typed.list_depth):
             return read_one(answer)
         parts = split_answers(answer)
         plain = [parse_answer(part) if b'"error"' in part else None for part in parts]

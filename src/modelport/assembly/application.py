@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import modelport
 from modelport.artifacts.bundle import is_bundle
 from modelport.assembly.artifacts import find_loader
+from modelport.assembly.crossing import CrossingRoute
 from modelport.assembly.forms import compile_beside, open_form
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, model_name
@@ -22,11 +23,12 @@ from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
 from modelport.fronts.predict import LocalLane, PredictRoute
 from modelport.fronts.reception import Reception
-from modelport.fronts.service_pages import THREADED, model_page, service_pages
+from modelport.fronts.service_pages import PREFIX, PROBES, THREADED, model_page, service_pages
 from modelport.kernel.batcher import Batcher
 from modelport.kernel.placement import place
 from modelport.kernel.ports import Executor, Model
 from modelport.kernel.sizing import BatchSizer
+from modelport.mount.lane import WebLane
 from modelport.observe.metrics import metrics_text, status_document
 from modelport.runtime.forms import COMPILE_SECONDS, ORIGINAL, Form
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
@@ -36,6 +38,10 @@ from modelport.service import Service
 
 PATH_SAFE = "/!$&'()*+,;=:@"
 """What some clients leave as it is in a path and others percent-encode."""
+
+
+if TYPE_CHECKING:
+    from modelport.assembly.web import WebApplication
 
 
 @dataclass(slots=True)
@@ -48,13 +54,22 @@ class Application:
     title: str
     phase: Callable[[], str] = lambda: "ready"
     slots: list[Slot] = field(default_factory=list)
+    endpoints: dict[str, PredictRoute] = field(default_factory=dict)
+    """By path, whether they are answered directly (`routes`) or behind what guards them."""
     routes: dict[str, PredictRoute] = field(default_factory=dict)
     gets: dict[str, Get] = field(default_factory=dict)
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
     options_of: dict[str, ServeOptions] = field(default_factory=dict)
+    document: Callable[[], dict[str, Any]] | None = None
+    taken: frozenset[str] = frozenset()
+    closed: set[str] = field(default_factory=set)
+    """Of the models' paths, those that a route has instead."""
 
     def __post_init__(self) -> None:
-        self.gets.update(service_pages(self.title, modelport.__version__, self.slots, self.phase, self))
+        self.gets.update(self._pages())
+
+    def _pages(self, prefix: str = "") -> dict[str, Get]:
+        return service_pages(self.title, modelport.__version__, self.slots, self.phase, self, prefix)
 
     def asgi(self) -> ModelportApp:
         """The ASGI application over these routes."""
@@ -69,10 +84,44 @@ class Application:
         route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body, reception)
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
-        self.routes.update(dict.fromkeys(paths, route))
-        self.direct.update({quote(path, safe=safe).encode(): route for path in paths for safe in ("/", PATH_SAFE)})
+        self.endpoints.update(dict.fromkeys(paths, route))
         self.gets[f"/models/{name}"] = partial(model_page, slot)
         return slot
+
+    def open(self) -> None:
+        """Answer the models' paths directly."""
+        self.routes.update(self.endpoints)
+        for path, route in self.endpoints.items():
+            self.direct.update({quote(path, safe=safe).encode(): route for safe in ("/", PATH_SAFE)})
+
+    def beside_routes(self, lane: WebLane) -> ModelportApp:
+        """Our pages and models as the web lane's own code asks for them; the pages are at two places from now on."""
+        self.gets.update(self._pages(PREFIX))
+        crossing: dict[str, Any] = {path: CrossingRoute(route, lane) for path, route in self.endpoints.items()}
+        return ModelportApp(crossing, dict(self.gets), self.options.max_body, THREADED)
+
+    def make_room(self, web: WebApplication) -> None:
+        """For the paths that routes and mounted applications take. What guards them guards all of ours but the probes."""
+        self.document, self.taken = web.document, web.taken
+        for path in web.taken:
+            self.gets.pop(path, None)
+            if self.endpoints.pop(path, None) is not None:
+                self.closed.add(path)
+        if web.guards:
+            for path in [path for path in self.gets if path.removeprefix(PREFIX) not in PROBES]:
+                del self.gets[path]
+        else:
+            self.open()
+
+    def place_of(self, path: str) -> str | None:
+        """Where a path of ours is now, if routes or mounted applications have taken it; None where it is nowhere."""
+        if path not in self.taken:
+            return path
+        return None if path in self.closed else PREFIX + path
+
+    def routes_document(self) -> dict[str, Any] | None:
+        """The OpenAPI document of the routes beside the models, where there are any."""
+        return None if self.document is None else self.document()
 
     # -- what the process tells of itself ------------------------------------------------------------------------
 
@@ -110,6 +159,7 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     board.claim(0, "worker")
     application = Application(options, board, 0, name)
     slot = application.add(name, 0, only=True)
+    application.open()
     return application, partial(load_locally, application, slot, artifact)
 
 

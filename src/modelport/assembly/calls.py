@@ -38,9 +38,11 @@ class Reach(Protocol):
 class CallExchange:
     """One call from code, as the routes see it."""
 
-    __slots__ = ("alone", "arrived", "body", "chain", "left", "on_answer", "on_disconnect", "request_id")
+    __slots__ = ("alone", "arrived", "body", "chain", "left", "on_answer", "on_disconnect", "request_id", "reserved")
     content_type: bytes | None = MEDIA_TYPE
     content_encoding: bytes | None = None
+    accept: bytes | None = None
+    special = False
     timeout: bytes | None = None
 
     def __init__(self, body: bytes, context: CallContext, on_answer: Answered) -> None:
@@ -49,6 +51,7 @@ class CallExchange:
         self.chain = pack_chain(context.chain)
         self.arrived = monotonic()
         self.alone = False
+        self.reserved = 0
         self.left = False
         self.on_answer = on_answer
         self.on_disconnect: Callable[[], None] | None = None

@@ -17,6 +17,7 @@ from modelport.artifacts.bundle import is_bundle
 from modelport.assembly.answers import body_type
 from modelport.assembly.artifacts import check_file, find_loader
 from modelport.assembly.forms import open_form
+from modelport.assembly.hosting import hosting_service, named_service
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.bodies import ReadMedia, compile_readers
 from modelport.codecs.images import LazyImage
@@ -85,15 +86,11 @@ def import_service(target: str) -> Service:
     where, _, attribute = target.partition(":")
     module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     if attribute:
-        found = getattr(module, attribute, None)
-        if not isinstance(found, Service):
-            raise ArtifactError(f"{target}: {attribute!r} is no Service of this module")
-        return found
+        return named_service(module, attribute, target)
     services = [value for value in vars(module).values() if isinstance(value, Service)]
-    if len(services) != 1:
-        how_many = "no Service" if not services else f"{len(services)} services; name one, as in {where}:service"
-        raise ArtifactError(f"{where} declares {how_many}")
-    return services[0]
+    if len(services) > 1:
+        raise ArtifactError(f"{where} declares {len(services)} services; name one, as in {where}:service")
+    return services[0] if services else hosting_service(module, where)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -123,8 +120,8 @@ def check_service(service: Service, options: ServeOptions, alone: bool = False) 
 
     `alone`: in this process only, where threads stand in for processes.
     """
-    if not service.names:
-        raise ConfigError(f"the service {service.name!r} declares no model")
+    if not service.names and not service.serves_web:
+        raise ConfigError(f"the service {service.name!r} declares no model and no route")
     for spec in service.models.values():
         body_type(spec)
     return {name: saved_source(spec, options, alone) for name, spec in service.saved.items()}

@@ -110,8 +110,8 @@ class HolderMain:
             return self._publish(load_saved(Path(self.target), self.options, self.form))
         self.service = self.service or self._import()
         if model is None:
-            saved = check_service(self.service, self.options)
-            return self.channel.tell(event="catalog", models=self.service.names, saved=saved)
+            saved, web = check_service(self.service, self.options), self.service.serves_web
+            return self.channel.tell(event="catalog", models=self.service.names, saved=saved, web=web)
         return self._publish(load_declared(self.service.models[model], self._loop))
 
     def _publish(self, handler: Handler) -> None:

@@ -44,6 +44,7 @@ def build_service_application(target: str | Service, options: ServeOptions) -> t
     for index, name in enumerate(service.names):
         own = from_plain(sources[name]["options"]) if name in sources else None
         application.add(name, index, only=len(service.names) == 1, options=own)
+    application.open()
     return application, partial(_start, application, service, sources)
 
 
@@ -64,7 +65,7 @@ def _reach_when_there(application: Application) -> Any:
     """A model that calls another one while it loads waits until that has loaded."""
     from modelport.assembly.models import when_there
 
-    straight = reach_routes(application.routes)
+    straight = reach_routes(application.endpoints)
     slots = {slot.name: slot for slot in application.slots}
 
     def reach(model: str, deadline: float, then: Callable[[Any], None]) -> None:
@@ -88,7 +89,8 @@ def _load_declared(application: Application, slot: Slot, spec: ModelSpec, loop: 
             body_schema=described["schemas"]["body"],
             answer_schema=described["schemas"]["answer"],
             example=described["example"],
-            list_body=described["list_body"],
+            form_schema=described["schemas"].get("form"),
+            list_depth=described["list_depth"],
         )
         slot.become_ready(about, LocalModel(application, slot, handler, loop).lane())
 

@@ -90,7 +90,7 @@ class ServedModels:
 
     def reach(self, model: str, deadline: float, then: Callable[[PredictRoute], None]) -> None:
         """For a process with a model of its own: the first call of another one waits until that is there."""
-        slot, route = self.slot(model), self.application.routes.get(f"/models/{model}/predict")
+        slot, route = self.slot(model), self.application.endpoints.get(f"/models/{model}/predict")
         if slot is None or route is None:  # which models there are is not known yet
             self._unknown.append((model, deadline, then))
             return
@@ -160,7 +160,7 @@ class ServedModels:
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
     def _refuse(self, slot: Slot, digests: list[str]) -> None:
-        for route in self.application.routes.values():
+        for route in self.application.endpoints.values():
             if route.slot is slot:
                 route.refused |= {bytes.fromhex(text) for text in digests}
 

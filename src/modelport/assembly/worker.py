@@ -9,20 +9,27 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelport.assembly.application import Application
+from modelport.assembly.calls import ServiceCaller, reach_routes
 from modelport.assembly.models import ServedModels
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, from_plain, is_python, saved_alone
+from modelport.errors import SetupError
 from modelport.fronts.describe import describe_loaded
 from modelport.fronts.server import WorkerServer, adopt_socket, make_server
+from modelport.mount.lane import WebLane
 from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.shared import SharedBoard
+from modelport.service import Service
+
+if TYPE_CHECKING:
+    from modelport.assembly.web import WebApplication
 
 MAX_BATCH_ROWS = 1024
 BEAT_SECONDS = 1.0
@@ -38,15 +45,21 @@ class Worker:
         self.board = board
         self.channel = channel
         self.phase = "loading"  # until the supervisor has seen every worker ready
-        self.application = Application(options, board, slot, options.name or Path(target).stem, lambda: self.phase)
+        self.application = Application(options, board, slot, options.name or _title(target), lambda: self.phase)
         self.models = ServedModels(self.application, self.meeting, channel, self._report)
+        self.asgi = self.application.asgi()
+        self.asgi.loading = is_python(target)
+        self.web: WebApplication | None = None
+        self.lane: WebLane | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self.server = self._make_server()
         self._may_listen = asyncio.Event()
 
     def _make_server(self) -> WorkerServer:
         options = self.options
         tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-        return make_server(self.application.asgi(), self.application.direct, options.max_body, tls, options.graceful_s)
+        return make_server(self.asgi, self.application.direct, options.max_body, tls, options.graceful_s)
 
     async def run(self, listener: socket.socket, now: bool) -> None:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
@@ -55,11 +68,14 @@ class Worker:
         self.server.stop_s = self.options.stop_timeout
         if not is_python(self.target):  # it is known at once, so that whoever asks is told that it is loading
             self.models.add(self.application.title, 0, True, saved_alone(self.target, self.options))
+            self.application.open()
         if not now:
             await self._may_listen.wait()
         self._beat()
         if not self.server.should_exit:
             await self.server.serve(sockets=[listener])
+        if self.lane is not None:
+            await self.lane.stop(self.options.graceful_s)
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -73,6 +89,8 @@ class Worker:
             self._may_listen.set()
         else:
             self.models.take(message | {"do": order})
+            if order == "models" and self.asgi.loading and self._starting is None:
+                self._open(message["web"])
 
     def _on_orphaned(self) -> None:
         """The supervisor is gone: the port must be free soon, and nobody else clears up."""
@@ -87,13 +105,51 @@ class Worker:
     def _on_drain(self) -> None:
         self.phase = "draining"
 
+    def _open(self, web: bool) -> None:
+        """Which models there are is known: answer them, once the user's routes are there, too."""
+        if web:
+            self._starting = asyncio.get_running_loop().create_task(self._start_web())
+        else:
+            self.asgi.loading = False
+            self.application.open()
+
+    async def _start_web(self) -> None:
+        """Import the user's code in the lane's thread, run its lifespan there; then its paths, and the models', are served."""
+        from modelport.assembly.hosting import start_web
+
+        self.lane = WebLane(_new_loop)
+        ours = self.application.beside_routes(self.lane)
+        try:
+            self.web = await start_web(self.lane, self.target, self.options, ours, self._bind, self.application.slots)
+        except SetupError as error:
+            return self.channel.tell(event="failed", error=str(error))
+        return self._serve_web(self.lane, self.web)
+
+    def _bind(self, service: Service) -> None:
+        """Have its routes call models through this process, whichever thread they run in."""
+        reach = reach_routes(self.application.endpoints)
+        service.caller = ServiceCaller(service, self._loop, reach, self.options.default_deadline)
+
+    def _serve_web(self, lane: WebLane, web: WebApplication) -> None:
+        self.application.make_room(web)
+        self.asgi.bridge = lane.bridge
+        self.server.hand_to(lane, self.asgi.owns, self.options.max_body)
+        self.asgi.loading = False
+        self._report_ready()
+
     def _report(self, slot: Slot) -> None:
         if slot.state is State.FAILED:
             self.channel.tell(event="failed", error=slot.error)
-        elif self.models.all_ready:
+        else:
+            self._report_ready()
+
+    def _report_ready(self) -> None:
+        """Once every model is ready, and so are the routes beside them."""
+        if not self.asgi.loading and self.models.all_ready:
             gc.collect()
             gc.freeze()  # what was loaded stays: the collector need not walk it at every full collection
-            self.channel.tell(event="ready", models=[self._describe(s) for s in self.application.slots])
+            web = None if self.web is None else self.web.describe()
+            self.channel.tell(event="ready", models=[self._describe(s) for s in self.application.slots], web=web)
 
     def _describe(self, slot: Slot) -> dict[str, Any]:
         """What the banner needs of a loaded model."""
@@ -120,7 +176,7 @@ def main(arguments: list[str]) -> int:
     end_with_parent(int(channel_fd))
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
-    if options.allow_pickle:  # a pickle may need the user's own modules
+    if options.allow_pickle or is_python(parsed["target"]):  # a pickle may need the user's own modules, and routes do
         sys.path.append(os.getcwd())
     configure_logging(options.log_format)
     board = SharedBoard.open(int(board_fd))
@@ -130,11 +186,22 @@ def main(arguments: list[str]) -> int:
         worker = Worker(parsed["target"], options, place, board, int(slot), Channel(int(channel_fd)))
         await worker.run(adopt_socket(int(listener)), now=listen == "now")
 
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(serve())
     return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _title(target: str) -> str:
+    """What a service is called where it does not say: its file, or its module."""
+    where = target.partition(":")[0] if is_python(target) else target
+    return Path(where).stem if where.endswith(".py") or not is_python(target) else where
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,24 +15,52 @@ MAX_FIELDS = 12
 MAX_EXAMPLE = 4000
 
 
-def print_banner(models: list[dict[str, Any]], url: str, workers: tuple[int, str]) -> None:
-    """To standard output, flushed, so that a log collector sees it at once."""
-    print("\n".join(banner_lines(models, url, workers)), flush=True, file=sys.stdout)
+def print_banner(event: dict[str, Any], url: str, target: str, workers: tuple[int, str]) -> None:
+    """To standard output, flushed, so that a log collector sees it at once. `event`: what a worker said when it was ready."""
+    lines = banner_lines(event["models"], url, target, workers, event.get("web"))
+    print("\n".join(lines), flush=True, file=sys.stdout)
 
 
-def banner_lines(models: list[dict[str, Any]], url: str, workers: tuple[int, str]) -> list[str]:
+def banner_lines(
+    models: list[dict[str, Any]], url: str, target: str, workers: tuple[int, str], web: dict[str, Any] | None = None
+) -> list[str]:
     """The banner, line by line."""
     count, workers_reason = workers
-    names = ", ".join(model["name"] for model in models)
+    names = ", ".join(model["name"] for model in models) or Path(target).name
     return [
         "",
         f"  Modelport {modelport.__version__} serves {names} at {url}",
         "",
-        f"    docs     {url}/docs   {url}/redoc   {url}/openapi.json",
-        f"    probes   {url}/livez   {url}/readyz   {url}/metrics   {url}/status",
+        f"    docs     {_places(url, web, '/docs', '/redoc', '/openapi.json')}",
+        f"    probes   {_places(url, web, '/livez', '/readyz', '/metrics', '/status')}",
         f"    workers  {count} ({workers_reason}), one thread each",
+        *web_lines(web),
         *(line for model in models for line in _model_lines(model, url, alone=len(models) == 1)),
         "",
+    ]
+
+
+def _places(url: str, web: dict[str, Any] | None, *paths: str) -> str:
+    """Where our pages are: below the prefix of ours, where a route has their path."""
+    moved = web["moved"] if web else ()
+    return "   ".join(f"{url}{'/_modelport' if path in moved else ''}{path}" for path in paths)
+
+
+def web_lines(web: dict[str, Any] | None) -> list[str]:
+    """What is served beside the models, what of ours made room for it, and what stands in front of the models."""
+    if web is None:
+        return []
+    routes = [f"    routes   {web['routes']}, on an event loop of their own"] if web["routes"] else []
+    moved = ", ".join(path for path in web["moved"] if not path.startswith("/_modelport"))
+    return [
+        *routes,
+        *(f"    mounted  {mount}" for mount in web["mounts"]),
+        *([f"    moved    {moved}: below /_modelport, since the application answers there"] if moved else []),
+        *(
+            [f"    guarded  by {', '.join(web['guards'])}: models, too, which costs them the direct path"]
+            if web["guards"]
+            else []
+        ),
     ]
 
 

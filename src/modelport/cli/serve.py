@@ -70,7 +70,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         from modelport.cli.banner import print_banner
 
         with suppress(OSError):  # nobody needs to read it
-            print_banner(event["models"], url, (count, workers_reason))
+            print_banner(event, url, target, (count, workers_reason))
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),

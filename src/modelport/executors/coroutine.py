@@ -48,7 +48,7 @@ class CoroutineExecutor:
             self._cancelled.discard(key)
             done(outcomes)
 
-    async def _guarded(self, records: Sequence[Record]) -> list[bytes]:
+    async def _guarded(self, records: Sequence[Record]) -> Sequence[Outcome]:
         key = id(records)
         try:
             return await self._run(records)

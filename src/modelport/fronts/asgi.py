@@ -97,6 +97,10 @@ class ModelportApp:
         self.gets = gets
         self.max_body = max_body
         self.threaded = threaded
+        self.loading = False
+        """Whether it is not known yet what else is served."""
+        self.bridge: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
+        """Serves the WebSockets of a user's routes."""
         self._start: Callable[[], None] | None = None
 
     def start_with(self, start: Callable[[], None]) -> None:
@@ -110,9 +114,15 @@ class ModelportApp:
             await _run_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._serve_http(scope, receive, send)
+        elif scope["type"] == "websocket" and self.bridge is not None:
+            await self.bridge(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    def owns(self, path: str) -> bool:
+        """Whether a path is a model's or one of our pages."""
+        return path in self.predict or path in self.gets
 
     def _ensure_started(self) -> None:
         if self._start is not None:
@@ -170,7 +180,7 @@ class ModelportApp:
             route.reception.release(exchange)
 
     def _not_found(self, path: str) -> Response:
-        if not self.predict and path.endswith("/predict"):  # a Python service is still being imported
+        if self.loading:  # a Python service is still being imported: nobody knows its paths
             body = simple_error(("server",), "The service is still loading", "not_ready")
             return Response(503, body, [JSON_TYPE, (b"retry-after", b"1")])
         known = [*self.predict, *self.gets]

@@ -354,8 +354,17 @@ class PredictRoute:
 
     def shed(self, exchange: Exchange, refusal: Refusal) -> None:
         """Answer that there is no room, and count it."""
+        self.count_shed((refusal, exchange.arrived))
+        self.tell_shed(exchange, refusal)
+
+    def count_shed(self, shed: tuple[Refusal, float]) -> None:
+        """A request that came then was refused."""
+        refusal, arrived = shed
         self.recorder.shed(refusal.kind)
-        self.recorder.request(SHED, monotonic() - exchange.arrived)
+        self.recorder.request(SHED, monotonic() - arrived)
+
+    def tell_shed(self, exchange: Exchange, refusal: Refusal) -> None:
+        """The answer alone."""
         body = error_body(Overloaded(f"Overloaded: {refusal.reason}; try again in {refusal.retry_after_s} s"))
         exchange.respond(503, body, [*self.headers, (b"retry-after", b"%d" % refusal.retry_after_s)])
 

@@ -13,13 +13,14 @@ from time import monotonic
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
+from modelport.fronts.web import WebExchange
 from modelport.runtime.stall import WriteStall
 
 log = logging.getLogger("modelport.protocol")
@@ -127,6 +128,11 @@ class ModelportProtocol(HttpToolsProtocol):
     heads: dict[Any, bytes] = {}  # noqa: RUF012  shared by all connections on purpose
     heads_date: Any = None
     clock = Clock()
+    serve_elsewhere: Callable[[RequestResponseCycle], WebExchange | None] = staticmethod(lambda cycle: None)
+    """Hands a request to the web lane, where its path is neither ours nor a model's; else gives None."""
+    web: WebExchange | None = None  # the last request that went there
+    websockets: Any = None
+    """Uvicorn's protocol for them, where the user's code may have some."""
     draining = False
     offered: bytes | None = None  # the first line of a request that offers to speak another protocol
     direct: DirectCall | None = None
@@ -157,6 +163,8 @@ class ModelportProtocol(HttpToolsProtocol):
             try:
                 return self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
+                if self._should_upgrade():
+                    return self.handle_websocket_upgrade()
                 data = memoryview(data)[offer.args[0] :]
                 if not self.offered:  # the parser takes CONNECT for one, too
                     return self.send_400_response("CONNECT is for proxies")
@@ -189,7 +197,7 @@ class ModelportProtocol(HttpToolsProtocol):
         self.body_since = self.clock.now
         self.offered = None
         if self.parser.should_upgrade():
-            return self._note_offer()
+            return self._begin_websocket() if self._should_upgrade() else self._note_offer()
         route = self.routes.get(self.url)
         cycle = self.cycle
         if route is None or self.parser.get_method() != b"POST" or not (cycle is None or cycle.response_complete):
@@ -202,6 +210,22 @@ class ModelportProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         version = self.parser.get_http_version().encode()
         self.offered = b"" if method == b"CONNECT" else b"%b %b HTTP/%b\r\n" % (method, self.url, version)
+
+    def _begin_websocket(self) -> None:
+        """Uvicorn answers the handshake from this scope, by a protocol of its own."""
+        headers = self.headers
+        url = self.url
+        super().on_message_begin()
+        self.url, self.headers = url, headers
+        self.scope["method"], self.scope["headers"] = "GET", headers
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Uvicorn calls this when a request's turn has come."""
+        web = self.serve_elsewhere(cycle)
+        if web is None:
+            return super()._start_asgi_task(cycle, app)
+        self.web = web
+        return web.start()
 
     def _begin_asgi(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -325,6 +349,7 @@ class ModelportProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A connection counts as idle from its first moment."""
         super().connection_made(transport)
+        self.ws_protocol_class = self.websockets
         self.heard = self.clock.now
         self.unread = WriteStall()
 
@@ -336,6 +361,8 @@ class ModelportProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """It has read on."""
         super().resume_writing()
+        if self.web is not None:
+            self.web.resume()
         if not self.pipeline:
             self.flow.resume_reading()
 
@@ -394,6 +421,8 @@ class ModelportProtocol(HttpToolsProtocol):
         """Cut what is too slow: readers, heads, bodies, idle connections. What waits for its answer is not ours to cut."""
         now = self.clock.now
         cycle = self.cycle
+        if self.flow.read_paused:
+            self.heard = now  # it is we who do not read
         if self.unread.is_stuck(self.transport.get_write_buffer_size(), now):
             self.transport.abort()  # to close would wait until it has read everything
         elif self.lingers_until is not None:

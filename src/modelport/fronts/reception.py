@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from modelport.kernel.admission import Refusal
@@ -34,6 +35,10 @@ class Reception:
         self._count = count
         self._held = held
         self._limit = limit
+
+    def counted_by(self, post: Callable[[Callable[[int], None], int], None]) -> Reception:
+        """The same room, for another thread, which may not count itself but has it done."""
+        return Reception(partial(post, self._count), self._held, self._limit)
 
     def hold(self, request: Holding, size: int) -> Refusal | None:
         """Room for so many bytes of this request, together with what it holds already; a refusal where there is none.

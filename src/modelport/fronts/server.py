@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.protocol import ModelportProtocol
 from modelport.fronts.reception import LARGE_BODY
+from modelport.fronts.web import Lane, WebExchange
 
 END_SECONDS = 2.0
 """Before the end of the time to stop, calls are given up: answers have to leave, and holders to end after the workers."""
@@ -30,6 +32,16 @@ class WorkerServer(uvicorn.Server):
     drain_delay_s = 0.0
     stop_s = inf
     """From the order to finish until every process of the service has to be gone."""
+
+    def hand_to(self, lane: Lane, ours: Callable[[str], bool], max_body: int) -> None:
+        """From now on requests whose path is not `ours` are the web lane's, and WebSockets are accepted."""
+
+        def serve_elsewhere(cycle: RequestResponseCycle) -> WebExchange | None:
+            return None if ours(cycle.scope["path"]) else WebExchange(cycle, lane, max_body)
+
+        protocol: Any = self.config.http
+        protocol.serve_elsewhere = staticmethod(serve_elsewhere)
+        protocol.websockets = _websocket_protocol()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -80,6 +92,13 @@ class WorkerServer(uvicorn.Server):
 
     def _stop_accepting(self) -> None:
         self.should_exit = True
+
+
+def _websocket_protocol() -> Any:
+    """Uvicorn's, over whichever library is installed; None where there is none."""
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    return AutoWebSocketsProtocol
 
 
 def make_server(

@@ -36,6 +36,7 @@ class TranslatedExchange:
         self.request_id = exchange.request_id
         self.body = exchange.body
         self.arrived = exchange.arrived
+        self.chain = exchange.chain
         self.alone = False
 
     @property

@@ -42,8 +42,16 @@ def _texts(value: Any) -> bool:
 
 
 def _names(value: Any) -> bool:
-    """Of models: each once, and at least one."""
-    return _texts(value) and len(value) == len(set(value)) > 0
+    """Of models: each once."""
+    return _texts(value) and len(value) == len(set(value))
+
+
+WEB: dict[str, Check] = {"routes": _count, "mounts": _texts, "guards": _texts, "moved": _texts}
+"""What the banner shows of routes and mounted applications."""
+
+
+def _web(value: Any) -> bool:
+    return value is None or (_object(value) and _fits(value, WEB))
 
 
 SOURCE: dict[str, Check] = {"target": _text, "options": _object, "folder": _text}
@@ -93,9 +101,9 @@ LOADED = {
 }
 FAILED = {"error": _text}
 EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
-    "worker": {"ready": {"models": _models}, "failed": FAILED, "form": {"model": _text, **FORM}},
+    "worker": {"ready": {"models": _models, "web?": _web}, "failed": FAILED, "form": {"model": _text, **FORM}},
     "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
-    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names, "saved": _sources}},
+    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names, "saved": _sources, "web": _switch}},
 }
 """A value whose name ends in `?` may be missing."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def introduce(supervisor: Supervisor, child: Child) -> None:
     """Everything that is known, for a process that is new."""
-    if supervisor.served:
+    if supervisor.served or supervisor.web:
         tell_models(supervisor, child)
     for group in supervisor.groups.values():
         tell_model(supervisor, child, group)
@@ -22,7 +22,7 @@ def introduce(supervisor: Supervisor, child: Child) -> None:
 def tell_models(supervisor: Supervisor, child: Child) -> None:
     """Which models there are, and what is decided or to be found out about the saved ones."""
     places = {name: supervisor.models.index(name) for name in supervisor.served}
-    child.tell({"do": "models", "models": places, "saved": supervisor.saved.sources()})
+    child.tell({"do": "models", "models": places, "saved": supervisor.saved.sources(), "web": supervisor.web})
     for compilers in supervisor.saved.current.values():
         if child.role == "worker" or compilers.form is not None:  # only workers look
             child.tell(compilers.order())

@@ -32,12 +32,14 @@ class Reload:
     changed_workers: bool = False  # some serve already what was read anew
     served_before: list[str] = field(default_factory=list)
     saved_before: dict[str, Compilers] = field(default_factory=dict)  # with what was decided about each
+    web_before: bool = False
     next_step: Callable[[], None] | None = None
 
     def begin(self) -> None:
         """Start whoever reads anew. Like every step raises StartFailed where no process can be started."""
         supervisor = self.supervisor
         self.served_before, self.saved_before = supervisor.served, supervisor.saved.current
+        self.web_before = supervisor.web
         supervisor.log("reloading", "info")
         if supervisor.plan.catalog:
             self.children = [supervisor.spawn_catalog()]
@@ -74,6 +76,7 @@ class Reload:
         """A process that starts from now on is told what was served before."""
         self.supervisor.served = self.served_before
         self.supervisor.saved.restore(self.saved_before)
+        self.supervisor.web = self.web_before
 
     def _discard(self, group: HolderGroup) -> None:
         group.retire()

@@ -59,6 +59,7 @@ class Supervisor:
     models: list[str] = field(default_factory=list)
     """Every model there has been, in the order of its place on the board: its figures are never another's."""
     served: list[str] = field(default_factory=list)
+    web: bool = False  # whether the workers serve routes and mounted applications, too
     announced: bool = False
     stopping: bool = False
     deadline: float = 0.0
@@ -87,9 +88,7 @@ class Supervisor:
             if not self.plan.catalog:
                 self._serve_models(list(self.plan.saved), self.plan.saved)
             else:
-                self.catalog = self._spawn_holder(
-                    None, self._holder_slots(0)[-1]
-                )  # it may come to hold the first model
+                self.catalog = self._spawn_holder(None, self._holder_slots(0)[-1])  # it may hold the first model
             for slot in range(self.plan.workers):
                 self.spawn_worker(slot, "now")
             while self.workers or self.restarts.planned or self._holders():
@@ -334,6 +333,9 @@ class Supervisor:
 
     def _catalog_read(self, child: Child, event: Event) -> None:
         """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
+        self.web = event["web"]
+        if not event["models"] and not self.web:
+            raise BadLine("neither models nor routes")
         if self.reload is not None:
             self._advance(partial(self.reload.models_read, child, event["models"], event["saved"]))
             return

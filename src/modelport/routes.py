@@ -1,0 +1,126 @@
+"""What a service has of a web framework: FastAPI's own decorators and settings, under the same names, and mounted applications.
+
+FastAPI is imported when the first of them is used: a service without routes of its own does without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from modelport.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows."""
+
+    prefix: str
+    app: Any
+    interface: str | None = None
+
+
+class Delegated(Generic[Parameters, Result]):
+    """A method of the service's FastAPI application."""
+
+    def __init__(self, like: Callable[Concatenate[Any, Parameters], Result] | None = None) -> None:
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, service: Any, owner: type | None = None) -> Callable[Parameters, Result]:
+        if service is None:
+            return self  # type: ignore[return-value]
+        method: Callable[Parameters, Result] = getattr(service.web, self._name)
+        return method
+
+
+class WebSurface:
+    """The part of a service that is a web framework."""
+
+    if TYPE_CHECKING:  # so that editors know every parameter
+        _web: FastAPI | None
+        name: str
+        dependencies: Any
+        lifespan: Any
+        mounts: list[Mount]
+
+        get = Delegated(FastAPI.get)
+        post = Delegated(FastAPI.post)
+        put = Delegated(FastAPI.put)
+        patch = Delegated(FastAPI.patch)
+        delete = Delegated(FastAPI.delete)
+        options = Delegated(FastAPI.options)
+        head = Delegated(FastAPI.head)
+        trace = Delegated(FastAPI.trace)
+        websocket = Delegated(FastAPI.websocket)
+        api_route = Delegated(FastAPI.api_route)
+        add_api_route = Delegated(FastAPI.add_api_route)
+        include_router = Delegated(FastAPI.include_router)
+        middleware = Delegated(FastAPI.middleware)
+
+        def add_middleware(self, middleware_class: Any, *args: Any, **kwargs: Any) -> None:
+            """FastAPI's: the arguments after the class are the middleware's own."""
+
+        exception_handler = Delegated(FastAPI.exception_handler)
+        add_exception_handler = Delegated(FastAPI.add_exception_handler)
+        url_path_for = Delegated(FastAPI.url_path_for)
+    else:
+        __slots__ = ()
+        get, post, put, patch, delete, options, head, trace = (Delegated() for _ in range(8))
+        websocket, api_route, add_api_route, include_router = (Delegated() for _ in range(4))
+        middleware, add_middleware = Delegated(), Delegated()
+        exception_handler, add_exception_handler, url_path_for = (Delegated() for _ in range(3))
+
+    @property
+    def web(self) -> FastAPI:
+        """The FastAPI application behind the routes, made when it is first asked for. Raises MissingExtra without FastAPI."""
+        if self._web is None:
+            self._web = _make_web(self)
+        return self._web
+
+    @property
+    def state(self) -> Any:
+        """What `request.app.state` is in a route."""
+        return self.web.state
+
+    @property
+    def serves_web(self) -> bool:
+        """Whether there is anything beside the models: routes, middleware, dependencies, a lifespan, mounted applications."""
+        return bool(self._web is not None or self.mounts or self.dependencies or self.lifespan)
+
+    def mount(self, prefix: str, app: Any, *, interface: str | None = None) -> None:
+        """Serve a WSGI or ASGI application, Flask's or anybody's, below `prefix`; "/" is everything that nobody else serves.
+
+        `interface`: "wsgi" or "asgi", where the way the application is called does not show which it is.
+        Raises ConfigError for a prefix that is none, or is taken.
+        """
+        if not isinstance(prefix, str) or not prefix.startswith("/") or "//" in prefix or "{" in prefix:
+            raise ConfigError(f'mount wants a prefix such as "/legacy", not {prefix!r}')
+        prefix = prefix.rstrip("/")
+        if any(mount.prefix == prefix for mount in self.mounts):
+            raise ConfigError(f"something is mounted at {prefix or '/'} already")
+        self.mounts.append(Mount(prefix, app, interface))
+
+
+def _make_web(service: WebSurface) -> FastAPI:
+    try:
+        from fastapi import FastAPI
+    except ModuleNotFoundError:
+        raise MissingExtra("a service with routes of its own", "web") from None
+    return FastAPI(
+        title=service.name,
+        dependencies=list(service.dependencies or ()),
+        lifespan=service.lifespan,
+        openapi_url=None,  # one document and one pair of pages, with the models: see fronts
+        docs_url=None,
+        redoc_url=None,
+    )
