@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
+from modelport.assembly.failures import answer_call_errors, context_of_request
 from modelport.assembly.guards import guard, names_of_guards
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError, Overloaded
@@ -13,6 +15,7 @@ from modelport.fronts.asgi import ModelportApp
 from modelport.fronts.exchange import JSON_TYPE
 from modelport.fronts.service_pages import PREFIX, PROBES
 from modelport.fronts.status import error_body
+from modelport.kernel.context import current
 from modelport.mount.call import App, Message, Receive, Scope, Send
 from modelport.mount.dispatch import Mounts
 from modelport.mount.interface import WSGI, answers, check_interface
@@ -38,8 +41,12 @@ class WebApplication:
     document: Callable[[], dict[str, Any]] | None = None
     """The routes' own OpenAPI document."""
 
+    default_deadline_s: float = inf
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or WebSocket."""
+        """One request or WebSocket. Models that its code calls keep to the request's deadline and have its id."""
+        if scope["type"] == "http":
+            current.set(context_of_request(dict(scope["headers"]), self.default_deadline_s))
         await self.app(scope, receive, send)
 
     def describe(self) -> dict[str, Any]:
@@ -74,11 +81,13 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
         ours.gets.pop(path, None)  # type: ignore[attr-defined]
         ours.predict.pop(path, None)  # type: ignore[attr-defined]
     lifespans = [Lifespan(app) for _, app, is_asgi in hosted if is_asgi]
-    web = WebApplication(mounts, lifespans, taken, mounts=[_describe(*entry) for entry in hosted])
+    described = [_describe(*entry) for entry in hosted]
+    web = WebApplication(mounts, lifespans, taken, mounts=described, default_deadline_s=options.default_deadline)
     if routes is not None or service.dependencies or service.lifespan:
         routes = service.web
         web.routes = len(routes.routes)
         routes.router.default = mounts
+        answer_call_errors(routes)
         web.app = Lifespan(routes)
         lifespans.insert(0, web.app)
         web.guards, web.document = names_of_guards(routes), routes.openapi

@@ -63,7 +63,7 @@ def failure_of(error: BaseException) -> Failure:
         isinstance(error, InvalidInput) and not error.model
     ):  # of a record that could only be read to its end when it was run
         return Failure(error.code, str(error), "", error)
-    called = _call_error(error)
+    called = call_error_in(error)
     if called is None:
         return Failure("model_failed", "The model failed on this record", cause_of(error))
     loc = ("model", called.model) if called.model else ()
@@ -76,16 +76,16 @@ NO_FAULT_OF_OURS = frozenset({"invalid_input", "overloaded", "not_ready", "deadl
 """Codes that the log need not explain."""
 
 
-def _call_error(error: BaseException) -> CallError | None:
+def call_error_in(error: BaseException) -> CallError | None:
     """The failed call in it: itself, or the first of a task group's."""
     if isinstance(error, BaseExceptionGroup):
-        return next((found for each in error.exceptions if (found := _call_error(each)) is not None), None)
+        return next((found for each in error.exceptions if (found := call_error_in(each)) is not None), None)
     return error if isinstance(error, CallError) else None
 
 
 def _is_one_to_blame(error: BaseException) -> bool:
     """Whether running the halves can tell who it was. What is overloaded or gone is so for all, and asked more often is worse."""
-    called = _call_error(error)
+    called = call_error_in(error)
     return not isinstance(error, Abandoned) and (called is None or isinstance(called, (InvalidInput, ModelFailed)))
 
 

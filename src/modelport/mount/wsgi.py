@@ -9,6 +9,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from modelport.mount.body import BodyStream, read_ahead
@@ -57,7 +59,7 @@ class WsgiApp:
         response = Response(
             self.app, scope, io.BufferedReader(body, BLOCK_BYTES) if body else io.BytesIO(first), self._crossing
         )
-        if not self._threads.submit(response.run):
+        if not self._threads.submit(partial(copy_context().run, response.run)):
             for message in self._busy:
                 await send(message)
             return None
