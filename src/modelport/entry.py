@@ -33,7 +33,8 @@ def app(artifact: str | os.PathLike[str] | Service, **options: Any) -> Any:
         application = modelport.app("genre.joblib")
 
     A `Service`, or the Python file that declares one (`"app.py"`, `"app.py:service"`), is taken as well: its models run in
-    threads of the server's process, those that are `async def` on the server's own event loop.
+    threads of the server's process, those that are `async def` on the server's own event loop; so do its routes, which then
+    delay everything else if they block.
 
     Raises SetupError where the file is missing or of no known kind.
     """

@@ -209,7 +209,7 @@ def test_in_a_script_what_cannot_be_served_raises(fake: Write, tmp_path: Path) -
             call(tmp_path / "missing.joblib", port=0)
         with pytest.raises(ConfigError, match="did you mean --features"):
             call(fake("track"), feature="a,b")
-    with pytest.raises(SetupError, match="of no kind"):
+    with pytest.raises(SetupError, match="declares no Service"):
         modelport.app(__file__)
 
 

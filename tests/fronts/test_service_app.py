@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -116,3 +118,65 @@ def test_a_call_outside_of_a_served_service_says_so() -> None:
     service.model("a", "a.joblib")
     with pytest.raises(modelport.CallError, match="is not being served"):
         service["a"].sync({"x": 1})
+
+
+def with_routes() -> Service:
+    """A model, a route that asks it, and a mounted application."""
+    started: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        started.append("up")
+        yield
+
+    service = Service("beside", lifespan=lifespan)
+
+    @service.model("plus")
+    def plus(x: float) -> float:
+        if x < 0:
+            raise ValueError("negative")
+        return x + 1
+
+    @service.get("/next/{x}")
+    async def following(x: float) -> tuple[float, list[str]]:
+        return await service["plus"](x=x), started
+
+    def legacy(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [environ["PATH_INFO"].encode()]
+
+    service.mount("/legacy", legacy)
+    return service
+
+
+def test_routes_and_mounted_applications_run_on_the_servers_loop_beside_the_models() -> None:
+    async def ask() -> None:
+        app = modelport.app(with_routes())
+        async with (
+            lifespan_of(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client,
+        ):
+            assert (await client.get("/livez")).status_code == 200
+            assert (await client.get("/next/1")).json() == [2.0, ["up"]]
+            assert (await client.get("/legacy/some/where")).text == "/some/where"
+            assert (await client.post("/predict", json={"x": 4})).json() == 5.0
+            failed = await client.get("/next/-1")
+            assert failed.status_code == 500
+            assert failed.json()["detail"][0]["loc"] == ["model", "plus"]
+            assert "/next/{x}" in (await client.get("/openapi.json")).json()["paths"]
+
+    asyncio.run(ask())
+
+
+@contextlib.asynccontextmanager
+async def lifespan_of(app: Any) -> AsyncIterator[None]:
+    """What a server does around its requests."""
+    said: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    heard: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan"}, heard.get, said.put))
+    for phase in ("startup", "shutdown"):
+        await heard.put({"type": f"lifespan.{phase}"})
+        assert await said.get() == {"type": f"lifespan.{phase}.complete"}
+        if phase == "startup":
+            yield
+    await running

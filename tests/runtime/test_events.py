@@ -10,6 +10,7 @@ from modelport.runtime.events import take_kind
 READY = {"event": "ready", "version": "1", "threads": 2}
 MODEL = {
     "name": "a",
+    "from": "app.py",
     "seconds": 0.5,
     "version": "",
     "placement": "inline",
@@ -18,14 +19,20 @@ MODEL = {
     "threads": 0,
     "form": {},
 }
+SOURCE = {"target": "a.onnx", "options": {}, "folder": "/"}
+CATALOG: Message = {"event": "catalog", "models": ["a"], "saved": {}, "web": False}
+WEB = {"routes": 2, "mounts": ["/old"], "guards": [], "moved": []}
 
 
 @pytest.mark.parametrize(
     ("role", "event"),
     [
-        ("holder", {**READY, "notes": ["x"], "example": None, "parallel": 3, "list_body": True}),
-        ("holder", {"event": "catalog", "models": ["a", "b"]}),
+        ("holder", {**READY, "notes": ["x"], "example": None, "parallel": 3, "list_depth": 1}),
+        ("holder", {**CATALOG, "models": ["a", "b"], "saved": {"b": SOURCE}}),
+        ("holder", {**CATALOG, "models": [], "web": True}),
         ("worker", {"event": "ready", "models": [MODEL | {"inputs": []}]}),
+        ("worker", {"event": "ready", "models": [], "web": None}),
+        ("worker", {"event": "ready", "models": [], "web": WEB}),
         ("compiler", {"event": "begun"}),
     ],
 )
@@ -41,9 +48,11 @@ def test_what_belongs_to_an_event_is_taken(role: str, event: Message) -> None:
         ("holder", {**READY, "max_rows": None}, "'max_rows' of a wrong kind"),
         ("holder", {**READY, "do": "leave"}, "'do', which does not belong"),
         ("holder", {"event": "ready", "threads": 1}, "without 'version'"),
-        ("holder", {"event": "catalog", "models": []}, "of a wrong kind"),
-        ("holder", {"event": "catalog", "models": ["a", "a"]}, "of a wrong kind"),
-        ("holder", {"event": "catalog", "models": [["a"]]}, "of a wrong kind"),
+        ("holder", {**CATALOG, "models": ["a", "a"]}, "of a wrong kind"),
+        ("holder", {**CATALOG, "models": [["a"]]}, "of a wrong kind"),
+        ("holder", {**CATALOG, "saved": {"a": {"target": "a.onnx"}}}, "'saved' of a wrong kind"),
+        ("holder", {**CATALOG, "web": 1}, "'web' of a wrong kind"),
+        ("worker", {"event": "ready", "models": [MODEL], "web": WEB | {"mounts": "x"}}, "'web' of a wrong kind"),
         ("holder", {"event": "form"}, "'form' with nothing"),
         ("worker", {"event": "ready", "models": [{"name": "a"}]}, "of a wrong kind"),
         ("compiler", {"event": "failed", "error": 3}, "of a wrong kind"),

@@ -61,6 +61,8 @@ class Application:
     direct: dict[bytes, PredictRoute] = field(default_factory=dict)
     options_of: dict[str, ServeOptions] = field(default_factory=dict)
     document: Callable[[], dict[str, Any]] | None = None
+    beside: WebApplication | None = None
+    """Routes and mounted applications that run on this very loop."""
     taken: frozenset[str] = frozenset()
     closed: set[str] = field(default_factory=set)
     """Of the models' paths, those that a route has instead."""
@@ -73,7 +75,9 @@ class Application:
 
     def asgi(self) -> ModelportApp:
         """The ASGI application over these routes."""
-        return ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
+        app = ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
+        app.beside = self.beside
+        return app
 
     def add(self, name: str, index: int, only: bool, options: ServeOptions | None = None) -> Slot:
         """A place for a model, with its paths. `only`: it also answers at /predict. `options`: of a saved model, its own."""
@@ -94,11 +98,16 @@ class Application:
         for path, route in self.endpoints.items():
             self.direct.update({quote(path, safe=safe).encode(): route for safe in ("/", PATH_SAFE)})
 
-    def beside_routes(self, lane: WebLane) -> ModelportApp:
-        """Our pages and models as the web lane's own code asks for them; the pages are at two places from now on."""
+    def beside_routes(self, lane: WebLane | None = None) -> ModelportApp:
+        """Our pages and models as the web lane's own code asks for them; the pages are at two places from now on.
+
+        Without a lane routes run on this very loop.
+        """
         self.gets.update(self._pages(PREFIX))
-        crossing: dict[str, Any] = {path: CrossingRoute(route, lane) for path, route in self.endpoints.items()}
-        return ModelportApp(crossing, dict(self.gets), self.options.max_body, THREADED)
+        predict: dict[str, Any] = dict(self.endpoints)
+        if lane is not None:
+            predict = {path: CrossingRoute(route, lane) for path, route in self.endpoints.items()}
+        return ModelportApp(predict, dict(self.gets), self.options.max_body, THREADED)
 
     def make_room(self, web: WebApplication) -> None:
         """For the paths that routes and mounted applications take. What guards them guards all of ours but the probes."""

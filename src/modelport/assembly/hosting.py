@@ -70,7 +70,7 @@ def hosting_service(module: ModuleType, where: str) -> Service:
 
 def is_application(value: Any) -> bool:
     """Whether this is an instance that is called as WSGI or ASGI wants it; plain functions must be named to be taken for one."""
-    return not hasattr(value, "__code__") and interface_of(value) is not None
+    return not hasattr(value, "__code__") and not hasattr(value, "__origin__") and interface_of(value) is not None
 
 
 def _hosting(app: Any, target: str) -> Service:

@@ -12,6 +12,7 @@ from modelport.assembly.application import Application, load_locally
 from modelport.assembly.calls import ServiceCaller, reach_routes
 from modelport.assembly.handlers import check_service, import_service, load_declared
 from modelport.assembly.replies import assemble_reply
+from modelport.assembly.web import build_web
 from modelport.codecs.json import Decoded
 from modelport.config import ServeOptions, from_plain, refuse_for_service
 from modelport.executors.coroutine import CoroutineExecutor
@@ -44,7 +45,12 @@ def build_service_application(target: str | Service, options: ServeOptions) -> t
     for index, name in enumerate(service.names):
         own = from_plain(sources[name]["options"]) if name in sources else None
         application.add(name, index, only=len(service.names) == 1, options=own)
-    application.open()
+    if service.serves_web:
+        web = build_web(service, options, application.beside_routes(), service.names)
+        application.make_room(web)
+        application.beside = web
+    else:
+        application.open()
     return application, partial(_start, application, service, sources)
 
 

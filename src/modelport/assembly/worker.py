@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelport.assembly.application import Application
-from modelport.assembly.calls import ServiceCaller, reach_routes
 from modelport.assembly.models import ServedModels
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, from_plain, is_python, saved_alone
@@ -127,6 +126,11 @@ class Worker:
 
     def _bind(self, service: Service) -> None:
         """Have its routes call models through this process, whichever thread they run in."""
+        from modelport.assembly.calls import (  # and Pydantic: a worker without routes does without
+            ServiceCaller,
+            reach_routes,
+        )
+
         reach = reach_routes(self.application.endpoints)
         service.caller = ServiceCaller(service, self._loop, reach, self.options.default_deadline)
 

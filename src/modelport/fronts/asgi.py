@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id
@@ -83,6 +83,19 @@ class AsgiExchange:
             self.answer.set_result(Response(status, body, headers))
 
 
+class Beside(Protocol):
+    """An ASGI application whose lifespan is called by name."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or WebSocket."""
+
+    async def startup(self) -> None:
+        """Before the first request."""
+
+    async def shutdown(self) -> None:
+        """After the last."""
+
+
 class ModelportApp:
     """`await app(scope, receive, send)`. GET paths in `threaded` take milliseconds: they are answered off the loop."""
 
@@ -101,6 +114,8 @@ class ModelportApp:
         """Whether it is not known yet what else is served."""
         self.bridge: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
         """Serves the WebSockets of a user's routes."""
+        self.beside: Beside | None = None
+        """Routes of a user that are served on this very loop, at every path that is not ours."""
         self._start: Callable[[], None] | None = None
 
     def start_with(self, start: Callable[[], None]) -> None:
@@ -111,7 +126,9 @@ class ModelportApp:
         """Serve one connection's scope."""
         self._ensure_started()
         if scope["type"] == "lifespan":
-            await _run_lifespan(receive, send)
+            await _run_lifespan(receive, send, self.beside)
+        elif self.beside is not None and not (scope["type"] == "http" and self.owns(_local_path(scope))):
+            await self.beside(scope, receive, send)
         elif scope["type"] == "http":
             await self._serve_http(scope, receive, send)
         elif scope["type"] == "websocket" and self.bridge is not None:
@@ -233,12 +250,18 @@ async def _send_response(response: Response, request_id: bytes, method: str, sen
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
 
 
-async def _run_lifespan(receive: Receive, send: Send) -> None:
+async def _run_lifespan(receive: Receive, send: Send, beside: Beside | None) -> None:
     while True:
         message = await receive()
+        try:
+            if beside is not None:
+                await (beside.startup() if message["type"] == "lifespan.startup" else beside.shutdown())
+        except Exception as error:
+            log.exception("%s of the routes failed", message["type"])
+            return await send({"type": message["type"] + ".failed", "message": str(error)})
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
-            return
+            return None
 
 
 async def _answer_or_leave(exchange: AsgiExchange, receive: Receive) -> Response:

@@ -62,7 +62,7 @@ def failure_of(error: BaseException) -> Failure:
     if (
         isinstance(error, InvalidInput) and not error.model
     ):  # of a record that could only be read to its end when it was run
-        return Failure(error.code, str(error), "", error)
+        return Failure("invalid_input", str(error), "", error)
     called = call_error_in(error)
     if called is None:
         return Failure("model_failed", "The model failed on this record", cause_of(error))

@@ -57,12 +57,16 @@ async def recommend(song: Song) -> dict[str, str]:
     return {"genre": verdict["prediction"] if isinstance(verdict, dict) else verdict, "mood": mood.word}
 
 
+async def _ask(song: Song) -> str:
+    return str((await service["mood"](song)).word)
+
+
 @service.post("/grouped")
 async def grouped(song: Song) -> str:
     """A task group raises a group of what failed in it."""
     async with asyncio.TaskGroup() as group:
-        asked = group.create_task(service["mood"](song))  # type: ignore[arg-type]
-    return str(asked.result().word)
+        asked = group.create_task(_ask(song))
+    return asked.result()
 
 
 @service.get("/plain")
