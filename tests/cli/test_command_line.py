@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import modelport
-from modelport.config import ServeOptions
+from modelport.config import ServeOptions, flag_of, key_of
 from modelport.errors import SetupError
 from tests.conftest import ROOT, Music
 from tests.process.server import child_environment
@@ -266,8 +266,8 @@ def test_help_lists_every_option_with_its_variable_and_its_default(cli: Cli) -> 
     assert shown.err == ""
     text = " ".join(shown.out.split())
     for f in fields(ServeOptions):
-        assert f"--{f.name.replace('_', '-')} " in text
-        assert f"[env: MODELPORT_{f.name.upper()}]" in text
+        assert f"{flag_of(f.name)} " in text
+        assert f"[env: MODELPORT_{key_of(f.name).upper()}]" in text
     for default in (
         "[default: 127.0.0.1]",
         "[default: 8000]",

@@ -23,7 +23,7 @@ MODEL = {
 @pytest.mark.parametrize(
     ("role", "event"),
     [
-        ("holder", {**READY, "notes": ["x"], "example": None, "parallel": 3, "list_body": True}),
+        ("holder", {**READY, "notes": ["x"], "example": None, "parallel": 3, "list_depth": 1}),
         ("holder", {"event": "catalog", "models": ["a", "b"]}),
         ("worker", {"event": "ready", "models": [MODEL | {"inputs": []}]}),
         ("compiler", {"event": "begun"}),
