@@ -209,8 +209,10 @@ def test_in_a_script_what_cannot_be_served_raises(fake: Write, tmp_path: Path) -
             call(tmp_path / "missing.joblib", port=0)
         with pytest.raises(ConfigError, match="did you mean --features"):
             call(fake("track"), feature="a,b")
+    nothing = tmp_path / "nothing_to_serve.py"
+    nothing.write_text("weights = [1, 2]\n")
     with pytest.raises(SetupError, match="declares no Service"):
-        modelport.app(__file__)
+        modelport.app(nothing)
 
 
 def test_options_of_python_calls_go_before_the_environment(fake: Write, monkeypatch: pytest.MonkeyPatch) -> None:
