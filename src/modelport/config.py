@@ -367,7 +367,9 @@ def refuse_remote(target: str, options: ServeOptions) -> None:
 
 def is_python(target: str) -> bool:
     """Whether a target names Python code (`app.py`, `app.py:service`, `package.module:service`) rather than an artifact."""
-    return target.partition(":")[0].endswith(".py") or (":" in target and not Path(target).exists())
+    return target.partition(":")[0].endswith(".py") or (
+        ":" in target and "://" not in target and not Path(target).exists()
+    )
 
 
 def _read_file(path: Path) -> dict[str, Any]:

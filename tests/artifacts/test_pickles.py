@@ -93,6 +93,7 @@ def estimators() -> dict[str, Any]:
         return {name: _fitted(cls) for name, cls in all_estimators()}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of classes that are to go
 @pytest.mark.parametrize("writer", ["protocol 2", "protocol 5", "joblib"])
 def test_every_estimator_of_scikit_learn_is_read_as_it_was(

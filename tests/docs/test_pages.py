@@ -23,6 +23,8 @@ EXECUTED = [
     DOCS / "reference" / "http-api.md",
     DOCS / "reference" / "python-api.md",
 ]
+LONG = frozenset({"ship-docker", "ship-kubernetes", "mlflow", "several-files"})
+"""Pages that build and start many things: only in make test-all."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 LARGEST_PICTURE = 150_000
@@ -50,7 +52,9 @@ def session(material: Path, tmp_path: Path) -> Iterator[Session]:
     reader.close()
 
 
-@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in LONG)) for page in EXECUTED]
+)
 def test_a_page_does_what_it_shows(page: Path, session: Session) -> None:
     session.read(read_blocks(page))
 

@@ -21,7 +21,7 @@ from modelport.errors import ArtifactError
 
 START_LIMIT_S = 600.0
 POLL_SECONDS = 0.02
-LOAD_SECONDS = 4.0
+LOAD_SECONDS = 3.0
 CALLERS = 8
 Tell = Callable[[str], None]
 
