@@ -84,8 +84,9 @@ def test_a_reload_brings_new_files_and_new_models_and_takes_old_ones(tmp_path: P
         save(30, tmp_path / "files" / "triple.joblib")
         lines = MODELS.replace('executor="inline", ', "").replace('"plus"', '"more"')
         write_app(tmp_path, lines + 'service.model("again", "files/double.joblib", executor="inline", features="x")\n')
+        (old,) = served.children("worker")
         served.signal(signal.SIGHUP)
-        until(lambda: served.get("/models/again").status == 200, 40, served.text)
+        until(lambda: old not in served.children("worker"), 40, served.text)
         assert [answer(served, model, 7) for model in ("double", "triple", "more", "again")] == [140, 210, 8, 140]
         assert served.predict({"x": 1}, "plus").status == 404
 
