@@ -15,6 +15,7 @@ import pytest
 
 from modelport.fronts import negotiation, predict, translated
 from modelport.fronts.readers import Readers, Reading
+from modelport.fronts.reception import Holding, Reception
 from modelport.kernel.admission import Refusal
 from tests.fronts.models import TRACK
 from tests.fronts.service import assert_error, open_service
@@ -60,17 +61,20 @@ async def send(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
     return await client.post("/predict", content=BODY, headers={"content-type": MSGPACK, **headers})
 
 
-async def leave(app: Any) -> None:
-    """Send the track, and be gone."""
+async def leave(client: httpx.AsyncClient, after: asyncio.Event | None = None) -> None:
+    """Send the track, and be gone, at once or after something has happened."""
     told = [{"type": "http.request", "body": BODY}, {"type": "http.disconnect"}]
 
     async def receive() -> Any:
+        if len(told) == 1 and after is not None:
+            await after.wait()
         return told.pop(0)
 
     async def answer(message: Any) -> None:
         raise AssertionError(message)
 
     head = [(b"content-type", MSGPACK.encode())]
+    app = client._transport.app  # type: ignore[attr-defined]
     await app({"type": "http", "method": "POST", "path": "/predict", "headers": head}, receive, answer)
 
 
@@ -88,13 +92,40 @@ async def test_pages_do_not_wait_for_bodies(track: httpx.AsyncClient, busy: Busy
 async def test_a_caller_who_leaves_while_its_body_waits_to_be_read_is_counted_and_forgotten(
     track: httpx.AsyncClient, busy: Busy
 ) -> None:
-    app = track._transport.app  # type: ignore[attr-defined]
-    await leave(app)
+    await leave(track)
     assert await counted(track, "cancelled") == 1
     busy.free.set()
     assert (await send(track)).status_code == 200
     assert await counted(track, "cancelled") == 1
     assert await counted(track, "ok") == 1
+
+
+async def test_the_room_of_a_body_is_taken_until_its_thread_lets_go_of_it(
+    fake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, taken = asyncio.Event(), Event(), []
+    loop = asyncio.get_running_loop()
+
+    def read(body: bytes) -> bytes:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(30)
+        return b"[]"
+
+    def release(reception: Reception, request: Holding) -> None:
+        taken.append(request.reserved)
+        original(reception, request)
+
+    original = Reception.release
+    monkeypatch.setattr(Reception, "release", release)
+    monkeypatch.setattr(negotiation, "msgpack_to_json", read)
+    async with open_service(fake("track")) as client:
+        await leave(client, after=begun)
+        assert taken == [0]
+        go_on.set()
+        async with asyncio.timeout(30):
+            while len(taken) < 2:
+                assert await counted(client, "cancelled") == 1
+        assert taken == [0, len(BODY)]
 
 
 async def test_no_more_than_so_many_bodies_wait_to_be_read(track: httpx.AsyncClient, busy: Busy) -> None:
