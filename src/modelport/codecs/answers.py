@@ -228,7 +228,7 @@ def count_none_numbers(value: Any) -> int:
     """How many numbers of an answer are NaN or infinite. What the model itself gave as None is none of them."""
     in_arrays: list[int] = []
     rest = msgspec.to_builtins(value, enc_hook=partial(_count_hook, in_arrays))
-    return sum(in_arrays) + _count_floats(rest)
+    return sum(in_arrays) + count_none_floats(rest)
 
 
 def _count_hook(found: list[int], value: Any) -> Any:
@@ -250,11 +250,12 @@ def _write_unless_array(found: list[int], value: Any) -> Any:
     return None
 
 
-def _count_floats(part: Any) -> int:
+def count_none_floats(part: Any) -> int:
+    """The same for what consists of Python's plain values alone: nothing of it is copied."""
     if isinstance(part, dict):
-        return sum(map(_count_floats, part.values()))
+        return sum(map(count_none_floats, part.values()))
     if isinstance(part, (list, tuple)):
-        return sum(map(_count_floats, part))
+        return sum(map(count_none_floats, part))
     return isinstance(part, float) and not math.isfinite(part)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.codecs.answers import CannotWrite
+from modelport.codecs.extent import MOST_COST, read_pieces
 from modelport.codecs.problems import invalid_body
 from modelport.errors import InvalidInput, MissingExtra
 
@@ -19,6 +20,12 @@ MAX_UNFOLDED = 8
 
 MOST_CELLS, MOST_RECORDS = 1_000_000, 100_000
 """Of a table, and of one that is read as records; larger bodies may have more."""
+
+MOST_EMPTY = 1024 * 1024
+"""Bytes of columns without any value, at 8 for each row of each; larger bodies may have as many as they have bytes."""
+
+STEP_CELLS = 100_000
+"""Cells that become Python's values at once, which takes about 20 ms; between two steps other threads have their turn."""
 
 ROOM = 64 * 1024 * 1024
 
@@ -36,6 +43,10 @@ def read_arrow(body: bytes) -> Any:
     if table.num_rows * table.num_columns > max(MOST_CELLS, 8 * len(body)):  # columns without a value take no room
         message = f"The table has {table.num_rows:,} rows of {table.num_columns:,} columns"
         raise invalid_body("body_too_large", message, "send fewer records at once")
+    empty = 8 * table.num_rows * sum(pa.types.is_null(kind) for kind in table.schema.types)
+    if empty > max(MOST_EMPTY, 8 * len(body)):
+        message = f"The table has {table.num_rows:,} rows of columns that hold nothing"
+        raise invalid_body("body_too_large", message, "leave these columns out, or send fewer records at once")
     _check_unfolded(pa, table, len(body))
     return table
 
@@ -151,20 +162,30 @@ def arrow_to_json(body: bytes) -> bytes:
     """The rows as a list of records. Raises InvalidInput, also for NaN: what is missing is null in Arrow."""
     import msgspec
 
-    from modelport.codecs.answers import count_none_numbers
+    from modelport.codecs.answers import count_none_floats
 
     table = read_arrow(body)
     if table.num_rows > max(MOST_RECORDS, len(body) // 8):  # a record takes up far more room than a bit or a byte
         message = f"The table has {table.num_rows:,} rows, too many for its size"
         raise invalid_body("body_too_large", message, "send fewer records at once")
-    rows = table.to_pylist()
-    try:
-        encoded = msgspec.json.encode(rows)
-    except (UnicodeEncodeError, TypeError, ValueError) as error:
-        raise invalid_body("arrow_invalid", f"A value cannot be read: {_first_line(error)}", HINT) from None
-    if b"null" in encoded and count_none_numbers(rows):
-        raise invalid_body("number_not_finite", "The table holds NaN or infinity", "send null where values are missing")
-    return encoded
+    if table.num_rows * table.num_columns > MOST_COST:
+        message = (
+            f"The table has {table.num_rows:,} rows of {table.num_columns:,} columns, more than {MOST_COST:,} values"
+        )
+        raise invalid_body("body_too_large", message, "send fewer records at once")
+    parts = []
+    step = max(1, STEP_CELLS // (table.num_columns + 1))
+    for start in range(0, table.num_rows, step):
+        rows = table.slice(start, step).to_pylist()
+        try:
+            encoded = msgspec.json.encode(rows)
+        except (UnicodeEncodeError, TypeError, ValueError) as error:
+            raise invalid_body("arrow_invalid", f"A value cannot be read: {_first_line(error)}", HINT) from None
+        if b"null" in encoded and count_none_floats(rows):
+            hint = "send null where values are missing"
+            raise invalid_body("number_not_finite", "The table holds NaN or infinity", hint)
+        parts.append(encoded[1:-1])
+    return b"[%b]" % b",".join(parts)
 
 
 def write_arrow(value: Any) -> bytes:
@@ -207,10 +228,12 @@ def _plain_rows(value: Any) -> Any:
 
 def json_to_arrow(answer: bytes) -> bytes:
     """The answers of a saved model as a table: nested objects become columns called a.b. Raises CannotWrite."""
-    import msgspec
-
-    rows = msgspec.json.decode(answer)
-    return write_arrow([_flatten(row) for row in (rows if isinstance(rows, list) else [rows])])
+    rows: list[Any] = []
+    for piece in read_pieces(answer):
+        rows += [_flatten(row) for row in (piece if isinstance(piece, list) else [piece])]
+    if sum(map(len, rows)) > MOST_COST:
+        raise CannotWrite(f"it has more than {MOST_COST:,} values")
+    return write_arrow(rows)
 
 
 def _flatten(row: Any, prefix: str = "") -> dict[str, Any]:

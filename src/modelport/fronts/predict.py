@@ -17,6 +17,7 @@ from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
 from modelport.fronts.media import flag_headers, media_fault, read_deadline
 from modelport.fronts.negotiation import Offers, Plan
+from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
 from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
@@ -31,6 +32,9 @@ from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
 
 NOTHING_OUTSIDE: list[Loc] = []
+MOST_SECONDS = 1e6
+"""A timer takes no infinite time."""
+
 RETRY_SOON: Headers = [(b"retry-after", b"1")]
 MET = {
     200: OK,
@@ -156,7 +160,7 @@ class PredictRoute:
             refusal = self.reception.hold(exchange, len(opened))
             return self._serve_media(exchange, deadline) if refusal is None else self.shed(exchange, refusal)
 
-        return self._in_thread(exchange, partial(decompress, body, coding, self.max_body), go_on)
+        return self._in_thread(exchange, deadline, partial(decompress, body, coding, self.max_body), go_on)
 
     # -- other media types than JSON -----------------------------------------------------------------------------
 
@@ -176,9 +180,10 @@ class PredictRoute:
 
         def go_on(opened: bytes) -> None:
             exchange.body = told.body = opened
-            serve(told, deadline)
+            refusal = self.reception.hold(exchange, len(opened))
+            return serve(told, deadline) if refusal is None else self.shed(exchange, refusal)
 
-        return self._in_thread(exchange, partial(plan.open, exchange.body), go_on)
+        return self._in_thread(exchange, deadline, partial(plan.open, exchange.body), go_on)
 
     def _serve_raw(self, media: bytes, exchange: Exchange, deadline: float) -> None:
         """Its holder reads the body, or writes the answer."""
@@ -194,30 +199,64 @@ class PredictRoute:
         decode = self._decode
         assert decode is not None
         if len(exchange.body) > self._largest:
-            return self._in_thread(exchange, partial(decode, exchange.body), partial(self._run, exchange, deadline))
+            run = partial(self._run, exchange, deadline)
+            return self._in_thread(exchange, deadline, partial(decode, exchange.body), run)
         try:
             decoded = decode(exchange.body)
         except InvalidInput as error:
             return self.refuse(exchange, error)
         return self._run(exchange, deadline, decoded)
 
-    def _in_thread(self, exchange: Exchange, read: Callable[[], Read], then: Callable[[Read], None]) -> None:
-        """Read a body off the loop, and go on with what was read. Many may wait for a thread, so they are counted."""
-        refusal = self.reception.hold(exchange, len(exchange.body))
+    def _in_thread(
+        self, exchange: Exchange, deadline: float, read: Callable[[], Read], then: Callable[[Read], None]
+    ) -> None:
+        """Read a body off the loop, and go on with what was read, unless its caller has left or its time is up by then.
+
+        Many may wait for a thread, so they are counted: until the thread has let go of the body, whoever has left before.
+        """
+        refusal = self.reception.hold(exchange, len(exchange.body)) or READERS.refusal()
         if refusal is not None:
             return self.shed(exchange, refusal)
+        reading = Reading(read, exchange.reserved)
+        exchange.reserved = 0
+
+        def leave() -> None:
+            end()
+            self.recorder.request(CANCELLED, monotonic() - exchange.arrived)
+
+        def expire() -> None:
+            if exchange.on_disconnect is leave:
+                end()
+                self._expire(exchange)
+
+        def end() -> None:
+            timer.cancel()
+            exchange.on_disconnect = None
+            reading.drop()
 
         def go_on(done: asyncio.Future[Read]) -> None:
-            error = done.exception()
-            if isinstance(error, CallError):
-                self.refuse(exchange, error)
-            elif error is not None:
-                self._crash(exchange, error)
-            else:
-                then(done.result())
+            timer.cancel()
+            if exchange.on_disconnect is not leave:
+                self.reception.release(reading)
+                return
+            exchange.on_disconnect = None
+            exchange.reserved, reading.reserved = reading.reserved, 0
+            self._go_on(exchange, done, then)
 
-        asyncio.get_running_loop().run_in_executor(None, read).add_done_callback(go_on)
+        loop = asyncio.get_running_loop()
+        exchange.on_disconnect = leave
+        timer = loop.call_later(min(deadline - monotonic(), MOST_SECONDS), expire)
+        READERS.begin(reading).add_done_callback(go_on)
         return None
+
+    def _go_on(self, exchange: Exchange, done: asyncio.Future[Read], then: Callable[[Read], None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, CallError):
+            self.refuse(exchange, error)
+        elif error is not None:
+            self._crash(exchange, error)
+        else:
+            then(done.result())
 
     def _run(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         if not decoded.records:
@@ -268,7 +307,7 @@ class PredictRoute:
             return self._count(exchange, deadline)
         if len(exchange.body) > LARGE_BODY:
             decode = partial(self._decode, exchange.body)
-            return self._in_thread(exchange, decode, partial(self._checked, exchange, deadline))
+            return self._in_thread(exchange, deadline, decode, partial(self._checked, exchange, deadline))
         try:
             decoded = self._decode(exchange.body)
         except InvalidInput as error:
@@ -283,7 +322,9 @@ class PredictRoute:
         def go_on(rows: int) -> None:
             self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE, media)
 
-        return go_on(count()) if len(exchange.body) <= LARGE_BODY else self._in_thread(exchange, count, go_on)
+        if len(exchange.body) <= LARGE_BODY:
+            return go_on(count())
+        return self._in_thread(exchange, deadline, count, go_on)
 
     def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)
@@ -312,9 +353,7 @@ class PredictRoute:
         if answer.status == lanes.LOST:
             return self._give_up(exchange, 503, "The process that ran the model ended; try again", "holder_lost", LOST)
         if answer.status == lanes.EXPIRED:
-            return self._give_up(
-                exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED
-            )
+            return self._expire(exchange)
         if outside or answer.non_finite or answer.failed or answer.media:
             own = with_media(self.headers, answer.media) if answer.media else self.headers
             headers = own + flag_headers(outside, answer.non_finite, answer.failed)
@@ -322,6 +361,9 @@ class PredictRoute:
         if answer.status == 503:  # a model that it calls is overloaded, or gone
             return self._send(exchange, 503, answer.body, self.headers + RETRY_SOON)
         return self._send(exchange, answer.status, answer.body, self.headers)
+
+    def _expire(self, exchange: Exchange) -> None:
+        self._give_up(exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED)
 
     def _give_up(self, exchange: Exchange, status: int, message: str, code: str, met: int) -> None:
         retry = RETRY_SOON if status == 503 else []
@@ -341,8 +383,10 @@ class PredictRoute:
     # -- endings -------------------------------------------------------------------------------------------------
 
     def _send(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
+        if status == 200 and type(exchange) is TranslatedExchange:  # counted as what it becomes
+            return exchange.translate(body, headers, self._send)
         self.recorder.request(OK if status == 200 else MET.get(status, FAILED), monotonic() - exchange.arrived)
-        exchange.respond(status, body, headers)
+        return exchange.respond(status, body, headers)
 
     def _crash(self, exchange: Exchange, error: BaseException) -> None:
         log.error("decoding failed", exc_info=error, extra={"request_id": exchange.request_id.decode("ascii")})

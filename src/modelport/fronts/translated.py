@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from functools import partial
 
 from modelport.codecs.answers import CannotWrite
 from modelport.errors import NotAcceptable, Problem
 from modelport.fronts.exchange import Exchange, Headers
-from modelport.fronts.status import error_body
+from modelport.fronts.readers import READERS, Reading
+from modelport.fronts.status import error_body, simple_error
+
+log = logging.getLogger("modelport.predict")
+Send = Callable[[Exchange, int, bytes, Headers], None]
 
 LARGE_ANSWER = 64 * 1024
 """Answers above this are translated in a thread."""
@@ -58,22 +64,35 @@ class TranslatedExchange:
         self._exchange.reserved = size
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
-        """Errors stay JSON, and so does what its holder has written in another media type already."""
-        if status != 200 or (b"content-type", b"application/json") not in headers:
-            return self._exchange.respond(status, body, headers)
+        """As it is: errors stay JSON, and what is to be translated goes through `translate`."""
+        self._exchange.respond(status, body, headers)
+
+    def translate(self, body: bytes, headers: Headers, send: Send) -> None:
+        """Send a good answer, or why it has no such form, to the exchange that came.
+
+        What its holder has written in another media type already stays as it is.
+        """
+        if (b"content-type", b"application/json") not in headers:
+            return send(self._exchange, 200, body, headers)
         if len(body) <= LARGE_ANSWER:
-            return self._exchange.respond(*self._translate(body, headers))
+            return send(self._exchange, *self._translate(body, headers))
 
         def go_on(done: asyncio.Future[tuple[int, bytes, Headers]]) -> None:
-            self._exchange.respond(*done.result())
+            send(self._exchange, *done.result())
 
-        asyncio.get_running_loop().run_in_executor(None, self._translate, body, headers).add_done_callback(go_on)
+        READERS.begin(Reading(partial(self._translate, body, headers), 0)).add_done_callback(go_on)
         return None
 
     def _translate(self, body: bytes, headers: Headers) -> tuple[int, bytes, Headers]:
+        """Never raises: the caller waits for an answer."""
         try:
             return 200, self._write(body), with_media(headers, self._media)
         except (CannotWrite, ValueError) as error:
             message = f"The answer cannot be written as {self._media.decode()}: {error}"
             problem = Problem(("header", "accept"), message, "not_acceptable", None, "accept application/json")
             return 406, error_body(NotAcceptable([problem])), headers
+        except Exception:
+            log.exception(
+                "translating an answer failed", extra={"request_id": self._exchange.request_id.decode("ascii")}
+            )
+            return 500, simple_error(("server",), "Internal error", "internal_error"), headers
