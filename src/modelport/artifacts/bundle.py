@@ -120,6 +120,14 @@ def is_bundle(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def was_built(path: Path) -> bool:
+    """Whether a folder is a bundle of whatever format, and no other program's `manifest.json` lies there."""
+    try:
+        return msgspec.json.decode((path / MANIFEST).read_bytes(), type=_Builder).built_by.startswith("modelport ")
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return False
+
+
 def read_bundle(path: Path) -> Bundle:
     """Read the manifest. Raises ArtifactError where it is damaged, or of a format that this version does not know."""
     try:
@@ -147,6 +155,12 @@ def read_bundle(path: Path) -> Bundle:
 
 class _Head(msgspec.Struct):
     format: int
+
+
+class _Builder(msgspec.Struct):
+    format: int
+    built_by: str
+    original: str
 
 
 def _refuse_escape(path: Path, name: str) -> None:

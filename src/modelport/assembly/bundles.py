@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,18 +27,21 @@ from modelport.artifacts.bundle import (
     Manifest,
     check_files,
     copy_artifact,
+    is_bundle,
     list_files,
     read_bundle,
+    was_built,
     write_manifest,
 )
 from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import helper_files, load_artifact
+from modelport.assembly.folders import FolderKind, new_folder, refuse_place
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
+from modelport.errors import ArtifactError, MissingExtra, NotCompiledError
 from modelport.kernel.ports import Model
 from modelport.kernel.signature import Kind, example_value
 from modelport.kernel.values import Record
@@ -61,6 +62,8 @@ LIBRARIES = (
 )
 """Whose versions a bundle records, where they are installed."""
 
+BUNDLE = FolderKind("bundle", was_built)
+
 
 # -- building ------------------------------------------------------------------------------------------------------
 
@@ -72,7 +75,7 @@ def build_bundle(
 
     `code` are source files that the model needs, by path; they can be imported already.
     """
-    refuse_what_is_there(source, out, force)
+    refuse_what_is_there(source, out, options, force)
     model, notes = load_artifact(source, options, modules_of(code or ()))
     with new_folder(out) as draft:
         for name, text in (code or {}).items():
@@ -82,27 +85,16 @@ def build_bundle(
     return read_bundle(out)
 
 
-def refuse_what_is_there(source: Path, out: Path, force: bool) -> None:
-    """Before anything is loaded. Raises ConfigError where something would be written over, ArtifactError without a source."""
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
+def refuse_what_is_there(
+    source: Path, out: Path, options: ServeOptions, force: bool, kind: FolderKind = BUNDLE
+) -> None:
+    """Before anything is loaded. Raises ConfigError where something would be lost, ArtifactError where there is nothing to read."""
+    if is_bundle(source):
+        raise ArtifactError(f"{source} is a bundle already: serve it, or give the model that it was built from")
+    data = (options.data,) if options.data else ()
+    refuse_place(out, kind, force, (source, override_path(source) or source, *(options.with_ or ()), *data))
     if not source.exists():
         raise ArtifactError(f"the model file {source} does not exist")
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill that takes its place when it is whole, and leaves nothing behind when it is not."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        yield draft
-        draft.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.bundle import is_bundle
 from modelport.artifacts.code.collecting import Code, collect_code
 from modelport.artifacts.code.importing import importable
 from modelport.artifacts.code.pickling import find_local, renamed
 from modelport.artifacts.pickles.loading import load_pickle
-from modelport.assembly.bundles import build_bundle
+from modelport.assembly.bundles import BUNDLE, build_bundle
+from modelport.assembly.folders import refuse_place
 from modelport.assembly.objects import table_of
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
@@ -46,8 +46,7 @@ def save_model(model: Any, out: Path, data: Any) -> str:
 def _refuse_place(out: Path) -> None:
     if out.suffix not in ("", ".bundle"):
         raise ConfigError(f"modelport.save writes a folder, which is called something.bundle, not {out.name}")
-    if out.exists() and not is_bundle(out):
-        raise ConfigError(f"{out} is there already, and is no bundle: choose another name")
+    refuse_place(out, BUNDLE, force=True)
 
 
 def _dump(model: Any, path: Path) -> None:

@@ -128,7 +128,7 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     default="bundle",
     help="A bundle of ours, or a model folder that MLflow loads.  [default: bundle]",
 )
-@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--force", is_flag=True, help="Replace the bundle, or model folder of MLflow, that is there.")
 @_flags(*(name for name in MODEL_OPTIONS if name not in ("cache_dir", "allow_code")))
 def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
