@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from modelport.assembly import build_bundle, export_mlflow
 from modelport.assembly.folders import new_folder
 from modelport.cli.main import main
 from modelport.config import resolve
-from modelport.errors import ConfigError
+from modelport.errors import ArtifactError, ConfigError
 
 pytest.importorskip("sklearn")
 
@@ -72,6 +71,15 @@ def test_what_is_no_bundle_is_not_replaced_even_by_force(
     assert any(words in told for words in said.split("|"))
     assert told.count("\n") == 1
     assert everything(folder) == before
+
+
+@pytest.mark.parametrize("more", [[], ["-o", "x.bundle"]])
+def test_a_source_without_a_name_is_refused(folder: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for source in (".", ".."):
+        with pytest.raises(SystemExit) as ended:
+            main(["build", source, *more])
+        assert ended.value.code == 2
+        assert "give the folder by its name" in capsys.readouterr().err
 
 
 def test_what_a_build_reads_is_not_replaced_by_it(folder: Path) -> None:
@@ -138,4 +146,22 @@ def test_a_compiled_model_replaces_compiled_models_alone(folder: Path) -> None:
     for _ in range(2):
         compiled.save("lr.compiled")
     assert modelport.load_compiled("lr.compiled").predict(ROWS).tolist() == FITTED.predict(ROWS).tolist()
-    shutil.rmtree("lr.compiled")
+
+
+def test_a_compiled_model_that_was_damaged_is_refused_by_the_name_of_its_file(folder: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    modelport.compile(FITTED).save("lr.compiled")
+    graph = folder / "lr.compiled" / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[: graph.stat().st_size // 2])
+    with pytest.raises(ArtifactError, match=r"lr\.compiled/model\.onnx is damaged: .*compile it again"):
+        modelport.load_compiled("lr.compiled")
+
+
+def test_data_without_rows_is_refused_in_python_as_on_the_command_line(folder: Path) -> None:
+    np = pytest.importorskip("numpy")
+    nothing: list[Any] = [np.array(ROWS)[:0], []]
+    for data in nothing:
+        with pytest.raises(ArtifactError, match="the data holds no rows"):
+            modelport.compile(FITTED, data)
+        with pytest.raises(ArtifactError, match="the data holds no rows"):
+            modelport.save(FITTED, "lr.bundle", data)

@@ -88,6 +88,7 @@ def compile_object(model: Any, data: Any) -> Compiled:
     """The compiled form of a model in memory, or of the file that it was saved to. Raises NotCompiledError."""
     from modelport.compilation.compiler import NotCompiled, Original, compile_model
 
+    refuse_empty(data)
     served = _load(model, data)
     if not hasattr(served, "estimator"):
         raise NotCompiledError("models of this kind are not compiled")
@@ -96,6 +97,12 @@ def compile_object(model: Any, data: Any) -> Compiled:
     if isinstance(made, NotCompiled):
         raise NotCompiledError(made.reason)
     return Compiled(made)
+
+
+def refuse_empty(data: Any) -> None:
+    """Raise ArtifactError for data without rows: from none, nothing can be learnt of the columns."""
+    if data is not None and hasattr(data, "__len__") and len(data) == 0:
+        raise ArtifactError("the data holds no rows; give rows such as the model was trained on, or leave data out")
 
 
 def _load(model: Any, data: Any) -> Model:
