@@ -318,11 +318,12 @@ def _parse_all(values: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def model_name(artifact: Path, options: ServeOptions) -> str:
     """What a saved model is called: as the user says, as its bundle says, or as its file. Raises ConfigError where that is none."""
-    name = options.name or _bundled_name(artifact) or artifact.stem
+    bundled = "" if options.name else _bundled_name(artifact)
+    name = options.name or bundled or artifact.stem
     if not is_name(name):
         raise ConfigError(
             f"{artifact} gives the model the name {name!r}, but a model wants {RULE}: "
-            f"choose one, for example  --name {suggest_name(name)}"
+            f"{'build it again with' if bundled else 'choose one, for example'}  --name {suggest_name(name)}"
         )
     return name
 

@@ -82,7 +82,7 @@ def save(model: Any, path: str | os.PathLike[str], data: Any = None) -> str:
     `model` is whatever predicts, or a dict of such an object with its scaler, encoders and columns. Classes and functions that were
     defined in this notebook or script, or in modules beside it, are saved with their source. `data` are rows such as it was trained
     on, without the label: a DataFrame, a two-dimensional array or a list of dictionaries. Returns the command that serves it.
-    Raises SetupError naming what cannot be saved.
+    A bundle that lies at `path` is replaced; anything else there is refused. Raises SetupError naming what cannot be saved.
 
         modelport.save(pipeline, "genre.bundle", X_train)
     """

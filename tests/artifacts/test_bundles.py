@@ -13,8 +13,9 @@ import joblib
 import pandas as pd
 import pytest
 
-from modelport.artifacts.bundle import list_files, read_bundle
-from modelport.assembly import build_bundle, verify_bundle
+from modelport.artifacts.bundle import copy_artifact, list_files, read_bundle
+from modelport.assembly import build_bundle, find_loader, verify_bundle
+from modelport.cli.main import main
 from modelport.config import model_name, resolve
 from modelport.errors import SetupError
 from tests.serving import serving
@@ -71,8 +72,10 @@ def test_a_bundle_holds_the_model_its_compiled_form_and_what_is_known_of_both(bu
     )
 
 
-def test_the_same_input_gives_the_same_digest(built: Path, tmp_path: Path, music: Any) -> None:
-    again = build_bundle(music.joblib, tmp_path / "genre.bundle", resolve({"data": music.data, "target": "genre"}))
+def test_the_same_input_gives_the_same_digest_whatever_the_folder_is_called(
+    built: Path, tmp_path: Path, music: Any
+) -> None:
+    again = build_bundle(music.joblib, tmp_path / "other.bundle", resolve({"data": music.data, "target": "genre"}))
     assert again.version == read_bundle(built).version
 
 
@@ -146,6 +149,18 @@ def other_format(bundle: Path) -> None:
     rewrite(bundle, format=99)
 
 
+def add_folder(bundle: Path) -> None:
+    (bundle / "original" / "with").mkdir()
+
+
+def rename_badly(bundle: Path) -> None:
+    rewrite(bundle, name="no/name")
+
+
+def lose_manifest(bundle: Path) -> None:
+    (bundle / "manifest.json").unlink()
+
+
 def escape(bundle: Path) -> None:
     rewrite(bundle, original="../genre.joblib")
 
@@ -179,12 +194,14 @@ def answer_otherwise(bundle: Path) -> None:
         (link, "profile.json is a link"),
         (link_folder, "compiled is a link"),
         (pipe, "pipe is no plain file"),
+        (add_folder, "the folder original/with does not belong"),
+        (rename_badly, "gives the model the name 'no/name'"),
         (damage, "manifest.json is damaged"),
         (other_format, "of format 99"),
         (escape, "not inside the bundle"),
         (escape_absolutely, "not inside the bundle"),
         (unlist, "does not list its own model"),
-        (answer_otherwise, "a golden case is answered otherwise"),
+        (answer_otherwise, "a golden case is answered otherwise .*: recorded .*Polka.*, now .*prediction"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -196,6 +213,48 @@ def test_what_is_not_as_it_was_built_is_refused_by_name(
         verify_bundle(bundle, resolve({}))
     with pytest.raises((SetupError, AssertionError), match=said), serving(bundle, no_compile=False):
         pass
+
+
+def test_a_bundle_without_its_manifest_is_told_so(bundle: Path, music: Any) -> None:
+    lose_manifest(bundle)
+    with pytest.raises(SetupError, match=r"is a damaged bundle: manifest\.json is missing"):
+        find_loader(bundle)
+
+
+def test_a_bundle_is_not_built_of_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    for out in (bundle, tmp_path / "new.bundle"):
+        with pytest.raises(SetupError, match="is a bundle already"):
+            build_bundle(bundle, out, resolve({}), force=True)
+
+
+def test_build_and_verify_count_the_same_files_and_name_those_that_a_signature_alone_covers(
+    music: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "genre.bundle"
+    with pytest.raises(SystemExit):
+        main(["build", str(music.joblib), "-o", str(out), "--no-compile"])
+    assert "in 5 files" in capsys.readouterr().out
+    found = verify_bundle(out, resolve({}))[0]
+    assert found.startswith("3 of 5 files are what they were")
+    assert "manifest.json and measured.json are covered by a signature alone" in found
+
+
+def test_a_name_that_no_model_may_have_is_refused_before_anything_is_built(tmp_path: Path, music: Any) -> None:
+    odd = tmp_path / "what?.joblib"
+    shutil.copyfile(music.joblib, odd)
+    with pytest.raises(SetupError, match=r"gives the model the name 'what\?'.*--name"):
+        build_bundle(odd, tmp_path / "out.bundle", resolve({}))
+    assert (
+        build_bundle(odd, tmp_path / "out.bundle", resolve({"name": "what", "no_compile": True})).manifest.name
+        == "what"
+    )
+
+
+def test_an_empty_folder_of_an_artifact_does_not_go_into_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "empty").mkdir(parents=True)
+    (tmp_path / "folder" / "file").write_text("mine")
+    copy_artifact(tmp_path / "folder", tmp_path / "copy")
+    assert [path.name for path in (tmp_path / "copy").rglob("*")] == ["file"]
 
 
 def test_what_is_there_is_not_written_over_unless_that_is_said(bundle: Path, music: Any) -> None:

@@ -149,7 +149,8 @@ def test_a_model_without_code_of_its_own_needs_no_leave(tmp_path: Path) -> None:
     with pytest.raises(modelport.SetupError, match="writes a folder"):
         modelport.save(model, tmp_path / "plain.joblib")
     (tmp_path / "mine").mkdir()
-    with pytest.raises(modelport.SetupError, match="is there already, and is no bundle"):
+    (tmp_path / "mine" / "manifest.json").write_text('{"name": "my web application", "display": "standalone"}')
+    with pytest.raises(modelport.SetupError, match="is there already, is no bundle, and is not replaced"):
         modelport.save(model, tmp_path / "mine")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from modelport.assembly import copy_bundle
+from modelport.errors import ConfigError
 from tests.conftest import Music
 from tests.deploy.conftest import modelport
 from tests.process.server import Server
@@ -45,6 +47,25 @@ def test_nothing_is_overwritten_unless_it_is_said(bundle: Path, tmp_path: Path) 
     forced = modelport("ship", "kubernetes", bundle, "--out", tmp_path, "--force", folder=tmp_path)
     assert forced.returncode == 0, forced.stderr
     assert yaml.safe_load((tmp_path / "kubernetes" / "service.yaml").read_text(encoding="utf-8"))["kind"] == "Service"
+
+
+def test_another_bundle_that_lies_where_an_image_is_built_is_not_shipped_in_its_place(
+    bundle: Path, tmp_path: Path, music: Music
+) -> None:
+    there = tmp_path / "out" / bundle.name
+    built = modelport("build", music.joblib, "--no-compile", "-o", there, folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    with pytest.raises(ConfigError, match="is there already"):
+        copy_bundle(bundle, there)
+    copy_bundle(bundle, there, force=True)
+    assert _version(there) == _version(bundle)
+    copy_bundle(bundle, there)
+    with pytest.raises(ConfigError, match="lies inside"):
+        copy_bundle(bundle, bundle / bundle.name)
+    (tmp_path / bundle.name).mkdir()
+    (tmp_path / bundle.name / "diary.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is no bundle, and is not replaced"):
+        copy_bundle(bundle, tmp_path / bundle.name, force=True)
 
 
 def test_a_service_in_python_is_shipped_with_what_it_needs_and_room_for_its_own_process(app: Path) -> None:

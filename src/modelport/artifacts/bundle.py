@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 
 from modelport.errors import ArtifactError
+from modelport.kernel.names import RULE, is_name, suggest_name
 from modelport.kernel.signature import Signature
 
 FORMAT = 1
@@ -120,6 +121,19 @@ def is_bundle(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def is_remnant(path: Path) -> bool:
+    """Whether a folder is a bundle but for its manifest."""
+    return not is_bundle(path) and ((path / GOLDEN).is_file() or (path / ORIGINAL).is_dir())
+
+
+def was_built(path: Path) -> bool:
+    """Whether a folder is a bundle of whatever format, and no other program's `manifest.json` lies there."""
+    try:
+        return msgspec.json.decode((path / MANIFEST).read_bytes(), type=_Builder).built_by.startswith("modelport ")
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return False
+
+
 def read_bundle(path: Path) -> Bundle:
     """Read the manifest. Raises ArtifactError where it is damaged, or of a format that this version does not know."""
     try:
@@ -137,6 +151,11 @@ def read_bundle(path: Path) -> Bundle:
         raise ArtifactError(f"{path} is no bundle: {MANIFEST} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}/{MANIFEST} is damaged: {error}") from None
+    if not is_name(manifest.name):
+        raise ArtifactError(
+            f"{path}/{MANIFEST} gives the model the name {manifest.name!r}, but a model wants {RULE}: build it again with "
+            f"--name {suggest_name(manifest.name)}"
+        )
     for name in (*manifest.files, manifest.original, *manifest.helpers, *manifest.code):
         _refuse_escape(path, name)
     for name in (manifest.original, *manifest.helpers, *manifest.code):
@@ -147,6 +166,12 @@ def read_bundle(path: Path) -> Bundle:
 
 class _Head(msgspec.Struct):
     format: int
+
+
+class _Builder(msgspec.Struct):
+    format: int
+    built_by: str
+    original: str
 
 
 def _refuse_escape(path: Path, name: str) -> None:
@@ -170,6 +195,10 @@ def check_files(bundle: Bundle) -> None:
     extra = sorted(found.keys() - UNLISTED)
     if extra:
         raise ArtifactError(f"{bundle.path}: {extra[0]} does not belong to the bundle")
+    wanted_folders = {str(parent) for name in bundle.manifest.files for parent in PurePosixPath(name).parents}
+    empty = sorted(set(_folders(bundle.path)) - wanted_folders)
+    if empty:
+        raise ArtifactError(f"{bundle.path}: the folder {empty[0]} does not belong to the bundle")
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
@@ -186,11 +215,17 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
                 yield relative, here
 
 
+def _folders(path: Path) -> Iterator[str]:
+    for folder, folders, _ in os.walk(path):
+        yield from ((Path(folder) / name).relative_to(path).as_posix() for name in folders)
+
+
 def copy_artifact(source: Path, target: Path) -> None:
-    """A file, or a folder that holds its files itself. Raises ArtifactError for links in it."""
+    """A file, or a folder that holds its files itself, without empty ones. Raises ArtifactError for links in it."""
     if source.is_dir():
-        list_files(source)
-        shutil.copytree(source, target)
+        for name, file in list(_files(source)):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target / name)
     else:
         shutil.copyfile(source, target)
 

@@ -4,7 +4,7 @@ from modelport.artifacts.bundle import read_bundle
 from modelport.artifacts.signing import Signer
 from modelport.assembly.application import build_application, build_service
 from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
-from modelport.assembly.bundles import build_bundle, verify_bundle
+from modelport.assembly.bundles import build_bundle, copy_bundle, verify_bundle
 from modelport.assembly.exports import export_mlflow
 from modelport.assembly.inspection import inspect_artifact, inspect_service
 from modelport.assembly.signatures import sign_bundle
@@ -15,6 +15,7 @@ __all__ = [
     "build_application",
     "build_bundle",
     "build_service",
+    "copy_bundle",
     "export_mlflow",
     "find_loader",
     "inspect_artifact",

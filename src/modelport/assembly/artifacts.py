@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from modelport.artifacts.bundle import is_remnant
 from modelport.artifacts.override import read_override
 from modelport.artifacts.sample import read_sample
 from modelport.config import ServeOptions
@@ -39,6 +40,8 @@ def find_loader(path: Path) -> Loader:
     for loader in _loaders():
         if loader.probe(path, head):
             return loader
+    if is_remnant(path):
+        raise ArtifactError(f"{path} is a damaged bundle: manifest.json is missing; copy it again, whole")
     raise ArtifactError(
         f"{path} is of no kind that is read here ({', '.join(LOADERS)}): save it in one of their formats"
     )

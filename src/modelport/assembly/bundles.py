@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +19,7 @@ from modelport.artifacts.bundle import (
     FORMAT,
     GOLDEN,
     HELPERS,
+    MANIFEST,
     MEASURED,
     ORIGINAL,
     PROFILE,
@@ -29,17 +28,20 @@ from modelport.artifacts.bundle import (
     Manifest,
     check_files,
     copy_artifact,
+    is_bundle,
     list_files,
     read_bundle,
+    was_built,
     write_manifest,
 )
 from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import helper_files, load_artifact
+from modelport.assembly.folders import FolderKind, new_folder, refuse_place
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
-from modelport.config import ServeOptions
+from modelport.config import ServeOptions, model_name
 from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
 from modelport.kernel.ports import Model
 from modelport.kernel.signature import Kind, example_value
@@ -61,6 +63,8 @@ LIBRARIES = (
 )
 """Whose versions a bundle records, where they are installed."""
 
+BUNDLE = FolderKind("bundle", was_built)
+
 
 # -- building ------------------------------------------------------------------------------------------------------
 
@@ -72,40 +76,32 @@ def build_bundle(
 
     `code` are source files that the model needs, by path; they can be imported already.
     """
-    refuse_what_is_there(source, out, force)
+    refuse_what_is_there(source, out, options, force)
+    name = model_name(source, options)
     model, notes = load_artifact(source, options, modules_of(code or ()))
     with new_folder(out) as draft:
         for name, text in (code or {}).items():
             (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / CODE / name).write_text(text, encoding="utf-8")
-        _fill(draft, source, out.stem, model, notes, options)
+        _fill(draft, source, name, model, notes, options)
     return read_bundle(out)
 
 
-def refuse_what_is_there(source: Path, out: Path, force: bool) -> None:
-    """Before anything is loaded. Raises ConfigError where something would be written over, ArtifactError without a source."""
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already; choose another --out, or say --force to replace it")
+def refuse_what_is_there(
+    source: Path, out: Path, options: ServeOptions, force: bool, kind: FolderKind = BUNDLE
+) -> None:
+    """Before anything is loaded. Raises ConfigError where something would be lost, ArtifactError where there is nothing to read."""
+    if source.name in ("", ".."):
+        raise ConfigError(f"{source} has no name that the model could have: give the folder by its name")
+    if is_bundle(source):
+        raise ArtifactError(f"{source} is a bundle already: serve it, or give the model that it was built from")
+    data = (options.data,) if options.data else ()
+    refuse_place(out, kind, force, (source, override_path(source) or source, *(options.with_ or ()), *data))
     if not source.exists():
         raise ArtifactError(f"the model file {source} does not exist")
 
 
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill that takes its place when it is whole, and leaves nothing behind when it is not."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        yield draft
-        draft.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
+def _fill(draft: Path, source: Path, name: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
     (draft / ORIGINAL).mkdir()
     copy_artifact(source, draft / ORIGINAL / source.name)
     helpers = _copy_helpers(draft, helper_files(options))
@@ -125,7 +121,7 @@ def _fill(draft: Path, source: Path, stem: str, model: Model, notes: Sequence[st
     compiled = not why
     manifest = Manifest(
         format=FORMAT,
-        name=options.name or stem,
+        name=name,
         built_by=f"modelport {modelport.__version__}",
         original=f"{ORIGINAL}/{source.name}",
         signature=model.signature,
@@ -206,6 +202,21 @@ def _made_records(model: Model, sample: Sequence[Record]) -> list[Record]:
     return [record for _, record in RowMaker(model.signature, sample, {}, Budget()).rows()]
 
 
+def copy_bundle(source: Path, out: Path, force: bool = False) -> None:
+    """A whole copy, unless one of the same version lies there. Raises ConfigError where anything else does.
+
+    With `force`, another bundle is replaced. Raises ArtifactError for one that is damaged.
+    """
+    bundle = read_bundle(source)
+    if not force and was_built(out) and read_bundle(out).version == bundle.version:
+        check_files(read_bundle(out))
+        return
+    refuse_place(out, BUNDLE, force, (source,))
+    check_files(bundle)
+    with new_folder(out) as draft:
+        copy_artifact(source, draft)
+
+
 def environment() -> dict[str, str]:
     """Python and the libraries that decide what a model answers."""
     found = {"python": platform.python_version()}
@@ -272,9 +283,8 @@ def replay(bundle: Bundle, model: Model) -> int:
     expected = Expected([("golden case", c.record) for c in cases], [c.answer for c in cases])
     report = compare(expected, lambda records: [_plain(answer) for answer in model.predict(records)], ("golden case",))
     if report.mismatch is not None:
-        raise ArtifactError(
-            f"{bundle.path}: a golden case is answered otherwise than when it was built: {report.mismatch}"
-        )
+        told = report.mismatch.tell("recorded", "now")
+        raise ArtifactError(f"{bundle.path}: a golden case is answered otherwise than when it was built: {told}")
     return len(cases)
 
 
@@ -283,12 +293,21 @@ def _plain(answer: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(answer))
 
 
+def _tell_files(bundle: Bundle) -> str:
+    """How many have a digest, and that nothing but a signature tells whether the others were written anew."""
+    others = [name for name in (MANIFEST, MEASURED) if (bundle.path / name).exists()]
+    listed = len(bundle.manifest.files)
+    return (
+        f"{listed} of {listed + len(others)} files are what they were, by their digests in {MANIFEST}; "
+        f"{' and '.join(others)} {'is' if len(others) == 1 else 'are'} covered by a signature alone"
+    )
+
+
 def verify_bundle(path: Path, options: ServeOptions) -> list[str]:
     """Check everything that can be checked here; what was found, line by line. Raises ArtifactError at the first fault."""
     bundle = read_bundle(path)
     check_files(bundle)
-    found = [f"{len(bundle.manifest.files)} files are what they were", f"version {bundle.version[:12]}"]
-    found.append(tell_signer(bundle, options))
+    found = [_tell_files(bundle), f"version {bundle.version[:12]}", tell_signer(bundle, options)]
     if bundle.manifest.compiled:
         found.append(
             f"{replay(bundle, open_bundle(bundle, options, compiled=True))} golden cases answered by the compiled form"

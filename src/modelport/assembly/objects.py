@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from modelport.assembly.artifacts import find_loader
+from modelport.assembly.folders import FolderKind, new_folder, refuse_place
+from modelport.compilation.cache import FACTS, MODEL
 from modelport.compilation.compiled import CompiledModel, open_compiled
 from modelport.compilation.parity import Report
 from modelport.errors import ArtifactError, MissingExtra, NotCompiledError
@@ -20,6 +22,7 @@ from modelport.kernel.signature import Field, Kind, Signature, Task
 from modelport.kernel.values import Record
 
 SAMPLE_ROWS = 20_000
+COMPILED = FolderKind("compiled model", lambda folder: {path.name for path in folder.iterdir()} == {MODEL, FACTS})
 
 
 class Compiled:
@@ -60,8 +63,14 @@ class Compiled:
         return np.array([list(answer["probabilities"].values()) for answer in answers])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write it to a folder, for `modelport.load_compiled`."""
-        self._model.save(Path(folder))
+        """Write it to a folder, for `modelport.load_compiled`. A compiled model that lies there is replaced.
+
+        Raises ConfigError where anything else does, or where nothing can be written.
+        """
+        out = Path(folder)
+        refuse_place(out, COMPILED, force=True)
+        with new_folder(out) as draft:
+            self._model.save(draft)
 
     def _answers(self, rows: Any) -> list[Any]:
         return [answer["prediction"] for answer in self._model.predict(to_records(rows, self.signature.inputs))]
@@ -79,6 +88,7 @@ def compile_object(model: Any, data: Any) -> Compiled:
     """The compiled form of a model in memory, or of the file that it was saved to. Raises NotCompiledError."""
     from modelport.compilation.compiler import NotCompiled, Original, compile_model
 
+    refuse_empty(data)
     served = _load(model, data)
     if not hasattr(served, "estimator"):
         raise NotCompiledError("models of this kind are not compiled")
@@ -87,6 +97,12 @@ def compile_object(model: Any, data: Any) -> Compiled:
     if isinstance(made, NotCompiled):
         raise NotCompiledError(made.reason)
     return Compiled(made)
+
+
+def refuse_empty(data: Any) -> None:
+    """Raise ArtifactError for data without rows: from none, nothing can be learnt of the columns."""
+    if data is not None and hasattr(data, "__len__") and len(data) == 0:
+        raise ArtifactError("the data holds no rows; give rows such as the model was trained on, or leave data out")
 
 
 def _load(model: Any, data: Any) -> Model:

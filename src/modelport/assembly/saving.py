@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.bundle import is_bundle
 from modelport.artifacts.code.collecting import Code, collect_code
 from modelport.artifacts.code.importing import importable
 from modelport.artifacts.code.pickling import find_local, renamed
 from modelport.artifacts.pickles.loading import load_pickle
-from modelport.assembly.bundles import build_bundle
-from modelport.assembly.objects import table_of
+from modelport.assembly.bundles import BUNDLE, build_bundle
+from modelport.assembly.folders import refuse_place
+from modelport.assembly.objects import refuse_empty, table_of
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
+from modelport.kernel.names import RULE, is_name
 
 CHECKED_ROWS = 100
 
@@ -27,6 +28,7 @@ CHECKED_ROWS = 100
 def save_model(model: Any, out: Path, data: Any) -> str:
     """Write the bundle; what command serves it. Raises SetupError."""
     _refuse_place(out)
+    refuse_empty(data)
     found = find_local(model)
     code = collect_code(found)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,8 +48,9 @@ def save_model(model: Any, out: Path, data: Any) -> str:
 def _refuse_place(out: Path) -> None:
     if out.suffix not in ("", ".bundle"):
         raise ConfigError(f"modelport.save writes a folder, which is called something.bundle, not {out.name}")
-    if out.exists() and not is_bundle(out):
-        raise ConfigError(f"{out} is there already, and is no bundle: choose another name")
+    if not is_name(out.stem):
+        raise ConfigError(f"the model is called as its folder, {out.stem!r}, but a model wants {RULE}: choose another")
+    refuse_place(out, BUNDLE, force=True)
 
 
 def _dump(model: Any, path: Path) -> None:

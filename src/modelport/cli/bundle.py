@@ -11,6 +11,13 @@ from modelport.config import ServeOptions, refuse_remote
 from modelport.errors import ConfigError
 
 
+def beside(source: Path, suffix: str) -> Path:
+    """What is written where no --out is given. Raises ConfigError for folders that are not named."""
+    if source.name in ("", ".."):
+        raise ConfigError(f"{source} is no name that another could be made of: give the folder by its name")
+    return source.with_suffix(suffix)
+
+
 def run_build(source: Path, out: Path, options: ServeOptions, force: bool) -> int:
     """Write a bundle and say what is in it."""
     from modelport.assembly import build_bundle

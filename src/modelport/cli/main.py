@@ -128,15 +128,15 @@ def inspect(artifact: Path, as_json: bool, **given: Any) -> int:
     default="bundle",
     help="A bundle of ours, or a model folder that MLflow loads.  [default: bundle]",
 )
-@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--force", is_flag=True, help="Replace the bundle, or model folder of MLflow, that is there.")
 @_flags(*(name for name in MODEL_OPTIONS if name not in ("cache_dir", "allow_code")))
 def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) -> int:
     """Write a bundle: one immutable folder with a saved model, its compiled form, and the proof that both answer alike."""
-    from modelport.cli.bundle import run_build, run_export
+    from modelport.cli.bundle import beside, run_build, run_export
 
     if form == "mlflow":
-        return run_export(source, out or source.with_suffix(".mlflow"), resolve(given), force)
-    return run_build(source, out or source.with_suffix(".bundle"), resolve(given), force)
+        return run_export(source, out or beside(source, ".mlflow"), resolve(given), force)
+    return run_build(source, out or beside(source, ".bundle"), resolve(given), force)
 
 
 @commands.command()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import modelport
+from modelport.assembly import copy_bundle
 from modelport.config import ServeOptions
 from modelport.deploy import hosts, image, monitoring
 from modelport.deploy.files import write_files
@@ -68,7 +69,7 @@ def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int
         image.SBOM: bill_of_materials(subject, modelport.__version__),
         "compose.yaml": to_yaml(hosts.compose_file(subject.name, options.tag, needed), NOTE),
     }
-    _bring(subject, given.out)
+    _bring(subject, given.out, given.force)
     _report(write_files(given.out, files, given.force))
     there = "" if given.out == Path() else f"cd {given.out} && "
     _say_next(there + image.build_command(options), f"docker run --rm -p 8000:8000 {options.tag}")
@@ -156,14 +157,13 @@ def _warn(subject: Subject, cuda: bool, wheels: bool) -> None:
         )
 
 
-def _bring(subject: Subject, out: Path) -> None:
-    """An image is built from one folder: what it serves has to be there."""
+def _bring(subject: Subject, out: Path, force: bool) -> None:
+    """An image is built from one folder: what it serves has to be there. Another bundle is replaced where that is said."""
     if out.resolve() == subject.folder:
         return
     if subject.is_service:
         raise ConfigError(f"an image of a service is built from its own folder: --out {subject.folder}")
-    if not (out / subject.target).exists():
-        shutil.copytree(subject.folder / subject.target, out / subject.target)
+    copy_bundle(subject.folder / subject.target, out / subject.target, force)
 
 
 def _report(written: list[Path]) -> None:

@@ -118,7 +118,13 @@ def open_compiled(folder: Path) -> CompiledModel:
             f"{folder} was checked with ONNX Runtime {facts.runtime}, {runtime_version()} is installed, whose answers may differ; "
             "compile it again"
         )
-    return CompiledModel(graph, facts)
+    try:
+        return CompiledModel(graph, facts)
+    except MissingExtra:
+        raise
+    except Exception as error:  # of the runtime, which has a class of its own for each fault
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ArtifactError(f"{folder / MODEL} is damaged: {reason}; compile it again") from None
 
 
 def _open_session(graph: bytes) -> Any:

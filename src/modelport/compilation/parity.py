@@ -35,9 +35,13 @@ class Mismatch:
     got: Any
 
     def __str__(self) -> str:
+        return self.tell("the original answers", "the compiled form")
+
+    def tell(self, wanted: str, got: str) -> str:
+        """One line, with words for whose answers these are."""
         record = _cut(repr(list(self.record)), 200)
-        wanted, got = _cut(self.expected, 160), _cut(self.got, 160)
-        return f"row {self.row} ({self.kind}) {record}: the original answers {wanted}, the compiled form {got}"
+        answers = f"{wanted} {_cut(self.expected, 160)}, {got} {_cut(self.got, 160)}"
+        return f"row {self.row} ({self.kind}) {record}: {answers}"
 
 
 @dataclass(frozen=True, slots=True)
