@@ -16,18 +16,29 @@ HINT = "write the file with numpy.save(file, array, allow_pickle=False)"
 
 def read_npy(body: bytes) -> Any:
     """The array of a file. Raises InvalidInput."""
-    from numpy.lib import format as npy
-
     file = BytesIO(body)
     try:
-        version = npy.read_magic(file)
-        read_head = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"version {version} is not read")
-        shape, fortran, dtype = read_head(file, max_header_size=MAX_HEAD)
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        shape, fortran, dtype = _read_head(file)
+    except Exception as error:  # NumPy reads it with Python's own parser and tokenizer, which fail in many ways
         raise invalid_body("npy_invalid", f"The body is no .npy file: {_first_line(error)}", HINT) from None
     return _read_data(body[file.tell() :], shape, fortran, dtype)
+
+
+def _read_head(file: BytesIO) -> tuple[tuple[int, ...], bool, Any]:
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} is not read")
+    read_head = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    with warnings.catch_warnings():  # of Python's parser, about what a client wrote
+        warnings.simplefilter("ignore")
+        shape, fortran, dtype = read_head(file, max_header_size=MAX_HEAD)
+    if any(type(n) is not int or n < 0 for n in shape):  # True is an int to NumPy's check
+        raise ValueError(f"its shape {shape!r:.80} is not made of whole numbers from 0 on")
+    if type(fortran) is not bool:
+        raise ValueError(f"its fortran_order {fortran!r:.80} is neither True nor False")
+    return shape, fortran, dtype
 
 
 def _read_data(data: bytes, shape: tuple[int, ...], fortran: bool, dtype: Any) -> Any:
