@@ -78,6 +78,9 @@ async def test_a_tensor_goes_in_and_out_as_a_file(fake: Callable[..., Path]) -> 
         assert np.array_equal(array, np.array([[2, 4], [6, 0.2]], "float32"))
         assert_error(await ask(client, npy([1.0, 2.0, 3.0]), NPY), 422, ["tensor_shape"])
         assert_error(await ask(client, npy(1.0), NPY), 422, ["array_shape"])
+        for damaged in (b"(" * 5000, b"{" * 9000, npy([1.0, 2.0])[10:-16].replace(b"(2,)", b"(True, 2)")):
+            body = b"\x93NUMPY\x01\x00" + len(damaged).to_bytes(2, "little") + damaged + bytes(16)
+            assert_error(await ask(client, body, NPY), 422, ["npy_invalid"])
 
 
 async def test_what_is_not_read_or_not_written_is_refused_with_what_is(track: httpx.AsyncClient) -> None:

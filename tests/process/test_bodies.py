@@ -177,9 +177,12 @@ def test_numbers_that_are_none_are_null_and_counted(app: Served) -> None:
         (npy(np.ones((3, 2))).replace(b"(3, 2)", b"(9**9, 2)"), "npy_invalid"),
         (npy(np.ones((3, 2))).replace(b"(3, 2), }" + b" " * 9, b"(1000000000000,),}"), "npy_invalid"),
         (b"\x93NUMPY", "npy_invalid"),
+        (b"\x93NUMPY\x01\x00\x88\x13" + b"(" * 5000, "npy_invalid"),
+        (b"\x93NUMPY\x01\x00\x28\x23" + b"{" * 9000, "npy_invalid"),
+        (npy(np.ones((3, 2))).replace(b"(3, 2), }  ", b"(True, 6),}"), "npy_invalid"),
         (b"", "npy_invalid"),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_a_file_that_is_no_such_array_is_refused_before_anything_is_allocated(
     app: Served, body: bytes, kind: str

@@ -241,7 +241,7 @@ def test_a_body_that_ends_its_process_is_found_and_refused_where_calls_run_besid
 def beside(x: int) -> int:
     time.sleep(0.05)
     if x == 13:
-        os.kill(os.getpid(), 9)
+        os.abort()
     return x
 """
     met: set[str] = set()
@@ -262,7 +262,44 @@ def beside(x: int) -> int:
         until(lambda: find(13), 40)
         assert met <= {"holder_lost", "not_ready"}  # never refused for the company they were in
         until(lambda: ask(1) == 200, 15)
-        deaths = served.text().count("killed by SIGKILL")
+        deaths = served.text().count("killed by SIGABRT")
         assert served.predict({"x": 13}).json["detail"][0]["type"] == "record_refused"
         assert [ask(100 + i) for i in range(6)] == [200] * 6
-        assert served.text().count("killed by SIGKILL") == deaths
+        assert served.text().count("killed by SIGABRT") == deaths
+
+
+def test_a_body_that_runs_while_somebody_kills_its_process_is_not_refused(tmp_path: Path) -> None:
+    slow = """
+@service.model("slow")
+def slow(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+"""
+    with serve(write_app(tmp_path, slow), "--workers", "1") as served:
+        for _ in range(2):
+            until(lambda: served.predict({"seconds": 0}).status == 200, 10)
+            holder = served.predict({"seconds": 0}).json
+            call = served.predict_later({"seconds": 1.0})
+            time.sleep(0.3)
+            os.kill(holder, signal.SIGKILL)
+            assert call.result().json["detail"][0]["type"] == "holder_lost"
+        until(lambda: served.predict({"seconds": 0}).status == 200, 10)
+        assert served.predict({"seconds": 1.0}).status == 200
+
+
+def test_a_reload_tries_again_what_was_refused(tmp_path: Path) -> None:
+    fatal = """
+@service.model("fatal")
+def fatal(x: int) -> int:
+    if x == 13:
+        os.abort()
+    return x
+"""
+    with serve(write_app(tmp_path, fatal), "--workers", "1") as served:
+        for _ in range(2):
+            until(lambda: served.predict({"x": 1}).status == 200, 10)
+            assert served.predict({"x": 13}).status == 503
+        until(lambda: served.predict({"x": 13}).status == 422, 5)
+        write_app(tmp_path, fatal.replace("os.abort()", "return 26"))
+        served.signal(signal.SIGHUP)
+        until(lambda: served.predict({"x": 13}).status == 200, 15)

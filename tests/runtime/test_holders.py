@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelport.runtime.children import FROZEN_SECONDS, Child, StartFailed, spawn
+from modelport.kernel.strikes import FORGIVEN_SECONDS
+from modelport.runtime import children
+from modelport.runtime.children import CRASHES, FROZEN_SECONDS, Child, StartFailed, spawn
 from modelport.runtime.holders import HolderGroup
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -23,10 +27,11 @@ class Board:
 
     limits: dict[int, float] = field(default_factory=dict)
     beats: dict[int, float] = field(default_factory=dict)
+    digests: dict[int, list[bytes]] = field(default_factory=dict)
     restarts: int = 0
 
     def running(self, slot: int) -> tuple[float, float, Sequence[bytes]]:
-        return 0.0, self.limits.get(slot, 0.0), []
+        return 0.0, self.limits.get(slot, 0.0), self.digests.get(slot, [])
 
     def last_beat(self, slot: int) -> float:
         return self.beats.get(slot, 0.0)
@@ -141,9 +146,9 @@ def _wait(holds: Callable[[], bool]) -> bool:
     return holds()
 
 
-def die(group: HolderGroup, child: Child | None, now: float) -> None:
+def die(group: HolderGroup, child: Child | None, now: float, number: int = signal.SIGKILL) -> None:
     assert child is not None
-    child.process.kill()
+    child.process.send_signal(number)
     child.process.wait()
     group.on_death(child, now)
 
@@ -218,3 +223,85 @@ def test_where_no_process_can_be_started_it_is_tried_again(group: tuple[HolderGr
     holders.watch(holders.restart_at)
     assert holders.standby is not None
     assert holders.active is active
+
+
+# -- who is blamed for a death ------------------------------------------------------------------------------------
+
+
+def die_twice(holders: HolderGroup, number: int, late: bool = False, at: float = 100.0) -> list[bytes]:
+    """The process that serves ends twice while it runs the same body. What is refused then."""
+    board = holders.board
+    assert isinstance(board, Board)
+    for now in (at, at + 40.0):
+        holders.watch(now)
+        ready(holders, holders.standby)
+        assert holders.active is not None
+        board.digests = {holders.active.slot: [b"body"]}
+        if late:
+            board.limits[holders.active.slot] = now - 1
+            holders.watch(now)
+        die(holders, holders.active, now, number)
+    return holders.strikes.all_refused()
+
+
+@pytest.mark.parametrize("number", sorted(CRASHES))
+def test_a_body_that_crashes_its_process_twice_is_refused(group: tuple[HolderGroup, Told], number: int) -> None:
+    group[0].begin()
+    assert die_twice(group[0], number) == [b"body"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_body_whose_process_somebody_else_kills_is_not_blamed(group: tuple[HolderGroup, Told], number: int) -> None:
+    group[0].begin()
+    assert die_twice(group[0], number) == []
+
+
+def test_a_body_that_runs_past_its_hard_limit_twice_is_refused(group: tuple[HolderGroup, Told]) -> None:
+    group[0].begin()
+    assert die_twice(group[0], signal.SIGKILL, late=True) == [b"body"]
+
+
+def test_a_body_whose_process_is_killed_for_want_of_memory_twice_is_refused(
+    group: tuple[HolderGroup, Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = tmp_path / "memory.events"
+    events.write_text("oom_kill 0\n")
+    monkeypatch.setattr(children, "OOM_COUNTS", (events,))
+    holders, start, kills = group[0], group[0].start, iter(range(1, 9))
+
+    def start_and_want_memory(slot: int) -> Child:
+        child = start(slot)
+        events.write_text(f"oom_kill {next(kills)}\n")
+        return child
+
+    holders.start = start_and_want_memory
+    holders.begin()
+    assert die_twice(holders, signal.SIGKILL) == [b"body"]
+
+
+def test_an_exit_of_its_own_is_blamed_on_the_call_and_a_process_that_stands_still_is_not() -> None:
+    exits = spawn("holder", 0, [sys.executable, "-c", "import os; os._exit(3)"], (), 1)
+    exits.process.wait()
+    frozen = spawn("holder", 0, SLEEP, (), 1)
+    frozen.kill("killed: it gave no sign of life for 21 s")
+    frozen.process.wait()
+    assert [children.died_of_its_call(child) for child in (exits, frozen)] == [True, False]
+    exits.line.close()
+    frozen.line.close()
+
+
+def test_what_was_refused_is_forgotten_with_time(group: tuple[HolderGroup, Told]) -> None:
+    holders, _ = group
+    holders.begin()
+    assert die_twice(holders, signal.SIGSEGV) == [b"body"]
+    assert not holders.strikes.expire(140.0 + FORGIVEN_SECONDS - 1)
+    assert holders.strikes.expire(140.0 + FORGIVEN_SECONDS)
+    assert holders.strikes.all_refused() == []
+
+
+def test_what_was_refused_is_forgotten_with_a_reload(group: tuple[HolderGroup, Told]) -> None:
+    holders, _ = group
+    holders.begin()
+    assert die_twice(holders, signal.SIGSEGV) == [b"body"]
+    holders.hand_over(ready(holders, holders.replace()))
+    assert holders.strikes.all_refused() == []

@@ -59,6 +59,7 @@ class ServedModels:
             "form": self._form_decided,
             "model": self._holder_serves,
             "died": self._holder_died,
+            "refused": self._refused_now,
         }
 
     def take(self, message: Message) -> bool:
@@ -159,10 +160,15 @@ class ServedModels:
         lane.connect()
         asyncio.get_running_loop().create_task(_ready_when_connected(slot, loaded, lane))
 
+    def _refused_now(self, message: Message) -> None:
+        slot = self.slot(message["model"])
+        if slot is not None:
+            self._refuse(slot, message["refused"])
+
     def _refuse(self, slot: Slot, digests: list[str]) -> None:
         for route in self.application.endpoints.values():
             if route.slot is slot:
-                route.refused |= {bytes.fromhex(text) for text in digests}
+                route.refused = {bytes.fromhex(text) for text in digests}
 
     def _holder_died(self, message: Message) -> None:
         slot = self.slot(message["model"])

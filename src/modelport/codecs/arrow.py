@@ -7,6 +7,7 @@ all, there may be so many and no more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from modelport.codecs.answers import CannotWrite
@@ -149,13 +150,25 @@ def _check_unfolded(pa: Any, table: Any, size: int) -> None:
 
 def arrow_to_frame(body: bytes) -> Any:
     """A pandas table. Raises InvalidInput."""
-    return read_arrow(body).to_pandas()
+    table = read_arrow(body)
+    return _convert(table.to_pandas)
 
 
 def arrow_to_columns(body: bytes) -> dict[str, list[Any]]:
     """The columns by name; what is missing is None, which pandas could not tell from NaN. Raises InvalidInput."""
     table = read_arrow(body)
-    return {name: table.column(name).to_pylist() for name in table.column_names}
+    columns: dict[str, list[Any]] = _convert(
+        lambda: {name: table.column(name).to_pylist() for name in table.column_names}
+    )
+    return columns
+
+
+def _convert(convert: Callable[[], Any]) -> Any:
+    """What Arrow takes for valid, Python or pandas may not: a category that stands twice, a date beyond the calendar."""
+    try:
+        return convert()
+    except Exception as error:  # of any of three libraries, about values of the body alone
+        raise invalid_body("arrow_invalid", f"A value cannot be read: {_first_line(error)}", HINT) from None
 
 
 def arrow_to_json(body: bytes) -> bytes:
@@ -176,7 +189,7 @@ def arrow_to_json(body: bytes) -> bytes:
     parts = []
     step = max(1, STEP_CELLS // (table.num_columns + 1))
     for start in range(0, table.num_rows, step):
-        rows = table.slice(start, step).to_pylist()
+        rows = _convert(table.slice(start, step).to_pylist)
         try:
             encoded = msgspec.json.encode(rows)
         except (UnicodeEncodeError, TypeError, ValueError) as error:

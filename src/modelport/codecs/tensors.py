@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import msgspec
 import orjson
@@ -10,6 +11,9 @@ import orjson
 from modelport.codecs.npy import read_npy, write_npy
 from modelport.codecs.problems import invalid_body
 from modelport.kernel.signature import Field
+
+MOST_EMPTY = 1000
+"""Lists without a number in one body."""
 
 
 def npy_reader(field: Field) -> Callable[[bytes], bytes]:
@@ -25,12 +29,20 @@ def npy_reader(field: Field) -> Callable[[bytes], bytes]:
             raise invalid_body("array_shape", message, f"send the shape {list(field.shape)}, or several in one array")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise invalid_body("number_not_finite", "The array holds NaN or infinity", "replace what is missing")
+        if _claims_lists(array.shape):
+            message = f"The array holds no number in a shape of {array.shape}"
+            raise invalid_body("array_shape", message, f"send the shape {list(field.shape)}, or several in one array")
         batch = array if array.ndim > axes else array[None]
         lists = [msgspec.Raw(_write(record)) for record in batch]
         records = [{field.name: record} for record in lists]
         return msgspec.json.encode(records if array.ndim > axes else records[0])
 
     return read
+
+
+def _claims_lists(shape: tuple[int, ...]) -> bool:
+    """Whether an array without a number, which costs its sender nothing, would become very many empty lists."""
+    return 0 in shape and prod(shape[: shape.index(0)]) > MOST_EMPTY
 
 
 def _write(record: object) -> bytes:

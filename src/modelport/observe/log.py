@@ -25,6 +25,7 @@ def configure_logging(log_format: str) -> None:
         logging.captureWarnings(True)
         _catch_tracebacks()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a malformed request is the client's affair, not ours
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # so is a form that is damaged
 
 
 def _catch_tracebacks() -> None:

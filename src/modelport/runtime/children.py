@@ -37,6 +37,7 @@ class Child:
     retired: bool = False  # it was asked to end; its end is no surprise
     description: dict[str, Any] | None = None  # of the model that a holder has loaded
     kill_reason: str = ""
+    overran: bool = False  # it is killed for a call that ran past its hard limit
     oom_kills_before: int = field(default_factory=lambda: count_oom_kills())
 
     def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -154,6 +155,21 @@ def bury_orphans(ours: Collection[int]) -> None:
         if ended is None or ended.si_pid in ours:  # ours is reaped in its turn, and we are called again
             return
         os.waitpid(ended.si_pid, 0)
+
+
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+"""What code that runs brings upon its own process."""
+
+
+def died_of_its_call(child: Child) -> bool:
+    """Whether what ran in a dead child can have ended it: it crashed, exited, took all memory, or ran past its hard limit.
+
+    Not so where somebody else killed it: an operator, or a system whose want of memory our cgroup does not count.
+    """
+    if child.kill_reason:
+        return child.overran
+    code = child.process.returncode
+    return code >= 0 or -code in CRASHES or (-code == signal.SIGKILL and bool(_out_of_memory(child)))
 
 
 def describe_exit(child: Child) -> str:

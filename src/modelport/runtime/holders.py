@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from modelport.kernel.strikes import Strikes
-from modelport.runtime.children import Child, StartFailed, describe_exit, frozen_reason
+from modelport.runtime.children import Child, StartFailed, describe_exit, died_of_its_call, frozen_reason
 
 FIRST_RETRY_SECONDS = 0.2
 LAST_RETRY_SECONDS = 30.0
@@ -38,7 +38,7 @@ MOST_DIGESTS = 256  # the board holds no more of one process
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """An active holder died: the digests of the calls that ran (None: too many to tell), and those refused from now on."""
+    """An active holder died: the digests of the calls that ran (None: too many to tell), and all that are refused now."""
 
     running: list[bytes] | None
     refused: list[bytes]
@@ -151,6 +151,7 @@ class HolderGroup:
         old, spare, self.active, self.standby, self.successor = self.active, self.standby, None, child, None
         self.retiring += [c for c in (old, spare) if c is not None]
         self.deaths, self.restart_at = 0, None  # these were of the old code
+        self.strikes.clear()
         self._promote()
         if old is not None:
             old.tell({"do": "drain"})
@@ -173,6 +174,7 @@ class HolderGroup:
             since, limit, _ = self.board.running(child.slot)
             if limit:
                 late = now > limit
+                child.overran |= late and not child.kill_reason
                 reason = f"killed: a call ran for {now - since:.1f} s, past its hard limit" if late else ""
             else:
                 reason = frozen_reason(self.board.last_beat(child.slot), now, awake_since)
@@ -196,20 +198,20 @@ class HolderGroup:
             return None
         self._now = now
         self.board.count_restart("holder", self.index)
-        if was_active:
-            self._strike(digests)
+        if was_active and died_of_its_call(child):
+            self._strike(digests, now)
         if not was_new:
             self._count_death(now)
             self.failures += not was_active and not child.ready
         self._log_death(child, since, digests)
         self._find_next(now)
-        refused = [digest for digest in digests if self.strikes.refused(digest)]
-        return Death(None if len(digests) >= MOST_DIGESTS else list(digests), refused) if was_active else None
+        running = None if len(digests) >= MOST_DIGESTS else list(digests)
+        return Death(running, self.strikes.all_refused()) if was_active else None
 
-    def _strike(self, digests: Sequence[bytes]) -> None:
+    def _strike(self, digests: Sequence[bytes], now: float) -> None:
         """Only who was alone can be blamed; who was in company runs alone from now on, see `HolderLane.died`."""
         if len(set(digests)) == 1:
-            self.strikes.record(digests)
+            self.strikes.record(digests, now)
 
     def _forget(self, child: Child) -> None:
         if child is self.active:

@@ -31,8 +31,7 @@ def tell_models(supervisor: Supervisor, child: Child) -> None:
 def tell_model(supervisor: Supervisor, child: Child, group: HolderGroup) -> None:
     """That a model has a holder that serves, and what it says of itself."""
     if group.description is not None and supervisor.saved.held(group.model):
-        refused = [digest.hex() for digest in group.strikes.all_refused()]  # a process that is new knows of none
-        told = {"do": "model", "name": group.model, "index": group.index, "refused": refused}
+        told = {"do": "model", "name": group.model, "index": group.index, "refused": _refused(group)}
         child.tell({**told, **group.description})
 
 
@@ -40,6 +39,17 @@ def tell_all(supervisor: Supervisor, group: HolderGroup) -> None:
     """The same to everybody who calls."""
     for caller in supervisor.callers():
         tell_model(supervisor, caller, group)
+
+
+def tell_refused(supervisor: Supervisor, group: HolderGroup) -> None:
+    """That some bodies are not refused any more."""
+    for caller in supervisor.callers():
+        caller.tell({"do": "refused", "model": group.model, "refused": _refused(group)})
+
+
+def _refused(group: HolderGroup) -> list[str]:
+    """All of them, always: whoever is told forgets what it was told before."""
+    return [digest.hex() for digest in group.strikes.all_refused()]
 
 
 def tell_death(supervisor: Supervisor, group: HolderGroup, child: Child, death: Death | None) -> None:

@@ -244,6 +244,8 @@ class Supervisor:
         self.saved.watch(now)
         for group in self.groups.values():
             group.watch(now, self._awake_since)
+            if group.strikes.expire(now):
+                orders.tell_refused(self, group)
         self.restarts.watch(now, all(worker.ready for worker in self.workers))
         for worker in self.workers:
             reason = frozen_reason(self.board.last_beat(worker.slot), now, self._awake_since)
