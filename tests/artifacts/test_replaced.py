@@ -12,6 +12,7 @@ import pytest
 from modelport.artifacts.bundle import Bundle
 from modelport.artifacts.digest import VERSION_LENGTH, digest_path
 from modelport.assembly import build_bundle
+from modelport.assembly.artifacts import load_artifact
 from modelport.assembly.compiler import compile_artifact
 from modelport.assembly.forms import look_up, open_form
 from modelport.config import ServeOptions
@@ -57,16 +58,14 @@ def test_an_original_that_was_replaced_is_not_loaded(tmp_path: Path) -> None:
 def test_what_is_replaced_while_it_is_compiled_leaves_nothing_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelport.assembly import compiler
-
     path, options = put(tmp_path / "tree.joblib", "old"), ServeOptions(cache_dir=tmp_path / "cache")
-    load, old = compiler.load_artifact, path.read_bytes()
+    old = path.read_bytes()
 
     def load_and_replace(artifact: Path, given: ServeOptions) -> object:
         put(artifact, "new")
-        return load(artifact, given)
+        return load_artifact(artifact, given)
 
-    monkeypatch.setattr(compiler, "load_artifact", load_and_replace)
+    monkeypatch.setattr("modelport.assembly.compiler.load_artifact", load_and_replace)
     with pytest.raises(ArtifactError, match=r"tree.joblib was replaced while it was loaded"):
         compile_artifact(path, options)
     path.write_bytes(old)

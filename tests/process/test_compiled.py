@@ -227,9 +227,11 @@ def test_a_worker_that_comes_back_after_the_file_was_replaced_serves_what_was_de
     with serve(forest, "--cache-dir", str(cache), "--workers", "2") as served:
         before, answer = about(served)["version"], served.predict(RECORD).json
         replace_by_another(forest)
+        gone: set[int] = set()
         for pid in served.children("worker"):
+            gone.add(pid)
             os.kill(pid, signal.SIGKILL)
-            until(lambda old=pid: old not in (now := served.children("worker")) and len(now) == 2, 20)
+            until(lambda: len(set(served.children("worker")) - gone) == 2, 20)
             until(lambda: served.get("/readyz").status == 200, 20)
         replies = [served.predict(RECORD) for _ in range(20)]
         assert {reply.headers["model-version"] for reply in replies} == {before}

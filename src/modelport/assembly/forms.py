@@ -86,7 +86,18 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
     if find_spec("onnx") is None:
         return Look(ORIGINAL, planned, NOT_INSTALLED)
     refused = cache.refused(key)
-    return Look(UNKNOWN if refused is None else ORIGINAL, planned, refused.reason if refused else "")
+    if refused is not None:
+        return Look(ORIGINAL, planned, refused.reason)
+    screen = getattr(loader, "screen", None)
+    if screen is not None and not options.allow_pickle:  # what is hostile is told before a process is started for it
+        screen(artifact)
+    return Look(UNKNOWN, planned)
+
+
+def refuse_original(look: Look, options: ServeOptions) -> None:
+    """Raise ArtifactError where the user wants the compiled form or nothing."""
+    if options.require_compiled and look.form == ORIGINAL and look.why:
+        raise ArtifactError(f"--require-compiled: {look.why}")
 
 
 def _refuse_helpers(bundle: Path, options: ServeOptions) -> None:
