@@ -219,3 +219,47 @@ def test_a_reload_to_a_file_that_does_not_load_leaves_the_compiled_form_to_serve
         until(lambda: not set(workers) & set(served.children("worker")), 20)
         assert served.predict(RECORD).status == 200
         assert "Traceback" not in served.text()
+
+
+def test_a_worker_that_comes_back_after_the_file_was_replaced_serves_what_was_decided(
+    forest: Path, cache: Path
+) -> None:
+    with serve(forest, "--cache-dir", str(cache), "--workers", "2") as served:
+        before, answer = about(served)["version"], served.predict(RECORD).json
+        replace_by_another(forest)
+        gone: set[int] = set()
+        for pid in served.children("worker"):
+            gone.add(pid)
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: len(set(served.children("worker")) - gone) == 2, 20)
+            until(lambda: served.get("/readyz").status == 200, 20)
+        replies = [served.predict(RECORD) for _ in range(20)]
+        assert {reply.headers["model-version"] for reply in replies} == {before}
+        assert all(reply.json == answer for reply in replies)
+        served.signal(signal.SIGHUP)
+        until(lambda: about(served)["version"] != before, 40)
+
+
+@pytest.mark.slow
+def test_a_holder_whose_file_was_replaced_is_refused_while_the_others_go_on(forest: Path, cache: Path) -> None:
+    with serve(forest, "--cache-dir", str(cache), "--no-compile") as served:
+        until(lambda: len(served.children("holder")) == 2, 20)
+        before = about(served)["version"]
+        replace_by_another(forest)
+        os.kill(max(served.children("holder")), signal.SIGKILL)  # the standby
+        served.wait_for("model.joblib was replaced since the start or the last reload; send SIGHUP", 30)
+        assert about(served)["version"] == before
+        assert served.predict(RECORD).status == 200
+        served.signal(signal.SIGHUP)
+        until(lambda: about(served)["version"] != before, 40)
+        assert served.predict(RECORD).status == 200
+        assert "Traceback" not in served.text()
+
+
+def replace_by_another(path: Path) -> None:
+    """In one step, as `mv` does."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    folder = path.parent / "new"
+    folder.mkdir()
+    os.replace(save(RandomForestClassifier(5, random_state=7), folder), path)

@@ -22,7 +22,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,6 +37,8 @@ UNLISTED = frozenset({MANIFEST, MEASURED, SIGNATURE})
 """What the manifest does not list."""
 
 ORIGINAL, COMPILED, HELPERS, CODE = "original", "compiled", "with", "code"
+Content = TypeVar("Content")
+
 LARGEST_MANIFEST = 64 * 2**20
 
 
@@ -99,13 +101,20 @@ class Bundle:
         return self.path / COMPILED
 
     def golden(self) -> list[GoldenCase]:
-        """The cases to replay."""
-        return msgspec.json.decode((self.path / GOLDEN).read_bytes(), type=list[GoldenCase])
+        """The cases to replay. Raises ArtifactError where they cannot be read."""
+        return self._read(GOLDEN, list[GoldenCase])
 
     def profile(self) -> dict[str, Any]:
-        """What the training data looked like."""
-        profile: dict[str, Any] = msgspec.json.decode((self.path / PROFILE).read_bytes())
-        return profile
+        """What the training data looked like. Raises ArtifactError where it cannot be read."""
+        return self._read(PROFILE, dict[str, Any])
+
+    def _read(self, name: str, kind: type[Content]) -> Content:
+        try:
+            return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
+        except OSError as error:
+            raise ArtifactError(f"{self.path}: {name} cannot be read: {error.strerror or error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ArtifactError(f"{self.path}: {name} is damaged: {error}; build the bundle anew") from None
 
     def measured(self) -> dict[str, Any]:
         """Times and memory; empty where nobody kept them."""

@@ -56,6 +56,7 @@ def read_override(artifact: Path, hints: Hints) -> Hints:
     return replace(
         hints,
         features=hints.features or tuple(content.get("features", ())),
+        named_by=hints.named_by if hints.features else path.name,
         target=hints.target or content.get("target"),
         classes=tuple(content.get("classes", ())),
         corrections=content.get("fields", {}),

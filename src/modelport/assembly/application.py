@@ -14,10 +14,9 @@ import modelport
 from modelport.artifacts.bundle import is_bundle
 from modelport.assembly.artifacts import find_loader
 from modelport.assembly.crossing import CrossingRoute
-from modelport.assembly.forms import compile_beside, open_form
+from modelport.assembly.forms import compile_beside, open_form, refuse_original
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, model_name
-from modelport.errors import ArtifactError
 from modelport.executors.inline import InlineExecutor
 from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.asgi import Get, ModelportApp
@@ -30,7 +29,7 @@ from modelport.kernel.ports import Executor, Model
 from modelport.kernel.sizing import BatchSizer
 from modelport.mount.lane import WebLane
 from modelport.observe.metrics import metrics_text, status_document
-from modelport.runtime.forms import COMPILE_SECONDS, ORIGINAL, Form
+from modelport.runtime.forms import COMPILE_SECONDS, Form
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
@@ -209,8 +208,7 @@ def _find_form(slot: Slot, artifact: Path, options: ServeOptions) -> Form:
     patient = options.require_compiled or options.must_be_signed
     look = compile_beside(artifact, options, None if patient else COMPILE_SECONDS, begin)
     slot.activity = "loading"
-    if options.require_compiled and look.form == ORIGINAL and look.why:
-        raise ArtifactError(f"--require-compiled: {look.why}")
+    refuse_original(look, options)
     return look.plain()
 
 

@@ -10,16 +10,18 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelport.artifacts.bundle import is_bundle
+from modelport.artifacts.digest import digest_files
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import load_artifact
-from modelport.assembly.forms import Look, cache_key, check_bundle, compiled_look, look_up
+from modelport.assembly.artifacts import helper_files, load_artifact
+from modelport.assembly.forms import SERVE_ANEW, Look, cache_key, check_bundle, compiled_look, look_up
 from modelport.compilation.cache import Cache, Refused, write_about
 from modelport.config import ServeOptions, from_plain
-from modelport.errors import MissingExtra, ModelportError
+from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.ports import Model
 from modelport.observe.log import configure_logging
@@ -41,12 +43,15 @@ def compile_artifact(artifact: Path, options: ServeOptions, begin: Callable[[], 
     original has loaded, and what takes long begins.
     """
     cache = Cache(options.cache_dir)
-    key = cache_key(cache, artifact, options)
+    digest = digest_files(artifact, helper_files(options))
+    key = cache_key(cache, artifact, options, digest)
     with cache.lock(key):
         known = look_up(artifact, options)
         if known.form != UNKNOWN:
             return known
         model, notes = load_artifact(artifact, options)
+        if not digest == known.version == digest_files(artifact, helper_files(options)):  # nothing false in the cache
+            raise ArtifactError(f"{artifact} was replaced while it was loaded; {SERVE_ANEW}")
         begin()
         return _compile_and_keep(model, notes, options, cache, key, known)
 
@@ -60,15 +65,16 @@ def _compile_and_keep(
             warnings.simplefilter("ignore")
             made = _compile(model, options)
     except MissingExtra as error:  # nothing to remember: it may be installed tomorrow
-        return Look(ORIGINAL, known.placement, str(error))
+        return replace(known, form=ORIGINAL, why=str(error))
     if isinstance(made, str):
         _remember(cache, key, Refused(made, notes))
-        return Look(ORIGINAL, known.placement, made)
+        return replace(known, form=ORIGINAL, why=made)
     try:
         folder = _keep(cache, key, made, notes, weight)
     except OSError as error:
-        return Look(ORIGINAL, known.placement, f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER")
-    return compiled_look(folder, options)
+        why = f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER"
+        return replace(known, form=ORIGINAL, why=why)
+    return replace(compiled_look(folder, options), version=known.version)
 
 
 def _compile(model: Model, options: ServeOptions) -> Any:

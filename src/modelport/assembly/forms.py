@@ -27,6 +27,7 @@ from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LON
 
 NOT_WANTED = "as configured (--no-compile)"
 BUNDLE_AND_SIGN = "write one with  modelport build,  sign it with  modelport sign,  and serve that"
+SERVE_ANEW = "send SIGHUP to the service, or start it again, to serve what lies there now"
 NOT_INSTALLED = "what compiles it is not installed: pip install 'modelport[compile]'"
 
 
@@ -40,6 +41,8 @@ class Look:
     folder: str = ""
     signed: str = ""
     """The version of the bundle whose signature was checked."""
+    version: str = ""
+    """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
 
     def plain(self) -> Form:
         """For another process."""
@@ -50,6 +53,7 @@ class Look:
             "why": self.why,
             "folder": self.folder,
             "signed": self.signed,
+            "version": self.version,
         }
 
 
@@ -60,6 +64,11 @@ def look_up(artifact: Path, options: ServeOptions) -> Look:
         return _look_at_bundle(read_bundle(artifact), options)
     if options.must_be_signed:
         raise ArtifactError(f"{artifact} is no bundle, so it bears no signature: {BUNDLE_AND_SIGN}")
+    digest = digest_files(artifact, helper_files(options))
+    return replace(_look_at_file(artifact, options, digest), version=digest)
+
+
+def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
     loader = find_loader(artifact)
     planned = place(Cost(_size(artifact), getattr(loader, "compiled", False), False), options.executor)
     if not getattr(loader, "compilable", False):
@@ -70,14 +79,25 @@ def look_up(artifact: Path, options: ServeOptions) -> Look:
     if not runtime_version():
         return Look(ORIGINAL, planned, NOT_INSTALLED)
     cache = Cache(options.cache_dir)
-    key = cache_key(cache, artifact, options)
+    key = cache_key(cache, artifact, options, digest)
     folder = cache.compiled(key)
     if folder is not None:
         return compiled_look(folder, options)
     if find_spec("onnx") is None:
         return Look(ORIGINAL, planned, NOT_INSTALLED)
     refused = cache.refused(key)
-    return Look(UNKNOWN if refused is None else ORIGINAL, planned, refused.reason if refused else "")
+    if refused is not None:
+        return Look(ORIGINAL, planned, refused.reason)
+    screen = getattr(loader, "screen", None)
+    if screen is not None and not options.allow_pickle:  # what is hostile is told before a process is started for it
+        screen(artifact)
+    return Look(UNKNOWN, planned)
+
+
+def refuse_original(look: Look, options: ServeOptions) -> None:
+    """Raise ArtifactError where the user wants the compiled form or nothing."""
+    if options.require_compiled and look.form == ORIGINAL and look.why:
+        raise ArtifactError(f"--require-compiled: {look.why}")
 
 
 def _refuse_helpers(bundle: Path, options: ServeOptions) -> None:
@@ -88,10 +108,13 @@ def _refuse_helpers(bundle: Path, options: ServeOptions) -> None:
 def _look_at_bundle(bundle: Bundle, options: ServeOptions) -> Look:
     """A bundle says itself which form it has. Where it must be signed, that is for `check_bundle` to say, once for all processes.
 
-    Raises ArtifactError where a file is not what it was.
+    Its files are hashed by whoever loads it. Raises ArtifactError where one is missing or cannot be read.
     """
-    check_files(bundle)
-    look = _form_of_bundle(bundle, options)
+    try:
+        look = _form_of_bundle(bundle, options)
+    except Exception:  # of a damaged file anything may come
+        check_files(bundle)
+        raise
     return replace(look, form=UNKNOWN) if options.must_be_signed else look
 
 
@@ -110,10 +133,11 @@ def _form_of_bundle(bundle: Bundle, options: ServeOptions) -> Look:
         install = f"pip install onnxruntime=={manifest.runtime}"
         why = f"it was proven with ONNX Runtime {manifest.runtime}, here is {here or 'none'}: {install}"
     if not why:
-        return compiled_look(bundle.compiled, options)
+        return replace(compiled_look(bundle.compiled, options), version=bundle.version)
     refuse_code(bundle, options)
     loader = find_loader(bundle.original)
-    return Look(ORIGINAL, place(Cost(_size(bundle.original), loader.compiled, False), options.executor), why)
+    planned = place(Cost(_size(bundle.original), loader.compiled, False), options.executor)
+    return Look(ORIGINAL, planned, why, version=bundle.version)
 
 
 def compiled_look(folder: Path, options: ServeOptions) -> Look:
@@ -122,12 +146,15 @@ def compiled_look(folder: Path, options: ServeOptions) -> Look:
     return Look(COMPILED, place(cost, options.executor), folder=str(folder))
 
 
-def cache_key(cache: Cache, artifact: Path, options: ServeOptions) -> str:
-    """Everything that decides what an artifact compiles to, and whether it was proven with what runs it here."""
+def cache_key(cache: Cache, artifact: Path, options: ServeOptions, digest: str) -> str:
+    """Everything that decides what an artifact compiles to, and whether it was proven with what runs it here.
+
+    `digest`: of the artifact, see `digest_files`.
+    """
     override = override_path(artifact)
     return cache.key(
         [
-            digest_files(artifact, helper_files(options)),
+            digest,
             override.read_text(encoding="utf-8", errors="replace") if override else "",
             digest_path(options.data) if options.data else "",
             ",".join(options.features or ()),
@@ -164,25 +191,34 @@ def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opene
     if is_bundle(artifact):
         _refuse_helpers(artifact, options)
         return _open_bundled(form, read_bundle(artifact), options)
-    version = digest_files(artifact, helper_files(options))[:VERSION_LENGTH]
     if form is None or form["form"] != COMPILED:
+        version = digest_files(artifact, helper_files(options))
+        _refuse_replaced(artifact, version, form)
         model, notes = load_artifact(artifact, options)
         why = (form or {}).get("why")
-        return Opened(model, version, notes, {"form": ORIGINAL, "why": why} if why else {})
+        return Opened(model, version[:VERSION_LENGTH], notes, {"form": ORIGINAL, "why": why} if why else {})
     from modelport.compilation.compiled import open_compiled
 
     folder = Path(form["folder"])
     compiled, about = open_compiled(folder), Cache(options.cache_dir).about(folder)
-    return Opened(compiled, version, about.notes, _facts(compiled.report, about))
+    return Opened(compiled, form["version"][:VERSION_LENGTH], about.notes, _facts(compiled.report, about))
+
+
+def _refuse_replaced(artifact: Path, version: str, form: Form | None) -> None:
+    """Processes of one service serve one file: what is loaded must be what was looked at, in another one and a while ago."""
+    if form is not None and form["version"] != version:
+        raise ArtifactError(f"{artifact} was replaced since the start or the last reload; {SERVE_ANEW}")
 
 
 def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> Opened:
     if form is None:
-        form = (
-            check_bundle(bundle.path, options) if options.must_be_signed else _look_at_bundle(bundle, options)
-        ).plain()
+        look = check_bundle(bundle.path, options) if options.must_be_signed else _look_at_bundle(bundle, options)
+        form = look.plain()
     if options.must_be_signed:
-        _refuse_another(bundle, form)
+        _refuse_unsigned(bundle, form)
+    else:
+        _refuse_replaced(bundle.path, bundle.version, form)
+    check_files(bundle)
     compiled = form["form"] == COMPILED
     try:
         model = open_bundle(bundle, options, compiled)
@@ -194,12 +230,11 @@ def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> O
     return Opened(model, bundle.version[:VERSION_LENGTH], bundle.manifest.notes, facts)
 
 
-def _refuse_another(bundle: Bundle, form: Form) -> None:
-    """What is loaded must be what was checked, in another process perhaps and a while ago."""
+def _refuse_unsigned(bundle: Bundle, form: Form) -> None:
+    """The same where what was looked at is what bore the signature."""
     if form.get("signed") != bundle.version:
         why = form["why"] if not form.get("signed") else "it was replaced after that; start or reload again"
         raise ArtifactError(f"{bundle.path} is not served, because its signature was not checked: {why}")
-    check_files(bundle)
 
 
 FACTS = ("parity", "record_microseconds", "memory_bytes")
@@ -242,4 +277,4 @@ def compile_beside(
 def look_from(form: Form, look: Look) -> Look:
     """What another process found."""
     placement = replace(look.placement, executor=form["executor"], reason=form["reason"])
-    return Look(form["form"], placement, form["why"], form["folder"], form["signed"])
+    return Look(form["form"], placement, form["why"], form["folder"], form["signed"], form["version"])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modelport.assembly.forms import compile_beside, open_form
+from modelport.assembly.forms import compile_beside, open_form, refuse_original
 from modelport.codecs.json import encode, encode_record
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, ModelportError, SetupError
@@ -55,7 +55,9 @@ def _inspect_declared(service: Service, name: str, sources: Mapping[str, Source]
 
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
     """The signature with the reason for each guess, where it runs and in which form. Raises SetupError like `load_artifact`."""
-    opened = open_form(compile_beside(path, options, None).plain(), path, options)
+    look = compile_beside(path, options, None)
+    refuse_original(look, options)
+    opened = open_form(look.plain(), path, options)
     signature = opened.model.signature
     placement = place(opened.model.cost, options.executor)
     described = describe_signature(signature)

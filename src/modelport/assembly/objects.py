@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from modelport.assembly.folders import FolderKind, new_folder, refuse_place
 from modelport.compilation.cache import FACTS, MODEL
 from modelport.compilation.compiled import CompiledModel, open_compiled
 from modelport.compilation.parity import Report
-from modelport.errors import ArtifactError, MissingExtra, NotCompiledError
+from modelport.errors import ArtifactError, MissingExtra, NotCompiledError, SetupError
 from modelport.kernel.ports import Hints, Model
 from modelport.kernel.profile import is_gap, profile_values
 from modelport.kernel.signature import Field, Kind, Signature, Task
@@ -113,7 +114,7 @@ def _load(model: Any, data: Any) -> Model:
         path = Path(model)
         return find_loader(path).load(path, Hints(columns=columns))
     if not hasattr(model, "predict"):
-        raise ArtifactError(f"a {type(model).__name__} is no model: it has no predict method")
+        refuse_object(model)
     try:
         import joblib
     except ModuleNotFoundError:
@@ -121,7 +122,26 @@ def _load(model: Any, data: Any) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.joblib"
         joblib.dump(model, path)
-        return find_loader(path).load(path, Hints(columns=columns, allow_pickle=True))  # it is the caller's own object
+        with told_of_object(path):  # it is the caller's own
+            return find_loader(path).load(path, Hints(columns=columns, allow_pickle=True))
+
+
+def refuse_object(thing: Any) -> NoReturn:
+    """Raise ArtifactError for what is no model."""
+    raise ArtifactError(
+        f"what was given is of type {type(thing).__name__}, which is no model: it has no predict method"
+    )
+
+
+@contextmanager
+def told_of_object(path: Path) -> Iterator[None]:
+    """Whoever has given an object knows nothing of the file that it went through."""
+    try:
+        yield
+    except SetupError as error:
+        text = str(error).replace(f"{path} holds ", "what was given is ").replace(str(path), "what was given")
+        error.args = (text.replace(path.name, "the model"),)
+        raise
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from modelport.artifacts.code.pickling import find_local, renamed
 from modelport.artifacts.pickles.loading import load_pickle
 from modelport.assembly.bundles import BUNDLE, build_bundle
 from modelport.assembly.folders import refuse_place
-from modelport.assembly.objects import refuse_empty, table_of
+from modelport.assembly.objects import refuse_empty, refuse_object, table_of, told_of_object
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.names import RULE, is_name
@@ -29,6 +29,8 @@ def save_model(model: Any, out: Path, data: Any) -> str:
     """Write the bundle; what command serves it. Raises SetupError."""
     _refuse_place(out)
     refuse_empty(data)
+    if not isinstance(model, (dict, list, tuple)) and not hasattr(model, "predict") and not hasattr(model, "fit"):
+        refuse_object(model)
     found = find_local(model)
     code = collect_code(found)
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +40,7 @@ def save_model(model: Any, out: Path, data: Any) -> str:
         for name, text in code.files.items():
             (Path(folder) / "code" / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / "code" / name).write_text(text, encoding="utf-8")
-        with importable(Path(folder) / "code", code.roots):
+        with importable(Path(folder) / "code", code.roots), told_of_object(source):
             _refuse_difference(model, source, code, data)
             options = ServeOptions(data=_write_rows(data, Path(folder) / "data.csv"))
             build_bundle(source, out, options, force=True, code=code.files)

@@ -22,11 +22,11 @@ def positional_names(count: int) -> tuple[str, ...]:
 def name_inputs(count: int, hints: Hints) -> tuple[tuple[str, ...], bool, str]:
     """Names for `count` unnamed inputs, whether they stay positional, and the reason.
 
-    `--features` decides; else the columns of the sample that are left without the target, if there are as many as inputs.
+    `features` decide; else the columns of the sample that are left without the target, if there are as many as inputs.
     Raises SignatureError where a choice would be a guess.
     """
     if hints.features:
-        return _named_by_user(count, hints), False, "named by --features, in this order"
+        return _named_by_user(count, hints), False, f"named by {hints.named_by}, in this order"
     if not hints.columns:
         known = tuple(f.name for f in hints.known)
         if len(known) == count and known != positional_names(count):
@@ -45,14 +45,14 @@ def name_inputs(count: int, hints: Hints) -> tuple[tuple[str, ...], bool, str]:
 
 def _named_by_user(count: int, hints: Hints) -> tuple[str, ...]:
     if len(hints.features) != count:
-        raise SignatureError(f"the model takes {count} inputs but --features names {len(hints.features)}")
+        raise SignatureError(f"the model takes {count} inputs but {hints.named_by} names {len(hints.features)}")
     if len(set(hints.features)) != count:
-        raise SignatureError("--features names a column twice")
+        raise SignatureError(f"{hints.named_by} names a column twice")
     missing = [name for name in hints.features if hints.columns and name not in hints.columns]
     if missing:
         near = get_close_matches(missing[0], list(hints.columns), 1)
         raise SignatureError(
-            f"--features names {missing[0]!r}, which is no column of the data"
+            f"{hints.named_by} names {missing[0]!r}, which is no column of the data"
             + (f"; did you mean {near[0]!r}?" if near else f": {', '.join(hints.columns)}")
         )
     return hints.features

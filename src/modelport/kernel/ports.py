@@ -33,6 +33,8 @@ class Hints:
     helpers: tuple[Path, ...] = ()
     code: frozenset[str] = frozenset()
     known: tuple[Field, ...] = ()
+    named_by: str = "--features"
+    """Who says `features`: for reasons and messages."""
 
 
 class Model(Protocol):

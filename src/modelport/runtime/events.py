@@ -84,7 +84,15 @@ def _fits(value: Mapping[str, Any], wanted: Mapping[str, Check]) -> bool:
     return all(name in value and check(value[name]) for name, check in wanted.items())
 
 
-FORM = {"form": _text, "executor": _text, "reason": _text, "why": _text, "folder?": _text, "signed?": _text}
+FORM = {
+    "form": _text,
+    "executor": _text,
+    "reason": _text,
+    "why": _text,
+    "folder?": _text,
+    "signed?": _text,
+    "version": _text,
+}
 LOADED = {
     "version": _text,
     "threads": _count,

@@ -19,7 +19,8 @@ Source = dict[str, Any]
 """A saved model as it crosses to other processes: its file as `target`, its `options`, and the `folder` of whoever declares it."""
 
 Form = dict[str, Any]
-"""As it crosses to the workers: `form`, its `executor` and the `reason`, the `folder` of a compiled one, and `why` it is not."""
+"""As it crosses to the workers: `form`, its `executor` and the `reason`, the `folder` of a compiled one, and `why` it is not;
+the `version` of what was looked at."""
 
 
 @dataclass(slots=True)

@@ -80,6 +80,7 @@ class _Whole:
     left: list[Member]
     hints: Hints
     notes: list[str] = field(default_factory=list)
+    lists: list[Member] = field(default_factory=list)  # that name columns
 
     def compose(self) -> Composed:
         """Find a place for each."""
@@ -122,9 +123,10 @@ class _Whole:
         return found
 
     def _give_names(self, target: Target, steps: list[Step]) -> tuple[Target, list[Step]]:
-        told = [Member("--features", list(self.hints.features))] if self.hints.features else []
+        told = [Member(self.hints.named_by, list(self.hints.features))] if self.hints.features else []
         lists = [m for m in (*told, *self.left) if texts_of(m.thing)]
         used, target, steps = give_names(lists, target, steps)
+        self.lists = used
         self._take(lambda m: m in used)
         if used:
             self.notes.append(f"names of columns from {', '.join(m.label for m in used)}")
@@ -154,7 +156,9 @@ class _Whole:
         if stages:
             self.hints = replace(self.hints, features=())  # what comes in has its names already
         elif entrance and (names_of(parts[0] if parts else target.member.thing)) is None:
-            self.hints = replace(self.hints, features=tuple(entrance))
+            first = placed.order[0].member if placed.order else target.member
+            who = next((m for m in self.lists if texts_of(m.thing) == list(entrance)), first)
+            self.hints = replace(self.hints, features=tuple(entrance), named_by=who.label)
         if not parts:
             return self.model.thing
         from sklearn.pipeline import make_pipeline

@@ -30,7 +30,7 @@ from modelport.artifacts.loaders.sklearn_parts import (
 )
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
-from modelport.artifacts.pickles.loading import load_pickle
+from modelport.artifacts.pickles.loading import load_pickle, screen_pickle
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
@@ -53,6 +53,10 @@ class SklearnLoader:
     def probe(self, path: Path, head: bytes) -> bool:
         """By its suffix; compressed joblib files start with any of five magic numbers."""
         return path.suffix.lower() in SUFFIXES
+
+    def screen(self, path: Path) -> None:
+        """Raise ArtifactError for what is hostile on the face of it, without importing scikit-learn: see `screen_pickle`."""
+        screen_pickle(path)
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Unpickle it, through the allow-list unless the user said otherwise, and look at the estimator inside."""

@@ -59,6 +59,10 @@ _BOOSTER_CLASSES = re.compile(
 _IMBLEARN = re.compile(r"imblearn\.(pipeline|(ensemble|over_sampling|under_sampling|combine)(\.\w+)*)")
 
 
+LIBRARIES = words("sklearn scipy pandas pyarrow xgboost lightgbm catboost imblearn")
+"""Imported for what a pickle names of them."""
+
+
 def resolve(module: str, name: str) -> Any:
     """A `Permit`, or a value that may be stored. Raises Refused before anything of `module` is imported."""
     full = f"{module}.{name}"
@@ -130,6 +134,20 @@ def _find_scipy(module: str, name: str) -> Any:
 
 
 def _find_sklearn(module: str, name: str) -> Any:
+    try:
+        return _look_in_sklearn(module, name)
+    except (Gone, ModuleNotFoundError) as error:
+        if _OF_OLD_RELEASES.fullmatch(name) or (isinstance(error, ModuleNotFoundError) and error.name == "sklearn"):
+            raise
+        reason = "is neither on the list of what a model file may hold nor in the installed version of scikit-learn"
+        raise Refused(f"{module}.{name}", reason) from None
+
+
+_OF_OLD_RELEASES = re.compile(r"_*[A-Z]\w*|newObj|__pyx_unpickle_\w+")
+"""What files of other releases may name: classes, and what restores compiled ones. Anything else that is missing never was."""
+
+
+def _look_in_sklearn(module: str, name: str) -> Any:
     parts = module.split(".")
     if module == "sklearn.utils.validation" and name in _SKLEARN_CHECKS:
         return _present(import_library(module), name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from modelport.artifacts.pickles.allowed import resolve
+from modelport.artifacts.pickles.allowed import LIBRARIES, resolve
 from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
@@ -32,6 +33,12 @@ def read_pickle(path: Path, code: frozenset[str] = frozenset()) -> Any:
             raise Refused(found.name, "is all that it holds")
         return found.cls
     return found
+
+
+def read_start(path: Path) -> None:
+    """Read as far as no library is imported for it but NumPy. Raises what `read_pickle` raises."""
+    with open_stream(path) as stream, suppress(_LibraryNamed):
+        _StartReader(stream).load()
 
 
 _InPython: Any = pickle._Unpickler
@@ -235,3 +242,17 @@ def _name_of(thing: Any) -> str:
         return thing.name
     name = thing if isinstance(thing, type) or callable(thing) else type(thing)
     return f"{getattr(name, '__module__', '')}.{getattr(name, '__qualname__', type(thing).__name__)}".lstrip(".")
+
+
+class _LibraryNamed(Exception):
+    """The next thing is of a library on the list, which would be imported."""
+
+
+class _StartReader(_Reader):
+    """Stops where the first library would be imported, which takes longer than all that comes before."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The allow-list's answer."""
+        if module.partition(".")[0] in LIBRARIES:
+            raise _LibraryNamed
+        return super().find_class(module, name)
