@@ -339,7 +339,7 @@ def test_a_new_worker_that_cannot_load_leaves_the_others_to_serve(serve_fake: St
         first, second = server.workers()
         (server.folder / "track.fake").write_text("fails-to-load")
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: "the model is not" in server.stderr, "the failure is told")
+        wait_until(lambda: "was replaced since the start" in server.stderr, "the failure is told")
         end = time.monotonic() + 1
         while time.monotonic() < end:
             assert server.process.poll() is None, "the whole service has ended"
