@@ -79,6 +79,7 @@ def watch_all(folder: Path) -> dict[str, Any]:
     for library in ("onnxruntime", "xgboost", "lightgbm", "catboost", "pandas.core.indexes.base", "scipy.stats"):
         importlib.import_module(library)  # so that what they do when they are imported is not held against the file
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as our loaders do before they import it
+    sys.dont_write_bytecode = True  # what is imported for the first time is no deed of the file's
     watch = Watch()
     told = {name: _watch_one(watch, folder / f"case{i}", name) for i, name in enumerate(FILES)}
     return told | {CONTROL: _watch_one(watch, folder / "control", "posix.system", allow_pickle=True)}
