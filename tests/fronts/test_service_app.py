@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pydantic import BaseModel
 
 import modelport
 from modelport import Service
+from modelport.assembly.handlers import import_service
 from tests.process.test_several_models import save
 
 
@@ -180,3 +183,14 @@ async def lifespan_of(app: Any) -> AsyncIterator[None]:
         if phase == "startup":
             yield
     await running
+
+
+def test_code_that_was_edited_within_a_second_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cached bytecode is told from its source by the second and the size alone."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "edited_app.py"
+    for name in ("one", "two"):
+        file.write_text(f"from modelport import Service\nservice = Service({name!r})\n")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        assert import_service(str(file)).name == name

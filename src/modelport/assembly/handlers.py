@@ -9,8 +9,9 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from modelport.artifacts.bundle import is_bundle
@@ -93,11 +94,21 @@ def import_service(target: str) -> Service:
     return services[0] if services else hosting_service(module, where)
 
 
+class _FreshLoader(SourceFileLoader):
+    """Compiles the file as it is now: an edit within a second that keeps the size would not make cached bytecode stale."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Never from the cache."""
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ArtifactError(f"the file {path} does not exist")
     sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_FreshLoader(path.stem, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
