@@ -108,7 +108,7 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ArtifactError(f"the file {path} does not exist")
     sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_FreshLoader(path.stem, str(path)))
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_FreshLoader(path.stem, str(path.absolute())))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
