@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from modelport.errors import ConfigError
+from modelport.errors import ArtifactError, ConfigError
 from modelport.kernel.names import RULE, is_name, suggest_name
 
 FILE_NAME = "modelport.toml"
@@ -364,6 +364,19 @@ def refuse_remote(target: str, options: ServeOptions) -> None:
         raise ConfigError(
             f"--allow-pickle is for local files only, and {target:.80} is none: fetch it, look at it, serve it"
         )
+
+
+def check_file(what: str, path: Path | None) -> None:
+    """Raise ArtifactError where a file that was named is not there, or cannot be read."""
+    if path is None:
+        return
+    if not path.exists():
+        raise ArtifactError(f"the {what} file {path} does not exist")
+    try:
+        if path.is_file():
+            path.open("rb").close()
+    except OSError as error:
+        raise ArtifactError(f"the {what} file {path} cannot be read: {error.strerror}") from None
 
 
 def is_python(target: str) -> bool:

@@ -62,19 +62,6 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def check_file(what: str, path: Path | None) -> None:
-    """Raise ArtifactError where a file that was named is not there, or cannot be read."""
-    if path is None:
-        return
-    if not path.exists():
-        raise ArtifactError(f"the {what} file {path} does not exist")
-    try:
-        if path.is_file():
-            path.open("rb").close()
-    except OSError as error:
-        raise ArtifactError(f"the {what} file {path} cannot be read: {error.strerror}") from None
-
-
 def _loaders() -> Iterator[Loader]:
     for target in LOADERS.values():
         module, _, name = target.partition(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.fronts.asgi import AsgiExchange
-from modelport.fronts.exchange import Headers
+from modelport.fronts.exchange import CopiedExchange, Headers
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import Reception
 from modelport.kernel.admission import Refusal
@@ -32,22 +32,13 @@ class CrossingRoute:
         self._lane.to_main(self._route.serve, there)
 
 
-class _There:
+class _There(CopiedExchange):
     """An exchange in the worker's own thread, whose answer belongs to the web lane's."""
 
     def __init__(self, exchange: AsgiExchange, lane: WebLane, reception: Reception) -> None:
-        self.content_type = exchange.content_type
-        self.content_encoding = exchange.content_encoding
-        self.accept = exchange.accept
-        self.special = exchange.special
-        self.timeout = exchange.timeout
-        self.request_id = exchange.request_id
-        self.body = exchange.body
-        self.arrived = exchange.arrived
-        self.chain = exchange.chain
+        super().__init__(exchange)
         self.reserved, exchange.reserved = exchange.reserved, 0  # released in this thread from now on
         self._reception = reception
-        self.alone = False
         self.on_disconnect: Any = None
         self._exchange = exchange
         self._lane = lane

@@ -16,7 +16,7 @@ from typing import Any
 
 from modelport.artifacts.bundle import is_bundle
 from modelport.assembly.answers import body_type
-from modelport.assembly.artifacts import check_file, find_loader
+from modelport.assembly.artifacts import find_loader
 from modelport.assembly.forms import open_form
 from modelport.assembly.hosting import hosting_service, named_service
 from modelport.assembly.packing import pack_signature
@@ -26,7 +26,7 @@ from modelport.codecs.json import compile_decoder, encode
 from modelport.codecs.media import kind_of
 from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
 from modelport.codecs.typed import TypedBody
-from modelport.config import ServeOptions, for_model, to_plain
+from modelport.config import ServeOptions, check_file, for_model, to_plain
 from modelport.errors import ArtifactError, ConfigError, InvalidInput, SetupError
 from modelport.kernel.context import context_of_batch, current
 from modelport.kernel.isolate import AsyncRun

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from modelport.cli.journal import catch_stray_lines, open_journal, write_json
-from modelport.config import ServeOptions, is_python, model_name, refuse_for_service, refuse_remote, saved_alone
+from modelport.config import (
+    ServeOptions,
+    check_file,
+    is_python,
+    model_name,
+    refuse_for_service,
+    refuse_remote,
+    saved_alone,
+)
 from modelport.errors import ArtifactError, ConfigError, SetupError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
@@ -99,15 +107,7 @@ def _check_files(artifact: Path | None, options: ServeOptions) -> None:
     """What can be told at once, before a port is opened."""
     others = (("model's", path) for path in options.with_ or ())
     for what, path in (("model", artifact), ("data", options.data), *others):
-        if path is None:
-            continue
-        if not path.exists():
-            raise ArtifactError(f"the {what} file {path} does not exist")
-        try:
-            if path.is_file():
-                path.open("rb").close()
-        except OSError as error:
-            raise ArtifactError(f"the {what} file {path} cannot be read: {error.strerror}") from None
+        check_file(what, path)
 
 
 def _check_certificate(options: ServeOptions) -> None:

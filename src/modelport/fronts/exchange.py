@@ -63,3 +63,19 @@ class Exchange(Protocol):
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the whole answer. `headers` holds all but content-length, request-id and date."""
+
+
+class CopiedExchange:
+    """What stands before another exchange begins with: all that came with the request, and nobody beside it in its batch."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.content_type = exchange.content_type
+        self.content_encoding = exchange.content_encoding
+        self.accept = exchange.accept
+        self.special = exchange.special
+        self.timeout = exchange.timeout
+        self.request_id = exchange.request_id
+        self.body = exchange.body
+        self.arrived = exchange.arrived
+        self.chain = exchange.chain
+        self.alone = False

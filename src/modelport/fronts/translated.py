@@ -9,7 +9,7 @@ from functools import partial
 
 from modelport.codecs.answers import CannotWrite
 from modelport.errors import NotAcceptable, Problem
-from modelport.fronts.exchange import Exchange, Headers
+from modelport.fronts.exchange import CopiedExchange, Exchange, Headers
 from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.status import error_body, simple_error
 
@@ -27,23 +27,14 @@ def with_media(headers: Headers, media: bytes) -> Headers:
     return [(name, media if name == b"content-type" else value) for name, value in headers]
 
 
-class TranslatedExchange:
+class TranslatedExchange(CopiedExchange):
     """Stands before the exchange that came, and hands on all but the answer."""
 
     def __init__(self, exchange: Exchange, write: Callable[[bytes], bytes], media: bytes) -> None:
         self._exchange = exchange
         self._write = write
         self._media = media
-        self.content_type = exchange.content_type
-        self.content_encoding = exchange.content_encoding
-        self.accept = exchange.accept
-        self.special = exchange.special
-        self.timeout = exchange.timeout
-        self.request_id = exchange.request_id
-        self.body = exchange.body
-        self.arrived = exchange.arrived
-        self.chain = exchange.chain
-        self.alone = False
+        super().__init__(exchange)
 
     @property
     def on_disconnect(self) -> Callable[[], None] | None:

@@ -87,6 +87,7 @@ def plain_name(name: str) -> str:
 
 
 def permuted(given: tuple[str, ...], trained: tuple[str, ...]) -> bool:
+    """Whether both are the same names, in another order; names that cannot be told apart are no reason to say so."""
     left, right = [plain_name(name) for name in given], [plain_name(name) for name in trained]
     return left != right and sorted(left) == sorted(right) and len(set(left)) == len(left) and all(left)
 

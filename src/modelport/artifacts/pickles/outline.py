@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.stream import Stream, open_stream
 
-_InPython: Any = pickle._Unpickler
 MOST_PARTS = 20_000
 _WRAPPER = "NumpyArrayWrapper"
 
@@ -117,10 +117,10 @@ def _dtype(value: Any) -> np.dtype[Any] | None:
         return None
 
 
-class _Reader(_InPython):  # type: ignore[misc]
+class _Reader(ContainerReader):
     """Python's unpickler, with every opcode that names, calls or fills something taken over by stand-ins."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_InPython.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(stream)
@@ -185,37 +185,16 @@ class _Reader(_InPython):  # type: ignore[misc]
         data = self._stream.read(math.prod(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype) if data else np.empty(0, dtype)
 
-    def load_append(self) -> None:
-        """One element."""
-        self._extend([self.stack.pop()])
-
-    def load_appends(self) -> None:
-        """Several."""
-        self._extend(self.pop_mark())
-
-    def _extend(self, items: list[Any]) -> None:
+    def extend(self, items: list[Any]) -> None:
+        """Elements."""
         target = self.stack[-1]
         if isinstance(target, Named):
             target.items.extend(items)
         elif isinstance(target, list):
             target.extend(items)
 
-    def load_setitem(self) -> None:
-        """One key."""
-        value, key = self.stack.pop(), self.stack.pop()
-        self._set_items([key, value])
-
-    def load_setitems(self) -> None:
-        """Several."""
-        self._set_items(self.pop_mark())
-
-    def load_dict(self) -> None:
-        """A dict of what lies on the stack."""
-        items = self.pop_mark()
-        self.append({})
-        self._set_items(items)
-
-    def _set_items(self, items: list[Any]) -> None:
+    def set_items(self, items: list[Any]) -> None:
+        """Keys and values, in turn."""
         target = self.stack[-1]
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(target, Named):
@@ -243,11 +222,6 @@ class _Reader(_InPython):  # type: ignore[misc]
             pickle.NEWOBJ[0]: load_reduce,
             pickle.NEWOBJ_EX[0]: load_newobj_ex,
             pickle.BUILD[0]: load_build,
-            pickle.APPEND[0]: load_append,
-            pickle.APPENDS[0]: load_appends,
-            pickle.SETITEM[0]: load_setitem,
-            pickle.SETITEMS[0]: load_setitems,
-            pickle.DICT[0]: load_dict,
             pickle.ADDITEMS[0]: load_additems,
             pickle.EMPTY_SET[0]: load_empty_set,
             pickle.FROZENSET[0]: load_frozenset,

@@ -13,6 +13,7 @@ import numpy as np
 
 from modelport.artifacts.pickles.allowed import LIBRARIES, resolve
 from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
+from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
@@ -41,16 +42,13 @@ def read_start(path: Path) -> None:
         _StartReader(stream).load()
 
 
-_InPython: Any = pickle._Unpickler
-
-
-class _Reader(_InPython):  # type: ignore[misc]
+class _Reader(ContainerReader):
     """Python's own unpickler in Python, with every opcode that can run code taken over.
 
     Nothing is scanned beforehand, so no scan can be fooled: what is checked is what is about to happen.
     """
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_InPython.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
     def __init__(self, stream: Stream, code: frozenset[str] = frozenset()) -> None:
         super().__init__(stream)
@@ -139,22 +137,8 @@ class _Reader(_InPython):  # type: ignore[misc]
 
     # -- containers ----------------------------------------------------------------------------------------------
 
-    def load_setitem(self) -> None:
-        """One key of a dict."""
-        value, key = self.stack.pop(), self.stack.pop()
-        self._set_items([key, value])
-
-    def load_setitems(self) -> None:
-        """Several."""
-        self._set_items(self.pop_mark())
-
-    def load_dict(self) -> None:
-        """A dict of what lies on the stack."""
-        items = self.pop_mark()
-        self.append({})
-        self._set_items(items)
-
-    def _set_items(self, items: list[Any]) -> None:
+    def set_items(self, items: list[Any]) -> None:
+        """Keys and values, in turn."""
         target = self.stack[-1]
         if not isinstance(target, dict):
             raise Refused(_name_of(target), "is filled like a dict")
@@ -162,15 +146,8 @@ class _Reader(_InPython):  # type: ignore[misc]
             check_key(key)
             target[key] = value
 
-    def load_append(self) -> None:
-        """One element of a list."""
-        self._extend([self.stack.pop()])
-
-    def load_appends(self) -> None:
-        """Several."""
-        self._extend(self.pop_mark())
-
-    def _extend(self, items: list[Any]) -> None:
+    def extend(self, items: list[Any]) -> None:
+        """Elements."""
         target = self.stack[-1]
         if not isinstance(target, (list, deque)):
             raise Refused(_name_of(target), "is filled like a list")
@@ -199,11 +176,6 @@ class _Reader(_InPython):  # type: ignore[misc]
             pickle.NEWOBJ_EX[0]: load_newobj_ex,
             pickle.BUILD[0]: load_build,
             pickle.BYTEARRAY8[0]: load_bytearray8,
-            pickle.SETITEM[0]: load_setitem,
-            pickle.SETITEMS[0]: load_setitems,
-            pickle.DICT[0]: load_dict,
-            pickle.APPEND[0]: load_append,
-            pickle.APPENDS[0]: load_appends,
             pickle.ADDITEMS[0]: load_additems,
             pickle.FROZENSET[0]: load_frozenset,
         }
