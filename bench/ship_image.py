@@ -262,7 +262,7 @@ def on_arm(sheet: Sheet) -> None:
     kinds = ("--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp")
     abis = ("--abi", "cp311", "--abi", "abi3", "--abi", "none")
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps")
-    call(*pip, *platforms, *kinds, *abis, "-d", folder, "-r", FOLDER / "ours" / "others.txt")
+    call(*pip, *platforms, *kinds, *abis, "-d", folder, "-r", FOLDER / "ours" / "wheels" / "others.txt")
     wheels = [*folder.glob("*.whl"), *(FOLDER / "ours" / "wheels").glob("modelport-*.whl")]
     size = sum(entry.file_size for wheel in wheels for entry in zipfile.ZipFile(wheel).infolist())
     sheet.compare("the packages for 64-bit ARM, unpacked", size / 1e6, unit=" MB")

@@ -67,8 +67,8 @@ def collect_wheels(folder: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     call(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", wheels, ROOT)
     others = [line for line in (folder / "requirements.lock").read_text().splitlines() if "modelport" not in line]
-    (folder / "others.txt").write_text("\n".join(others), encoding="utf-8")
-    call(*pip, "download", "--no-deps", "-d", wheels, "-r", folder / "others.txt")
+    (wheels / "others.txt").write_text("\n".join(others), encoding="utf-8")
+    call(*pip, "download", "--no-deps", "-d", wheels, "-r", wheels / "others.txt")
 
 
 def build_image(folder: Path, name: str) -> None:

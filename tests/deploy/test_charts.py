@@ -94,7 +94,7 @@ def rendered(helm: Path, release: Release, folder: Path, values: Object, name: s
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["lint"] == "x"
+    assert [message["error"] for message in found["lint"]["messages"]] == ["icon is recommended"]
     return by_kind([obj for text in found["made"].values() if (obj := yaml.safe_load(text)) is not None])
 
 
