@@ -86,7 +86,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, plugin: Path) -> Iter
     """One of the servers, with the service."""
     port = free_port()
     if request.param == "uwsgi":
-        found = shutil.which("uwsgi")
+        found = shutil.which("uwsgi", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         if found is None:
             pytest.skip("uwsgi is not installed")
         flags = [
