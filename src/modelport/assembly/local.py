@@ -39,7 +39,7 @@ def build_service_application(target: str | Service, options: ServeOptions) -> t
         refuse_for_service(target, options)
     service = import_service(target) if isinstance(target, str) else target
     sources = check_service(service, options, alone=True)
-    board = SharedBoard.create(1, len(service.names))
+    board = SharedBoard.create(1, len(service.names), private=True)
     board.claim(0, "worker")
     application = Application(options, board, 0, service.name)
     for index, name in enumerate(service.names):
