@@ -226,6 +226,12 @@ class ServeOptions:
     web_queue: int = option(
         128, _int(0, 100_000), "Requests that may wait for one of these threads before they are refused.", "N"
     )
+    reload: bool = option(
+        False,
+        _switch,
+        "For development: when a file of the service is saved, read anew what it concerns, and keep all other models loaded.",
+        "",
+    )
     log_format: str = option("text", _one_of("text", "json"), "Log lines for people or for machines.", "text|json")
 
     @property

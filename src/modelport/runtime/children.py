@@ -40,9 +40,12 @@ class Child:
     loading_s: float = 0.0
     at_work_since: float = 0.0  # ready to stand by, or to serve
     retired: bool = False  # it was asked to end; its end is no surprise
+    left: bool = False  # it accepts nothing more
     description: dict[str, Any] | None = None  # of the model that a holder has loaded
     kill_reason: str = ""
     overran: bool = False  # it is killed for a call that ran past its hard limit
+    footprint: str = ""  # while developing: of the code that it was started with
+    files: dict[str, Any] = field(default_factory=dict)  # and what it has read besides
     oom_kills_before: int = field(default_factory=lambda: count_oom_kills())
 
     def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
