@@ -9,6 +9,7 @@ from typing import Any
 
 from modelport.assembly.failures import answer_call_errors, context_of_request
 from modelport.assembly.guards import guard, names_of_guards
+from modelport.assembly.inside import leave_other_methods, stand_in
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError, Overloaded
 from modelport.fronts.asgi import ModelportApp
@@ -20,7 +21,7 @@ from modelport.mount.call import App, Message, Receive, Scope, Send
 from modelport.mount.dispatch import Mounts
 from modelport.mount.interface import WSGI, answers, check_interface
 from modelport.mount.lifespan import Lifespan
-from modelport.mount.threads import ThreadLane
+from modelport.mount.threads import OwnThreads, ThreadLane
 from modelport.mount.wsgi import WsgiApp
 from modelport.routes import Mount
 from modelport.service import Service
@@ -71,7 +72,10 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
     Raises ConfigError for what cannot be mounted, or a route at the path of a model.
     """
     threads = ThreadLane(options.web_threads, options.web_queue)
-    hosted = [_host(mount, service, threads) for mount in service.mounts]
+    hosted = [_host(mount, threads) for mount in service.mounts]
+    own_threads = OwnThreads(options.web_threads, options.web_queue)  # what has moved never waits for what has not
+    for mount, app, is_asgi in hosted:
+        stand_in(mount, app, is_asgi, own_threads, _busy())
     mounts = Mounts([(mount.prefix, app) for mount, app, _ in hosted], ours)
     routes = service._web
     _refuse_routes_of_models(routes, models)
@@ -80,13 +84,14 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
     for path in taken:
         ours.gets.pop(path, None)  # type: ignore[attr-defined]
         ours.predict.pop(path, None)  # type: ignore[attr-defined]
-    lifespans = [Lifespan(app) for _, app, is_asgi in hosted if is_asgi]
+    lifespans = [app for _, app, _ in hosted if isinstance(app, Lifespan)]
     described = [_describe(*entry) for entry in hosted]
     web = WebApplication(mounts, lifespans, taken, mounts=described, default_deadline_s=options.default_deadline)
     if routes is not None or service.dependencies or service.lifespan:
         routes = service.web
         web.routes = len(routes.routes)
         routes.router.default = mounts
+        leave_other_methods(routes, service.mounts)
         answer_call_errors(routes)
         web.app = Lifespan(routes)
         lifespans.insert(0, web.app)
@@ -96,13 +101,13 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
     return web
 
 
-def _host(mount: Mount, service: Service, threads: ThreadLane) -> tuple[Mount, App, bool]:
+def _host(mount: Mount, threads: ThreadLane) -> tuple[Mount, App, bool]:
     """The application at a prefix, as an ASGI one, and whether it is one itself."""
     where = mount.prefix or "/"
     if check_interface(mount.app, mount.interface, f"service.mount({where!r}, …)") == WSGI:
         _tell_prefix(mount)
         return mount, WsgiApp(mount.app, threads, _busy()), False
-    return mount, mount.app, True
+    return mount, Lifespan(mount.app), True
 
 
 def _tell_prefix(mount: Mount) -> None:

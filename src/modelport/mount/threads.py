@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 
 class ThreadLane:
@@ -43,3 +44,49 @@ class ThreadLane:
                 self._idle -= 1
                 work = self._waiting.popleft()
             work()
+
+
+class OwnThread:
+    """A thread that runs all steps of the requests that were given to it, one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self.requests = 0
+        self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, step: Callable[[], None]) -> None:
+        """Run it after those that were submitted before. It must not raise."""
+        self._steps.put(step)
+
+    def _run(self) -> None:
+        while True:
+            self._steps.get()()
+
+
+class OwnThreads:
+    """A few threads, and for each request one of them: what it has opened in a thread is closed in that thread.
+
+    Connections of SQLite demand that. No request holds its thread between two steps. Used by one loop alone.
+    """
+
+    def __init__(self, threads: int, queue: int) -> None:
+        self._most = threads
+        self._most_steps = threads + queue
+        self._threads: list[OwnThread] = []
+        self.steps = 0
+        """That run or wait."""
+
+    def take(self) -> OwnThread | None:
+        """The thread of a new request, to be given back; None where too much waits already."""
+        if self.steps >= self._most_steps:
+            return None
+        least = min(self._threads, key=lambda thread: thread.requests, default=None)
+        if least is None or (least.requests and len(self._threads) < self._most):
+            least = OwnThread(f"modelport-inside-{len(self._threads) + 1}")
+            self._threads.append(least)
+        least.requests += 1
+        return least
+
+    def give_back(self, thread: OwnThread) -> None:
+        """Its request has ended."""
+        thread.requests -= 1
