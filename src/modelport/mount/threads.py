@@ -21,12 +21,13 @@ class ThreadLane:
         self._condition = threading.Condition()
         self._threads = 0
         self._idle = 0
+        self._running = 0
 
     def submit(self, work: Callable[[], None]) -> bool:
         """Run it soon; false where too much waits already."""
         with self._condition:
-            if self._threads - self._idle >= self._most and len(self._waiting) >= self._queue:
-                return False
+            if self._running + len(self._waiting) >= self._most + self._queue:
+                return False  # whether a thread that was woken has come to itself yet makes no difference
             self._waiting.append(work)
             if self._idle >= len(self._waiting):
                 self._condition.notify()
@@ -42,8 +43,11 @@ class ThreadLane:
                 while not self._waiting:
                     self._condition.wait()
                 self._idle -= 1
+                self._running += 1
                 work = self._waiting.popleft()
             work()
+            with self._condition:
+                self._running -= 1
 
 
 class OwnThread:
