@@ -65,17 +65,11 @@ def saved_reader(model: str) -> Reader:
 def typed_reader(spec: ModelSpec) -> Reader:
     """Models in Python answer what their return annotation says: a Pydantic model is one again. Without one, plain JSON."""
     typed = body_type(spec)
-
-    def read_one(answer: bytes) -> Any:
-        if typed.answer is None:
-            return parse_answer(answer)
-        try:
-            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
-        except ValueError as error:
-            reason = str(error).replace("\n", " ")[:200]
-            raise _failed(spec.name, f"its answer is not what its annotation says: {reason}") from None
+    read_one = answer_reader(spec.name, typed)
 
     def read(body: bytes, answer: bytes) -> Any:
+        if typed.stream is not None:
+            return [read_one(part) for part in split_answers(answer)]
         if not is_list_of_bodies(body, typed.list_depth):
             return read_one(answer)
         parts = split_answers(answer)
@@ -85,6 +79,21 @@ def typed_reader(spec: ModelSpec) -> Reader:
         return _all_or_error(spec.name, plain, values)
 
     return read
+
+
+def answer_reader(model: str, typed: TypedBody) -> Callable[[bytes], Any]:
+    """For one answer, or one item of a stream."""
+
+    def read_one(answer: bytes) -> Any:
+        if typed.answer is None:
+            return parse_answer(answer)
+        try:
+            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
+        except ValueError as error:
+            reason = str(error).replace("\n", " ")[:200]
+            raise _failed(model, f"its answer is not what its annotation says: {reason}") from None
+
+    return read_one
 
 
 def body_type(spec: ModelSpec) -> TypedBody:

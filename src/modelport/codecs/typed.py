@@ -35,6 +35,7 @@ from modelport.codecs.images import LazyImage
 from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
+from modelport.codecs.streamed import Streamed, read_stream
 from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
@@ -103,6 +104,8 @@ class TypedBody:
     example: Any
     parameters: tuple[Parameter, ...] = ()
     whole: Whole | type[bytes] | None = None
+    stream: Streamed | None = None
+    """Where it answers item by item: `answer` is the type of one item then."""
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
@@ -196,7 +199,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         parameters = _read_parameters(found, hints, place)
         body, arguments = _body_of(parameters, batch)
         one, many = adapter_of(body), adapter_of(list[body])  # type: ignore[valid-type]
-        answer = _answer_of(hints.get("return"), batch)
+        stream = read_stream(function, hints.get("return"), batch, place)
+        answer = _answer_of(stream.item if stream else hints.get("return"), batch)
         answer_adapter = None if answer is None else adapter_of(answer)
         one.json_schema()
         if answer_adapter is not None:
@@ -206,7 +210,7 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
     depth = list_depth(body, _is_list_type)
     whole = bytes if body is bytes else marker_of(body)
     parameters = (Parameter(parameters[0].name, body),) if batch else parameters
-    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
+    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole, stream)
 
 
 def _schema_fault(error: Exception) -> str:
