@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
-from typing import Any
+from typing import Any, Self
 
 MODELS = """
 from collections.abc import AsyncIterator, Iterator
@@ -59,6 +59,7 @@ def picky(at: int, how: str) -> Iterator[int]:
     if how == "boom":
         raise ValueError("boom inside")
     if how == "exit":
+        time.sleep(0.3)
         os._exit(3)
     if how == "sleep":
         time.sleep(3)
@@ -189,6 +190,12 @@ class Socket:
     def leave(self) -> None:
         """Hang up."""
         self._raw.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 def read_slowly(port: int, model: str, body: Any) -> socket.socket:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from modelport.assembly.answers import Reader, answer_reader, body_type, error_of, saved_reader, typed_reader
 from modelport.codecs.json import MEDIA_TYPE, encode_record
+from modelport.codecs.stream_forms import COLLECTED
 from modelport.errors import CallCycle, CallError, DeadlineExceeded, NotReady
 from modelport.fronts.exchange import Headers, Writer, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body
-from modelport.fronts.stream_forms import COLLECTED
 from modelport.kernel.context import CallContext, current, pack_chain
 from modelport.service import Service
 

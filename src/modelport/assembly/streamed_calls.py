@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from modelport.assembly.answers import error_of
 from modelport.assembly.calls import SPARE_S, CallExchange, Outgoing, ServiceCaller
+from modelport.codecs.stream_forms import ITEMS
 from modelport.errors import CallError
 from modelport.fronts.exchange import Headers, Writer
-from modelport.fronts.stream_forms import ITEMS
 from modelport.kernel.context import CallContext
 
 MOST_UNREAD = 16

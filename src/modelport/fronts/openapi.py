@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from modelport.codecs.media import FORM, MSGPACK
+from modelport.codecs.stream_forms import JSONL, NDJSON, SSE
 from modelport.fronts.negotiation import Offers
-from modelport.fronts.stream_forms import JSONL, NDJSON, SSE, StreamOffers
+from modelport.fronts.stream_offers import StreamOffers
 from modelport.kernel.check import FLOAT_ENDS
 from modelport.kernel.names import component_name
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task

@@ -20,7 +20,7 @@ from modelport.fronts.negotiation import Offers, Plan
 from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
-from modelport.fronts.stream_forms import StreamOffers
+from modelport.fronts.stream_offers import StreamOffers
 from modelport.fronts.streams import RETRY_SOON, Streams
 from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
 from modelport.kernel.admission import Refusal

@@ -94,11 +94,13 @@ class WorkerServer(uvicorn.Server):
     def leave(self) -> None:
         """Others serve already: accept nothing more, finish what is in flight and end; nobody needs to look elsewhere."""
         self._stop_accepting()
-        graceful_s = float(self.config.timeout_graceful_shutdown or 0)
-        asyncio.get_running_loop().call_later(max(0.0, graceful_s - 2 * LAST_WORDS_SECONDS), self._give_up)
 
     def _stop_accepting(self) -> None:
-        self.should_exit = True
+        """From now on Uvicorn waits for what is in flight, but not for ever: a moment before it hangs up, we say so."""
+        if not self.should_exit:
+            self.should_exit = True
+            seconds = (self.config.timeout_graceful_shutdown or 0) - 2 * LAST_WORDS_SECONDS
+            asyncio.get_running_loop().call_later(max(0.0, seconds), self._give_up)
 
 
 def _websocket_protocol() -> Any:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from modelport.codecs.stream_forms import FORMS, MESSAGES
 from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.asgi_streams import AsgiStream, Message, Receive, Send, until
 from modelport.fronts.exchange import Exchange
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.status import error_body
-from modelport.fronts.stream_forms import FORMS, MESSAGES
 
 CLOSE_NORMAL = 1000
 CLOSE_STATUS = 4000

@@ -11,11 +11,12 @@ from time import monotonic
 from typing import Any, Protocol
 
 from modelport.codecs.json import Decoded
+from modelport.codecs.stream_forms import SSE, Form
 from modelport.errors import Loc
 from modelport.fronts.exchange import Exchange, Headers
 from modelport.fronts.reception import Reception
 from modelport.fronts.status import simple_error
-from modelport.fronts.stream_forms import SSE, Form, form_of
+from modelport.fronts.stream_offers import form_of
 from modelport.fronts.translated import with_media
 from modelport.kernel.admission import Refusal
 from modelport.kernel.batcher import Ticket

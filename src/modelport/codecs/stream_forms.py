@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from modelport.codecs.media import JSON
-from modelport.fronts.negotiation import MAX_ACCEPT, Offers, rank
-from modelport.runtime.lifecycle import Loaded
 
 SSE, NDJSON, JSONL = b"text/event-stream", b"application/x-ndjson", b"application/jsonl"
 MESSAGES, COLLECTED, ITEMS = b"websocket", b"list", b"items"
@@ -52,7 +49,7 @@ LINES = Form(
     lambda item: item + b"\n",
     lambda items: b"",
     lambda status, body: _line_error(status, body) + b"\n",
-    b" ",  # in front of the next line, where every parser skips it; an empty line would be one that some cannot parse
+    b"",  # none: a line without an item is one that some readers cannot parse
 )
 FORMS = {
     SSE: EVENTS,
@@ -63,29 +60,3 @@ FORMS = {
     COLLECTED: Form(JSON, lambda item: item, lambda items: b"", lambda status, body: body, b"", whole=True),
     ITEMS: Form(JSON, lambda item: item, lambda items: b"", lambda status, body: body, b""),
 }
-
-
-class StreamOffers(Offers):
-    """What a model that answers item by item reads and writes."""
-
-    def __init__(self, loaded: Loaded) -> None:
-        super().__init__(loaded)
-        self.raw_writes, self.closes = [], {}
-
-    @property
-    def writes(self) -> list[bytes]:
-        """Media types of answers. Who asks for JSON gets its lines: one value is what no stream can be."""
-        return [NDJSON, SSE, JSONL, JSON]
-
-
-@lru_cache(256)
-def _ranked(accept: bytes) -> Form:
-    found = rank(accept, [NDJSON, SSE, JSONL, JSON])
-    return FORMS[found[0]] if found else LINES
-
-
-def form_of(accept: bytes | None) -> Form:
-    """The form that a caller wants who was not refused; lines where nothing is said."""
-    if accept is None:
-        return LINES
-    return FORMS.get(accept) or _ranked(accept[:MAX_ACCEPT])
