@@ -79,6 +79,14 @@ def key(key: str = Header("")):
         raise HTTPException(401, "no key")
 
 service.dependencies = [Depends(key)]
+
+@service.get("/sum")
+async def total_of(to: int) -> int:
+    return sum([number async for number in service["numbers"].stream(to=to)])
+
+@service.get("/sum-in-thread")
+def total_in_thread(to: int) -> int:
+    return sum(service["numbers"].stream(to=to))
 """
 
 
@@ -160,6 +168,11 @@ def test_a_guarded_generator_is_closed_when_its_reader_leaves(guarded: Served) -
     with reading(guarded.port, "words", body, key="open") as reader:
         reader.line()
     until(lambda: holds(guarded, "guarded", "closed"), 1.0)
+
+
+@pytest.mark.parametrize("path", ["sum", "sum-in-thread"])
+def test_a_route_reads_a_stream(guarded: Served, path: str) -> None:
+    assert guarded.ask("GET", f"/{path}?to=1000", key="open").json == 499500
 
 
 def test_no_websocket_slips_past_a_guard(guarded: Served) -> None:

@@ -43,7 +43,8 @@ def assemble(
     """
     failures = [o for o in outcomes if isinstance(o, Failure)]
     first = failures[0] if failures else None
-    cause = (first.cause or first.message) if first and first.error is None else ""
+    refused = first is not None and (first.error is not None or 400 <= first.status < 500)
+    cause = (first.cause or first.message) if first and not refused else ""
     if first and (not batch or _none_ran(outcomes, failures)):
         return Reply(first.status or STATUS_OF_CODE.get(first.code, 500), encode_error(first), cause=cause)
     parts = [encode_failure(o) if isinstance(o, Failure) else o for o in outcomes]
