@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Self
 
-MODELS = """
+HEAD = """
 from collections.abc import AsyncIterator, Iterator
 from fastapi import HTTPException
 
@@ -20,6 +20,8 @@ def note(name, what):
         with open(name, "a") as file:
             file.write(f"{what}\\n")
 
+"""
+COUNT = """
 @service.model("count", parallel=4, example={"to": 2})
 def count(to: int, wait: float = 0.0, name: str = "") -> Iterator[int]:
     note(name, "open")
@@ -29,7 +31,8 @@ def count(to: int, wait: float = 0.0, name: str = "") -> Iterator[int]:
             time.sleep(wait)
     finally:
         note(name, "closed")
-
+"""
+TICKS = """
 @service.model("ticks")
 async def ticks(to: int, wait: float = 0.0, name: str = "") -> AsyncIterator[dict[str, int]]:
     note(name, "open")
@@ -39,7 +42,8 @@ async def ticks(to: int, wait: float = 0.0, name: str = "") -> AsyncIterator[dic
             await asyncio.sleep(wait)
     finally:
         note(name, "closed")
-
+"""
+ONE = """
 @service.model("one")
 class One:
     def load(self):
@@ -49,7 +53,8 @@ class One:
         for number in range(to):
             yield self.word
             time.sleep(wait)
-
+"""
+PICKY = """
 @service.model("picky")
 def picky(at: int, how: str) -> Iterator[int]:
     for number in range(at):
@@ -64,7 +69,8 @@ def picky(at: int, how: str) -> Iterator[int]:
     if how == "sleep":
         time.sleep(3)
     yield how
-
+"""
+LARGE = """
 @service.model("large", parallel=4)
 def large(items: int, size: int, name: str = "") -> Iterator[str]:
     try:
@@ -73,7 +79,8 @@ def large(items: int, size: int, name: str = "") -> Iterator[str]:
             note(name, number)
     finally:
         note(name, "closed")
-
+"""
+STUBBORN = """
 @service.model("stubborn")
 def stubborn(name: str) -> Iterator[int]:
     while True:
@@ -84,6 +91,7 @@ def stubborn(name: str) -> Iterator[int]:
             while True:
                 pass
 """
+MODELS = HEAD + COUNT + TICKS + ONE + PICKY + LARGE
 
 
 @dataclass

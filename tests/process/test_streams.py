@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -12,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.process.engine import Served, alive, serve, until, write_app
-from tests.process.streaming import EVENTS, MODELS, Socket, read_slowly, reading
+from tests.process.streaming import (
+    COUNT,
+    EVENTS,
+    HEAD,
+    MODELS,
+    PICKY,
+    STUBBORN,
+    TICKS,
+    Socket,
+    read_slowly,
+    reading,
+)
 
 FLAGS = ("--workers", "1", "--default-deadline", "2", "--heartbeat", "0.3", "--stop-timeout", "6", "--standby", "off")
 
@@ -131,10 +141,10 @@ def test_a_media_type_that_no_stream_has_is_refused(served: Served) -> None:
 
 
 def test_a_silent_stream_gives_signs_of_life_among_events_and_none_among_lines(served: Served) -> None:
-    with reading(served.port, "count", {"to": 2, "wait": 0.8}, accept=EVENTS) as reader:
+    with reading(served.port, "count", {"to": 2, "wait": 0.5}, accept=EVENTS) as reader:
         text = reader.response.read().decode()
     assert ": alive\n\n" in text
-    with reading(served.port, "count", {"to": 2, "wait": 0.8}) as reader:
+    with reading(served.port, "count", {"to": 2, "wait": 0.5}) as reader:
         assert reader.response.read() == b"0\n1\n"
 
 
@@ -179,6 +189,7 @@ def test_the_deadline_is_for_each_next_item_too_and_for_no_whole_stream(served: 
     assert (last["stream_error"]["status"], last["stream_error"]["detail"][0]["type"]) == (504, "deadline_exceeded")
 
 
+@pytest.mark.slow
 def test_a_stream_may_run_for_longer_than_any_call(served: Served) -> None:
     """Beyond the default deadline and the grace, after which a call would be killed: 2.5 s here."""
     with reading(served.port, "count", {"to": 12, "wait": 0.3}) as reader:
@@ -224,7 +235,7 @@ def cancelled(served: Served) -> int:
 def test_a_reader_of_a_byte_a_second_pauses_its_own_generator_and_delays_nobody(served: Served, notes: Path) -> None:
     with read_slowly(served.port, "large", {"items": 10_000, "size": 10_000, "name": notes.name}) as slow:
         until(lambda: len(notes.read_text().splitlines()) > 20, 5)
-        for _ in range(3):
+        for _ in range(2):
             assert slow.recv(1)
             started = time.monotonic()
             assert served.get("/livez").status == 200
@@ -279,46 +290,48 @@ def test_a_websocket_elsewhere_is_refused(served: Served) -> None:
 # -- the end of processes ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Served]:
-    """A service for one test, which may harm it."""
-    with serve(write_app(tmp_path, MODELS), *FLAGS) as running:
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service for tests that harm it, one after the other."""
+    with serve(write_app(tmp_path_factory.mktemp("fragile"), HEAD + COUNT + PICKY + STUBBORN), *FLAGS) as running:
         yield running
 
 
-def test_the_death_of_the_process_is_the_last_event(own: Served) -> None:
-    with reading(own.port, "picky", {"at": 2, "how": "exit"}, accept=EVENTS) as reader:
+def test_the_death_of_the_process_is_the_last_event(fragile: Served) -> None:
+    with reading(fragile.port, "picky", {"at": 2, "how": "exit"}, accept=EVENTS) as reader:
         *items, (name, error) = list(reader.events())
     assert len(items) == 2
     assert (name, error["status"], error["detail"][0]["type"]) == ("error", 503, "holder_lost")
-    until(lambda: own.predict({"to": 1}, "count").status == 200, 5)
+    until(lambda: fragile.predict({"to": 1}, "count").status == 200, 5)
 
 
-def test_a_generator_that_will_not_close_is_ended_with_its_process(own: Served) -> None:
-    path = own.log.parent / "stubborn"
+def test_a_generator_that_will_not_close_is_ended_with_its_process(fragile: Served) -> None:
+    path = fragile.log.parent / "stubborn"
     path.touch()
-    with reading(own.port, "stubborn", {"name": path.name}) as reader:
+    with reading(fragile.port, "stubborn", {"name": path.name}) as reader:
         reader.line()
     until(lambda: holds(path, "asked"), 1.0)
-    own.wait_for("holder", 8)
-    until(lambda: "stubborn ended" in own.text(), 8, own.text)
+    fragile.wait_for("holder", 8)
+    until(lambda: "stubborn ended" in fragile.text(), 8, fragile.text)
 
 
-def test_streams_are_ended_with_a_word_when_the_service_has_to_end(own: Served) -> None:
-    with reading(own.port, "ticks", {"to": 10_000, "wait": 0.1}, accept=EVENTS) as reader:
-        events = reader.events()
-        next(events)
-        own.signal(signal.SIGTERM)
-        *_, (name, error) = list(events)
-    assert (name, error["status"], error["detail"][0]["type"]) == ("error", 503, "stopped")
-    assert own.process.wait(10) == 0
-
-
-def test_a_stream_goes_on_through_a_reload_and_new_ones_are_served_by_the_new_code(own: Served) -> None:
-    with reading(own.port, "count", {"to": 14, "wait": 0.15}) as reader:
+@pytest.mark.slow
+def test_a_stream_goes_on_through_a_reload_and_new_ones_are_served_by_the_new_code(fragile: Served) -> None:
+    with reading(fragile.port, "count", {"to": 14, "wait": 0.15}) as reader:
         reader.line()
-        own.signal(signal.SIGHUP)
-        old = own.children("holder")
+        fragile.signal(signal.SIGHUP)
+        old = fragile.children("holder")
         assert len(reader.items()) == 13
-    until(lambda: not any(map(alive, old)) and own.predict({"to": 1}, "count").status == 200, 15)
-    assert os.getpid()
+    until(lambda: not any(map(alive, old)) and fragile.predict({"to": 1}, "count").status == 200, 15)
+
+
+@pytest.mark.slow
+def test_streams_are_ended_with_a_word_when_the_service_has_to_end(tmp_path: Path) -> None:
+    with serve(write_app(tmp_path, HEAD + TICKS), *FLAGS) as own:
+        with reading(own.port, "ticks", {"to": 10_000, "wait": 0.1}, accept=EVENTS) as reader:
+            events = reader.events()
+            next(events)
+            own.signal(signal.SIGTERM)
+            *_, (name, error) = list(events)
+        assert (name, error["status"], error["detail"][0]["type"]) == ("error", 503, "stopped")
+        assert own.process.wait(10) == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from modelport.codecs.json import encode
+from modelport.executors.coroutine import CoroutineExecutor
 from modelport.kernel.context import CallContext, current
 from modelport.kernel.streams import WINDOW_BYTES, weight
 from modelport.kernel.values import Failure
@@ -274,3 +275,55 @@ async def test_of_an_example_only_the_first_item_is_taken(is_async: bool) -> Non
     model = Streaming(opener(ran, is_async), encode, is_async, SlowWarning("m", "", is_async, "", print))
     assert await asyncio.to_thread(first_item, model, [1, 2, 3], asyncio.get_running_loop()) == b"1"
     assert (ran.gave, ran.closed) == (1, 1)
+
+
+@both
+async def test_a_stream_that_is_left_before_it_begins_is_over_and_runs_nothing(is_async: bool) -> None:
+    ran = Ran()
+    running = Running(opener(ran, is_async), is_async)
+    stream = running.begin([1, 2, 3])
+    if is_async:
+        running.executor.cancel(running.records)
+    else:
+        stream.stop()
+    assert await asyncio.wait_for(running.outcome, 5) in (GONE, b"")
+    assert running.executor.running == []
+    assert is_async is False or ran.gave == 0
+
+
+async def test_last_words_are_not_disturbed_by_the_cancellation_that_brought_them() -> None:
+    said: list[str] = []
+
+    async def items(value: Any) -> Any:
+        try:
+            while True:
+                yield 1
+        finally:
+            for _ in range(5):
+                await turn()
+            said.append("closed")
+
+    running = Running(items, True)
+    running.begin(None)
+    await running.until(lambda: len(running.got) > 1)
+    running.executor.cancel(running.records)
+    await asyncio.wait_for(running.outcome, 5)
+    assert said == ["closed"]
+
+
+async def test_a_coroutine_that_is_cancelled_before_its_first_step_is_over() -> None:
+    """Else its batch would run for ever, as far as anybody knows, and its process would be killed for that."""
+    ran: list[Any] = []
+
+    async def run(records: Any) -> Any:
+        ran.append(records)
+        return [b""]
+
+    executor = CoroutineExecutor(run, asyncio.get_running_loop(), 1)
+    outcomes: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    records: list[Any] = [(1,)]
+    executor.submit(records, outcomes.set_result)
+    executor.cancel(records)
+    (outcome,) = await asyncio.wait_for(outcomes, 5)
+    assert isinstance(outcome, Failure)
+    assert ran == []

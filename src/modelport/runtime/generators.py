@@ -44,6 +44,7 @@ class Stream:
         self.context = CallContext()
         self.since = 0.0
         self.begun = False
+        self.closing = False  # its `finally` blocks run: what they await is not disturbed
         self.stopped: Failure | None = None
         self.turn = Turn()
         self._window = SendWindow()
@@ -232,6 +233,8 @@ class ThreadStreams(_Running):
 
     def _run(self, stream: ThreadStream) -> Outcome:
         """Whatever happens, this thread lives on and the reader is told."""
+        if stream.stopped is not None:
+            return stream.stopped
         try:
             stream.begin_step()
             items = iter(self._model.open(stream.value))
@@ -299,6 +302,12 @@ class LoopStreams(_Running):
         task = self._tasks.get(stream)
         if task is not None and stream.stopped is None:
             stream.stop(reason)
+            self._loop.call_soon(
+                self._interrupt, stream, task
+            )  # behind its first step: without one it would run nothing at all
+
+    def _interrupt(self, stream: Stream, task: asyncio.Task[None]) -> None:
+        if not stream.closing:
             task.cancel()
 
     def close(self) -> None:
@@ -353,6 +362,7 @@ class LoopStreams(_Running):
         return stream.stopped
 
     async def _close(self, stream: LoopStream, items: Any) -> None:
+        stream.closing = True
         close = getattr(items, "aclose", None)
         if close is None:
             return
