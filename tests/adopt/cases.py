@@ -110,6 +110,31 @@ FLASK_CASES: list[tuple[str, str, str]] = [
     ),
     (
         "unchecked-number",
+        POST + "return jsonify([int(x) for x in request.form.values()])",
+        POST + "return jsonify([int(x) for x in {'a': 1}.values()])",
+    ),
+    (
+        "error-200",
+        POST
+        + "data = {'success': False}\n    if request.files.get('image'):\n        data['success'] = True\n"
+        + "    return jsonify(data)",
+        POST
+        + "data = {'success': False}\n    if request.files.get('image'):\n        data['success'] = True\n"
+        + "    return jsonify(data), 200 if data['success'] else 400",
+    ),
+    (
+        "loaded-under-main",
+        "from keras.applications import ResNet50\nmodel = None\ndef load():\n    global model\n"
+        + "    model = ResNet50(weights='imagenet')\n"
+        + POST
+        + "return str(model.predict([[1]])[0])\nif __name__ == '__main__':\n    load()",
+        "from keras.applications import ResNet50\nmodel = None\ndef load():\n    global model\n"
+        + "    model = ResNet50(weights='imagenet')\n"
+        + POST
+        + "return str(model.predict([[1]])[0])\nload()",
+    ),
+    (
+        "unchecked-number",
         POST + "return jsonify(float(request.form['a']))",
         POST + "return jsonify(request.args.get('a', type=float))",
     ),

@@ -326,3 +326,19 @@ def test_no_place_is_cut_short_in_the_tables(tmp_path: Path, capsys: pytest.Capt
     )
     assert run_adopt(tmp_path / "app.py", None, False, False) == 0
     assert "…" not in capsys.readouterr().out
+
+
+def test_prefixes_that_are_constants_of_other_files_are_followed(tmp_path: Path) -> None:
+    text = "from fastapi import FastAPI\nfrom config import PREFIX\nfrom routes import router\n"
+    text += "app = FastAPI()\napp.include_router(router, prefix=PREFIX)\n"
+    routed = "from fastapi import APIRouter\nfrom config import PREFIX\nrouter = APIRouter(prefix=PREFIX)\n"
+    routed += "@router.get('/x')\ndef x(): return 1\n"
+    assert read(tmp_path, text, config="PREFIX = '/api'\n", routes=routed).routes[0].path == "/api/api/x"
+
+
+def test_a_model_in_a_class_that_a_start_handler_makes_is_loaded_at_start_up(tmp_path: Path) -> None:
+    text = "from fastapi import FastAPI\nimport joblib\nclass Model:\n    def __init__(self):\n        self.open()\n"
+    text += "    def open(self):\n        self.model = joblib.load('m.joblib')\n"
+    text += "def starter(app):\n    def start():\n        app.state.model = Model()\n    return start\n"
+    text += "app = FastAPI()\napp.add_event_handler('startup', starter(app))\n"
+    assert [model.when for model in read(tmp_path, text).models] == ["startup"]

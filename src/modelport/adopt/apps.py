@@ -120,8 +120,10 @@ def _joined(apps: Apps, source: Source) -> Iterator[tuple[App, App, str]]:
         part = apps.of(source, given) if given is not None else None
         if whole is None or part is None:
             continue
-        prefix = text_of(argument(call, _JOINS[call.func.attr], 0 if mounts else None))
-        own = text_of(argument(part.call, "url_prefix" if part.kind == "blueprint" else "prefix")) or ""
+        constant = apps.project.constant
+        prefix = text_of(constant(source, argument(call, _JOINS[call.func.attr], 0 if mounts else None)))
+        written = argument(part.call, "url_prefix" if part.kind == "blueprint" else "prefix")
+        own = text_of(constant(part.source, written)) or ""
         if part.kind == "blueprint":
             yield whole, part, prefix if prefix is not None else own
         else:

@@ -11,7 +11,7 @@ from modelport.adopt.flow import Scope
 from modelport.adopt.paths import PathReader, locate
 from modelport.adopt.project import Project
 from modelport.adopt.routes import Handler
-from modelport.adopt.source import Function, Source, argument
+from modelport.adopt.source import Function, Source, argument, text_of
 
 LOADERS = {
     **dict.fromkeys(("joblib.load", "sklearn.externals.joblib.load", "joblib.numpy_pickle.load"), "joblib.load"),
@@ -37,6 +37,11 @@ LOADERS = {
     "lightgbm.Booster": "lightgbm.Booster",
     "xgboost.Booster": "xgboost.Booster",
 }
+_DOWNLOADS = (
+    *("keras.applications.", "tensorflow.keras.applications.", "torchvision.models.", "torch.hub.load"),
+    *("transformers.pipeline", "tensorflow_hub.load", "sentence_transformers.SentenceTransformer", "spacy.load"),
+)
+"""What fetches a trained model by its name: there is no file to look into, but when it is done matters as much."""
 _METHOD_LOADERS = ("load_model",)
 _METHOD_OWNERS = ("xgboost.", "catboost.", "lightgbm.")
 PREDICTS = (
@@ -97,6 +102,8 @@ def _loads(project: Project, source: Source) -> Iterator[Load]:
         file = _file_argument(call, name)
         if loader and file is not None:
             yield from _load(project, source, call, loader, file)
+        elif not loader and _is_download(name):
+            yield from _load(project, source, call, f"{name.rpartition('.')[2]}()", None)
         elif isinstance(call.func, ast.Attribute) and call.func.attr in _METHOD_LOADERS and not loader and call.args:
             owner = _made_by(project, source, call.func.value)
             if owner.startswith(_METHOD_OWNERS):
@@ -104,7 +111,14 @@ def _loads(project: Project, source: Source) -> Iterator[Load]:
                 yield Load(call, source, f"{owner.partition('.')[0]} load_model", call.args[0], call.func.value, key)
 
 
-def _load(project: Project, source: Source, call: ast.Call, loader: str, file: ast.expr) -> Iterator[Load]:
+def _is_download(name: str) -> bool:
+    """Whether a call makes a model of a library's own, weights and all."""
+    made = name.rpartition(".")[2]
+    of_zoo = "applications." in name and not made[:1].isupper()  # its helpers begin with a small letter
+    return name.endswith(".from_pretrained") or (name.startswith(_DOWNLOADS) and not of_zoo)
+
+
+def _load(project: Project, source: Source, call: ast.Call, loader: str, file: ast.expr | None) -> Iterator[Load]:
     target = target_of(source, call)
     function = _returned_by(source, call)
     if function is not None and not _is_global(source, function, target):
@@ -206,9 +220,20 @@ class Timing:
         self._project = project
         self._handlers = {handler.function for handler in handlers}
         self._callers: dict[str, list[tuple[Source, ast.Call]]] = {}
+        self._at_startup: set[str] = set()
         for source in project:
             for call in source.calls():
                 self._callers.setdefault(project.full_name(source, call.func), []).append((source, call))
+                if isinstance(call.func, ast.Attribute) and call.func.attr == "add_event_handler":
+                    self._note_start(source, call)
+
+    def _note_start(self, source: Source, call: ast.Call) -> None:
+        handler = argument(call, "func", 1)
+        name = handler.func if isinstance(handler, ast.Call) else handler
+        if text_of(argument(call, "event_type", 0)) == "startup" and name is not None:
+            self._at_startup.add(self._project.full_name(source, name))
+            if isinstance(name, ast.Name):
+                self._at_startup.add(f"{source.module}.{name.id}")
 
     def of(self, source: Source, node: ast.AST, seen: frozenset[Function] = frozenset()) -> str:
         """import, main, startup, request, lazily, or empty where nobody seems to run it."""
@@ -219,18 +244,26 @@ class Timing:
             return "lazily"
         if function in self._handlers:
             return "request"
-        if _starts(function):
+        if _starts(function) or self._is_start_handler(source, function):
             return "startup"
         if function in seen:
             return ""
-        called = self._callers.get(f"{source.module}.{self._owner(source, function)}", [])
+        called = self._callers_of(source, function)
         whens = {self.of(user, call, seen | {function}) for user, call in called} - {""}
         return next((when for when in ("request", "lazily", "import", "startup", "main") if when in whens), "")
 
-    def _owner(self, source: Source, function: Function) -> str:
-        """Its name, or the class whose constructor it is."""
-        cls = next((a.name for a in source.above(function) if isinstance(a, ast.ClassDef)), "")
-        return cls if cls and function.name == "__init__" else function.name
+    def _callers_of(self, source: Source, function: Function) -> list[tuple[Source, ast.Call]]:
+        """Who calls it; of a constructor, who makes the class; of any other method, which methods of its class."""
+        cls = next((above for above in source.above(function) if isinstance(above, ast.ClassDef)), None)
+        if cls is None or function.name == "__init__":
+            return self._callers.get(f"{source.module}.{cls.name if cls else function.name}", [])
+        return [(source, call) for call in source.calls(cls) if ast.unparse(call.func) == f"self.{function.name}"]
+
+    def _is_start_handler(self, source: Source, function: Function) -> bool:
+        """Whether `add_event_handler("startup", …)` is given it, or what the function around it returns."""
+        names = {f"{source.module}.{function.name}"}
+        names |= {f"{source.module}.{above.name}" for above in source.above(function) if isinstance(above, Function)}
+        return bool(names & self._at_startup)
 
 
 def _starts(function: Function) -> bool:

@@ -168,6 +168,10 @@ def _check_model(uses: list[Use]) -> ModelFile:
         raise CannotMove("it asks several models")
     if model is None:
         raise CannotMove("which file the model is loaded from could not be told")
+    if model.path is None and model.loader.endswith("()"):
+        raise CannotMove(
+            f"the model is made by {model.loader}, which fetches it by its name: write it as a model in Python"
+        )
     if model.path is None:
         raise CannotMove(f"{model.written or 'the model file'} is not there, so its inputs are not known")
     if model.stored is None or not model.stored.fields:

@@ -127,7 +127,8 @@ def _print_models(console: Console, models: list[ModelFile]) -> None:
         table.add_column(heading, overflow="fold")
     for model in models:
         when = _WHEN.get(model.when, "where nothing calls it")
-        written = model.written or "a path that only a run would tell"
+        fetched = "none: it is fetched by its name" if model.loader.endswith("()") else ""
+        written = model.written or fetched or "a path that only a run would tell"
         table.add_row(
             *map(
                 _safe,

@@ -36,7 +36,7 @@ def check_errors(analysis: Analysis) -> None:
             if (
                 isinstance(node, ast.Return)
                 and node.value is not None
-                and _is_error(scope, node)
+                and (_is_error(scope, node) or _says_success(scope, node))
                 and not _has_status(handler, scope, node.value)
             ):
                 remedy = (
@@ -46,6 +46,31 @@ def check_errors(analysis: Analysis) -> None:
                 )
                 said = ("an error is answered with status 200: clients and monitors take it for an answer", remedy)
                 analysis.found("error-200", "wrong", scope.source, node, said)
+
+
+def _says_success(scope: Scope, node: ast.Return) -> bool:
+    """Whether it answers an object whose `success` is false unless a branch was taken: `data = {"success": False}`."""
+    value = node.value
+    if isinstance(value, ast.Call) and scope.source.called(value).endswith("jsonify") and value.args:
+        value = value.args[0]
+    if not isinstance(value, ast.Name):
+        return False
+    begun = settled = False
+    for other in scope.nodes():
+        if not isinstance(other, ast.Assign):
+            continue
+        target = other.targets[0]
+        if isinstance(target, ast.Name) and target.id == value.id and isinstance(other.value, ast.Dict):
+            pairs = zip(other.value.keys, other.value.values, strict=True)
+            begun |= any(text_of(key) == "success" and _is_constant(said, False) for key, said in pairs)
+        if isinstance(target, ast.Subscript) and ast.unparse(target.value) == value.id:
+            below_if = any(isinstance(above, ast.If) for above in scope.source.above(other))
+            settled |= text_of(target.slice) == "success" and _is_constant(other.value, True) and below_if
+    return begun and settled
+
+
+def _is_constant(node: ast.expr, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
 
 
 def _is_error(scope: Scope, node: ast.Return) -> bool:

@@ -63,6 +63,8 @@ def _asks_for_any(scope: Scope) -> bool:
 def _fault(handler: Handler, scope: Scope, node: ast.AST) -> tuple[str, str] | None:
     """The rule and the name in the request."""
     if isinstance(node, ast.Call) and scope.source.called(node) in ("float", "int") and len(node.args) == 1:
+        if part := _values_of(scope, node):
+            return ("unchecked-number", f"a field of the {part}")
         pair = key_of_part(scope, scope.resolve(node.args[0]))
         return ("unchecked-number", pair[1]) if pair and pair[0] in ("form", "query", "form or query", "json") else None
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
@@ -75,6 +77,23 @@ def _fault(handler: Handler, scope: Scope, node: ast.AST) -> tuple[str, str] | N
         isinstance(node, ast.Call) and scope.source.called(node) == "json.loads" and source_of(scope, node) == "json"
     )
     return ("unread-json", "") if awaited or loads else None
+
+
+def _values_of(scope: Scope, call: ast.Call) -> str:
+    """The part of the request of which it converts every value: `[int(x) for x in request.form.values()]`."""
+    name = call.args[0].id if isinstance(call.args[0], ast.Name) else ""
+    for above in scope.source.above(call):
+        for made in above.generators if isinstance(above, ast.ListComp | ast.GeneratorExp) else ():
+            values, over = isinstance(made.target, ast.Name) and made.target.id == name, made.iter
+            if (
+                values
+                and isinstance(over, ast.Call)
+                and isinstance(over.func, ast.Attribute)
+                and over.func.attr == "values"
+            ):
+                part = source_of(scope, over.func.value)
+                return part if part in ("form", "query", "form or query") else ""
+    return ""
 
 
 def guarded(source: Source, node: ast.AST) -> bool:
