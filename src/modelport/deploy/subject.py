@@ -102,7 +102,8 @@ def _needs_of(bundle: Bundle) -> tuple[str, ...]:
     libraries = LIBRARIES.get(bundle.original.suffix)
     if libraries is None:
         raise ConfigError(
-            f"what reads {bundle.manifest.original} is not known; name it in a file: --requirements requirements.txt"
+            f"what reads {bundle.manifest.original} is not known; name modelport and what it needs, one package a line, in a file: "
+            "--requirements requirements.txt"
         )
     trainers = _trainers_in(bundle) if "scikit-learn" in libraries else ()
     return ("modelport", *libraries, *trainers)
