@@ -42,8 +42,8 @@ from modelport.compare.usage import tree_pss_bytes
 INTRODUCTION = """\
 The compiled music model as `modelport ship docker` has it, and FastAPI with scikit-learn by the same recipe on the same base: two
 stages, exact versions, bytecode compiled. Both run as a careful cluster runs them: not root, read-only, no capability, 256 MiB,
-half a processor, one worker. Size is uncompressed, above the base. The
-roll-out replaces two instances one after the other while clients ask whoever is ready."""
+half a processor, one worker. Size is uncompressed, above the base. The roll-out replaces two instances one after the other
+while clients ask whoever is ready."""
 COUNTED = """\
 The first answer is counted from the moment at which the container's first process was made, and from the order to start it, which
 holds the container engine's own time, too. Both images are asked from outside, anew every hundredth of a second, until one

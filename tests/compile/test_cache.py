@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from modelport.compilation.cache import Cache, Refused, private_folder
+from modelport.compilation.cache import Cache, Refused, private_folder, runtime_version
 
 
 @pytest.fixture
@@ -82,3 +83,17 @@ def test_where_nothing_can_be_written_that_is_an_error(cache: Cache, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", "/dev/null/none")
     with pytest.raises(OSError, match="Not a directory"):
         cache.draft()
+
+
+def test_the_runtime_is_known_by_its_version_however_it_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runtime_version() == version("onnxruntime")
+    (tmp_path / "onnxruntime_gpu-1.99.0.dist-info").mkdir()
+    monkeypatch.setattr("sys.path", [str(tmp_path / "gone"), str(tmp_path)])
+    assert runtime_version() == "1.99.0"
+    (tmp_path / "onnxruntime_gpu-1.99.0.dist-info").rmdir()
+    (tmp_path / "onnxruntime.egg-info").write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.98.0\n")
+    assert runtime_version() == "1.98.0"
+    (tmp_path / "onnxruntime.egg-info").unlink()
+    assert runtime_version() == ""

@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from bench.harness.containers import (
     running,
     why_not,
 )
+from tests.conftest import Music
 from tests.deploy.conftest import modelport
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -130,6 +132,41 @@ def test_it_serves_a_bundle_that_kserve_has_mounted_and_writes_nowhere(image: st
     with running(image, "modelport-kserve", free_port(), limits) as container:
         container.wait_ready()
         assert httpx.post(f"{container.url}/models/song/predict", json=WORKING).status_code == 200
+
+
+@pytest.mark.parametrize("trainer", ["scikit-learn", "xgboost"])
+def test_an_image_of_an_original_has_the_library_that_saved_it_and_no_other(
+    image: str, trainer: str, music: Music, tmp_path: Path
+) -> None:
+    saved = music.joblib if trainer == "scikit-learn" else boosted(music, tmp_path)
+    built = modelport("build", saved, "--no-compile", "-o", "plain.bundle", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    shipped = modelport("ship", "docker", "plain.bundle", "--out", "out", "--wheels", folder=tmp_path)
+    assert shipped.returncode == 0, shipped.stderr
+    listed = (tmp_path / "out" / "requirements.lock").read_text(encoding="utf-8")
+    others = {"xgboost", "lightgbm", "catboost", "onnx", "onnxruntime", "torch"} - {trainer}
+    assert [line for line in listed.splitlines() if line.partition("==")[0] in others] == []
+    if trainer != "scikit-learn":
+        assert f"\n{trainer}==" in listed
+        return
+    collect_wheels(tmp_path / "out")
+    build_image(tmp_path / "out", "localhost/modelport-plain:test")
+    limits = Limits("512m", "2")
+    with running("localhost/modelport-plain:test", "modelport-plain", free_port(), limits) as container:
+        container.wait_ready()
+        assert httpx.post(f"{container.url}/predict", json=WORKING).status_code == 200
+
+
+def boosted(music: Music, folder: Path) -> Path:
+    """A model of another library in a joblib file."""
+    code = """
+import joblib, pandas, sys, xgboost
+data = pandas.read_csv(sys.argv[1])
+inputs, target = data.drop(columns="genre").select_dtypes("number"), data["genre"].astype("category").cat.codes
+joblib.dump(xgboost.XGBClassifier(n_estimators=2).fit(inputs, target), sys.argv[2])
+"""
+    call(sys.executable, "-c", code, music.data, folder / "boosted.joblib")
+    return folder / "boosted.joblib"
 
 
 class Callers:

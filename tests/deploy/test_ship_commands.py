@@ -174,6 +174,7 @@ def test_a_service_cannot_be_shipped_into_another_folder_and_that_is_told_at_onc
         (("--env", "MODELPORT_PORT=1"), "is decided already"),
         (("--storage", "s3://models/genre.bundle"), "--storage is for --kserve"),
         (("--knative", "--autoscaler", "keda"), "--knative scales by itself"),
+        (("--helm", "--kustomize"), "--helm and --kustomize are two forms"),
         (("--kserve", "--storage", "s3://x/y", "--autoscaler", "hpa"), "say --autoscaler keda"),
     ],
 )

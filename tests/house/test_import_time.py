@@ -11,6 +11,8 @@ import pytest
 HEAVY = {"numpy", "pandas", "sklearn", "scipy", "onnxruntime", "torch", "xgboost", "lightgbm", "catboost", "pyarrow"}
 SERVER = {"asyncio", "uvicorn", "uvloop", "httptools", "msgspec"}
 COMMAND_LINE = {"click", "rich"}
+UNASKED = {"hashlib", "secrets", "tempfile", "tomllib", "zipfile"}
+"""Of the standard library: what a start has no use for. The last one comes with `importlib.metadata`."""
 WEB = {"fastapi", "starlette", "pydantic", "typer"}
 
 BUDGETS = {
@@ -18,11 +20,11 @@ BUDGETS = {
     "import modelport.errors, modelport.config": HEAVY | SERVER | COMMAND_LINE | WEB,
     # the parent process of a service: it must never be taken down by what a model needs
     "import modelport.cli.main": HEAVY | SERVER | WEB | {"rich"},
-    "import modelport.cli.main, modelport.cli.serve, modelport.cli.banner": HEAVY | SERVER | WEB | {"rich"},
+    "import modelport.cli.main, modelport.cli.serve, modelport.cli.banner": HEAVY | SERVER | WEB | {"rich"} | UNASKED,
     # a container asks for its health every few seconds, within the time of the service
     "import modelport.cli.main, modelport.cli.healthcheck": HEAVY | SERVER | WEB | {"rich", "http", "email", "ssl"},
     # a worker: Uvicorn itself imports click (uvicorn/main.py), so click cannot be kept out; Rich can
-    "import modelport.assembly.worker": HEAVY | WEB | {"rich"},
+    "import modelport.assembly.worker": HEAVY | WEB | {"rich", "tomllib", "zipfile"},
     # the lane of a service whose only web code is, say, a mounted Flask application
     "import modelport.service, modelport.mount.lane, modelport.mount.wsgi, modelport.fronts.web": HEAVY
     | WEB

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelport.artifacts.bundle import read_bundle
+    from modelport.artifacts.bundle import Bundle, read_bundle
     from modelport.artifacts.signing import Signer
     from modelport.assembly.application import build_application, build_service
     from modelport.assembly.artifacts import LOADERS, find_loader, load_artifact
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelport.assembly.signatures import sign_bundle
 
 _PLACES = {
-    "read_bundle": "modelport.artifacts.bundle",
+    **dict.fromkeys(("Bundle", "read_bundle"), "modelport.artifacts.bundle"),
     "Signer": "modelport.artifacts.signing",
     **dict.fromkeys(("build_application", "build_service"), "modelport.assembly.application"),
     **dict.fromkeys(("LOADERS", "find_loader", "load_artifact"), "modelport.assembly.artifacts"),
@@ -31,6 +31,7 @@ _PLACES = {
 
 __all__ = [
     "LOADERS",
+    "Bundle",
     "Signer",
     "build_application",
     "build_bundle",

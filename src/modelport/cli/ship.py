@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -62,6 +63,8 @@ def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int
     """Dockerfile, .dockerignore, the list of packages, the bill of materials and a Compose file."""
     subject = given.subject()
     _check_place(subject, given.out)
+    if base is not None and not re.fullmatch(r"[^\s$]+", base):
+        raise ConfigError(f"--base {base[:120]!r} names no image: write one as in python:3.11-slim-bookworm")
     release = _release(given, subject)
     _warn(subject, cuda, wheels)
     start_s = release.resources.start_s
@@ -86,9 +89,15 @@ def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int
 class Cluster:
     """What may be chosen of manifests."""
 
-    layout: str
+    layouts: tuple[str, ...]
+    """The flags that were given: one at most."""
     autoscaler: str
     storage: str | None
+
+    @property
+    def layout(self) -> str:
+        """How the objects are written down."""
+        return self.layouts[0] if self.layouts else "plain"
 
 
 def ship_kubernetes(given: Given, cluster: Cluster) -> int:
@@ -107,6 +116,8 @@ def ship_kubernetes(given: Given, cluster: Cluster) -> int:
 
 def _refuse_mixed(cluster: Cluster) -> None:
     """What does not go together, before anything is started."""
+    if len(cluster.layouts) > 1:
+        raise ConfigError(f"--{cluster.layouts[0]} and --{cluster.layouts[1]} are two forms: choose one of them")
     if cluster.layout == "kserve" and cluster.storage is None:
         raise ConfigError("--kserve needs to know where the bundle lies: --storage s3://bucket/genre.bundle")
     if cluster.layout != "kserve" and cluster.storage is not None:

@@ -35,6 +35,8 @@ SHARED = (
     click.option("--force", is_flag=True, help="Replace files that are there already."),
 )
 
+LAYOUTS = ("helm", "kustomize", "kserve", "knative")
+
 
 def _shared(function: Command) -> Command:
     for decorate in reversed(SHARED):
@@ -71,10 +73,10 @@ def docker(base: str | None, cuda: bool, wheels: bool, **given: Any) -> int:
 
 @ship.command()
 @_shared
-@click.option("--helm", "layout", flag_value="helm", help="A Helm chart.")
-@click.option("--kustomize", "layout", flag_value="kustomize", help="A base and an overlay for kubectl apply -k.")
-@click.option("--kserve", "layout", flag_value="kserve", help="A ServingRuntime and an InferenceService.")
-@click.option("--knative", "layout", flag_value="knative", help="A Service of Knative's, which Cloud Run reads, too.")
+@click.option("--helm", is_flag=True, help="A Helm chart.")
+@click.option("--kustomize", is_flag=True, help="A base and an overlay for kubectl apply -k.")
+@click.option("--kserve", is_flag=True, help="A ServingRuntime and an InferenceService.")
+@click.option("--knative", is_flag=True, help="A Service of Knative's, which Cloud Run reads, too.")
 @click.option("--storage", help="With --kserve: where KServe fetches the bundle, as in s3://models/genre.bundle.")
 @click.option(
     "--autoscaler",
@@ -82,11 +84,12 @@ def docker(base: str | None, cuda: bool, wheels: bool, **given: Any) -> int:
     default="none",
     help="More replicas when calls wait.  [default: none]",
 )
-def kubernetes(layout: str | None, storage: str | None, autoscaler: str, **given: Any) -> int:
+def kubernetes(storage: str | None, autoscaler: str, **given: Any) -> int:
     """Deployment, Service, probes, budgets, policies and alerts, with what was measured here."""
     from modelport.cli.ship import Cluster, ship_kubernetes
 
-    return ship_kubernetes(_given(given), Cluster(layout or "plain", autoscaler, storage))
+    layouts = tuple(name for name in LAYOUTS if given.pop(name))
+    return ship_kubernetes(_given(given), Cluster(layouts, autoscaler, storage))
 
 
 @ship.command()

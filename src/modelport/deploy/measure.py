@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from modelport.config import ENV_PREFIX
+from modelport.deploy.footprint import footprint
 from modelport.deploy.subject import Subject
 from modelport.errors import ArtifactError
 
@@ -60,9 +61,10 @@ def measure(subject: Subject, variables: Mapping[str, str], workers: int, tell: 
 
 
 def memory_of(port: int) -> int:
-    """Of all its processes and the supervisor."""
-    status = _get(port, "/status")
-    return sum(process["memory_bytes"] for process in status["processes"])
+    """Of all its processes and the supervisor, as a container of its own would be charged with it."""
+    processes = _get(port, "/status")["processes"]
+    alone = footprint(process["pid"] for process in processes)
+    return sum(process["memory_bytes"] for process in processes) if alone is None else alone
 
 
 @contextmanager

@@ -11,29 +11,31 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from modelport.assembly import read_bundle
+from modelport.assembly import Bundle, read_bundle
+from modelport.assembly.stored import describe_stored
 from modelport.config import is_python
 from modelport.deploy.requirements import Pin, close_over, named_in, read_requirements
 from modelport.errors import ArtifactError, ConfigError
 
 LONGEST_NAME = 40
 COMPILED_NEEDS = ("modelport[onnx]",)
-EXTRAS = {
-    ".joblib": "sklearn",
-    ".pkl": "sklearn",
-    ".pickle": "sklearn",
-    ".skops": "skops",
-    ".onnx": "onnx",
-    ".ubj": "xgboost",
-    ".json": "xgboost",
-    ".bst": "xgboost",
-    ".txt": "lightgbm",
-    ".cbm": "catboost",
-    ".pt": "torch",
-    ".pt2": "torch",
+LIBRARIES = {
+    ".joblib": ("scikit-learn", "joblib", "pandas"),
+    ".pkl": ("scikit-learn", "joblib", "pandas"),
+    ".pickle": ("scikit-learn", "joblib", "pandas"),
+    ".skops": ("scikit-learn", "joblib", "pandas", "skops"),
+    ".onnx": ("onnxruntime",),
+    ".ubj": ("xgboost",),
+    ".json": ("xgboost",),
+    ".bst": ("xgboost",),
+    ".txt": ("lightgbm",),
+    ".cbm": ("catboost",),
+    ".pt": ("torch",),
+    ".pt2": ("torch",),
 }
-"""Which extra reads an original, by the end of its name."""
-TRAINERS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
+"""What reads an original, by the end of its name; what compiles it is not needed where it serves as it is."""
+TRAINERS = ("xgboost", "lightgbm", "catboost")
+"""Libraries whose models lie in pickles, too."""
 LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "*.ipynb")
 LEFT_OUT_AT_THE_TOP = ("Dockerfile*", "compose.yaml", "build", "dist", "tests", "venv", "kubernetes", "*.service")
 WRITTEN = ("requirements.lock", "sbom.cdx.json", "wheels")
@@ -79,7 +81,7 @@ def read_subject(source: str, name: str | None = None, requirements: Path | None
 def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
     bundle = read_bundle(path)
     manifest = bundle.manifest
-    needs = named_in(requirements) if requirements else _needs_of(manifest.original, manifest.compiled, manifest)
+    needs = named_in(requirements) if requirements else _needs_of(bundle)
     recorded = dict(manifest.environment) | ({"onnxruntime": manifest.runtime} if manifest.runtime else {})
     return Subject(
         name=_named(name, manifest.name),
@@ -93,16 +95,27 @@ def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
     )
 
 
-def _needs_of(original: str, compiled: bool, manifest: object) -> tuple[str, ...]:
+def _needs_of(bundle: Bundle) -> tuple[str, ...]:
     """A compiled model needs the runtime alone; an original the library that it was saved with."""
-    if compiled:
+    if bundle.manifest.compiled:
         return COMPILED_NEEDS
-    extra = EXTRAS.get(Path(original).suffix)
-    if extra is None:
-        raise ConfigError(f"what reads {original} is not known; name it in a file: --requirements requirements.txt")
-    recorded = getattr(manifest, "environment", {})
-    trainers = [TRAINERS[library] for library in TRAINERS if extra == "sklearn" and library in recorded]
-    return (f"modelport[{','.join([extra, *trainers])}]",)
+    libraries = LIBRARIES.get(bundle.original.suffix)
+    if libraries is None:
+        raise ConfigError(
+            f"what reads {bundle.manifest.original} is not known; name modelport and what it needs, one package a line, in a file: "
+            "--requirements requirements.txt"
+        )
+    trainers = _trainers_in(bundle) if "scikit-learn" in libraries else ()
+    return ("modelport", *libraries, *trainers)
+
+
+def _trainers_in(bundle: Bundle) -> tuple[str, ...]:
+    """Those whose classes the original names; where it does not tell, all that were there when it was saved."""
+    told = describe_stored(bundle.original)
+    if "cls" not in told:
+        return tuple(library for library in TRAINERS if library in bundle.manifest.environment)
+    named = {name.partition(".")[0] for name in (told["cls"], *told["parts"])}
+    return tuple(library for library in TRAINERS if library in named)
 
 
 def _service(source: str, name: str | None, requirements: Path | None) -> Subject:
