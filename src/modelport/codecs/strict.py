@@ -1,7 +1,7 @@
 """JSON read strictly, but as JSON has it: 2.0 is the whole number 2, as it is for JSON Schema and for saved models.
 
-Pydantic's strict mode refuses it. So a body that it refuses is read a second time, with such numbers written as whole ones; a good one
-is read once.
+Pydantic's strict mode refuses it. So a body that it refuses is read a second time, with such numbers written as whole ones; a good
+one is read once.
 """
 
 from __future__ import annotations
