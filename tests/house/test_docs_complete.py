@@ -35,6 +35,7 @@ DEFAULTS = {
     "no_compile": "off",
     "require_compiled": "off",
     "require_signature": "off",
+    "reload": "off",
 }
 
 ARGUMENT_WITH_TYPE = {

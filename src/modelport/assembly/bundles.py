@@ -6,7 +6,6 @@ import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +218,8 @@ def copy_bundle(source: Path, out: Path, force: bool = False) -> None:
 
 def environment() -> dict[str, str]:
     """Python and the libraries that decide what a model answers."""
+    from importlib.metadata import PackageNotFoundError, version  # for whoever builds, not for whoever starts
+
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -14,8 +14,8 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from modelport.assembly.answers import Reader, error_of, saved_reader, typed_reader
-from modelport.codecs.json import MEDIA_TYPE, encode_record
+from modelport.assembly.answers import Carrier, error_of, saved_carrier, typed_carrier
+from modelport.codecs.media import JSON
 from modelport.errors import CallCycle, CallError, DeadlineExceeded, NotReady
 from modelport.fronts.exchange import Headers, new_request_id
 from modelport.fronts.predict import PredictRoute
@@ -38,15 +38,29 @@ class Reach(Protocol):
 class CallExchange:
     """One call from code, as the routes see it."""
 
-    __slots__ = ("alone", "arrived", "body", "chain", "left", "on_answer", "on_disconnect", "request_id", "reserved")
-    content_type: bytes | None = MEDIA_TYPE
+    __slots__ = (
+        "accept",
+        "alone",
+        "arrived",
+        "body",
+        "chain",
+        "content_type",
+        "left",
+        "on_answer",
+        "on_disconnect",
+        "request_id",
+        "reserved",
+        "special",
+    )
     content_encoding: bytes | None = None
-    accept: bytes | None = None
-    special = False
     timeout: bytes | None = None
 
-    def __init__(self, body: bytes, context: CallContext, on_answer: Answered) -> None:
-        self.body = body
+    def __init__(self, outgoing: Outgoing, on_answer: Answered) -> None:
+        context = outgoing.context
+        self.body = outgoing.body
+        self.content_type: bytes | None = outgoing.media
+        self.accept: bytes | None = outgoing.accept or None
+        self.special = outgoing.media != JSON or bool(outgoing.accept)
         self.request_id = context.request_id or new_request_id()
         self.chain = pack_chain(context.chain)
         self.arrived = monotonic()
@@ -74,20 +88,31 @@ class Outgoing(NamedTuple):
 
     model: str
     body: bytes
+    media: bytes
+    accept: bytes
     context: CallContext
 
 
 class ServiceCaller:
-    """Carries calls of one service's models to the loop of this process that knows the way (its home), and the answers back."""
+    """Carries calls of one service's models to the loop of this process that knows the way (its home), and the answers back.
+
+    `binary`: arrays, tables, images and bytes cross as such; not so to models of this very process, which read JSON.
+    """
 
     def __init__(
-        self, service: Service, home: asyncio.AbstractEventLoop, reach: Reach, default_deadline_s: float
+        self,
+        service: Service,
+        home: asyncio.AbstractEventLoop,
+        reach: Reach,
+        default_deadline_s: float,
+        binary: bool = True,
     ) -> None:
         self._service = service
         self._home = home
         self._reach = reach
         self._default_deadline_s = default_deadline_s
-        self._readers: dict[str, Reader] = {}
+        self._carriers: dict[str, Carrier] = {}
+        self._binary = binary
 
     async def call(self, model: str, record: Any) -> Any:
         """Ask from a coroutine. If it is cancelled, so is the call."""
@@ -104,7 +129,7 @@ class ServiceCaller:
                 loop.call_soon_threadsafe(set_result, *answer)
 
         at_home = loop is self._home
-        exchange = CallExchange(outgoing.body, outgoing.context, set_result if at_home else hand_over)
+        exchange = CallExchange(outgoing, set_result if at_home else hand_over)
         self._run_at_home(at_home, self._begin, exchange, outgoing)
         try:
             answer = await waiting
@@ -119,7 +144,7 @@ class ServiceCaller:
             raise CallError(f"write  await service[{model!r}](…)  in an async def: .sync would stop its event loop")
         outgoing = self._outgoing(model, record)
         waiting: Future[tuple[int, bytes, Headers]] = Future()
-        exchange = CallExchange(outgoing.body, outgoing.context, lambda *answer: waiting.set_result(answer))
+        exchange = CallExchange(outgoing, lambda *answer: waiting.set_result(answer))
         self._run_at_home(False, self._begin, exchange, outgoing)
         try:
             answer = waiting.result(outgoing.context.deadline - monotonic() + SPARE_S)
@@ -140,7 +165,7 @@ class ServiceCaller:
         if context.deadline <= monotonic():
             raise _of(model, DeadlineExceeded("The deadline passed before it was asked"))
         try:
-            return Outgoing(model, encode_record(record), context)
+            return Outgoing(model, *self._carrier(model).send(record), context)
         except TypeError as error:
             raise TypeError(f"model {model!r}: this {type(record).__name__} cannot be sent: {error}") from None
 
@@ -168,14 +193,15 @@ class ServiceCaller:
     def _read(self, outgoing: Outgoing, status: int, body: bytes, headers: Headers) -> Any:
         if status != 200:
             raise error_of(outgoing.model, status, body)
-        return self._reader(outgoing.model)(outgoing.body, body)
+        return self._carrier(outgoing.model).read(outgoing.body, body, headers)
 
-    def _reader(self, model: str) -> Reader:
-        reader = self._readers.get(model)
-        if reader is None:
+    def _carrier(self, model: str) -> Carrier:
+        carrier = self._carriers.get(model)
+        if carrier is None:
             spec = self._service.models.get(model)
-            reader = self._readers[model] = saved_reader(model) if spec is None else typed_reader(spec)
-        return reader
+            carrier = saved_carrier(model) if spec is None else typed_carrier(spec, self._binary)
+            self._carriers[model] = carrier
+        return carrier
 
 
 def _of(model: str, error: CallError) -> CallError:

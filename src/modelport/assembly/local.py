@@ -58,7 +58,7 @@ def _start(application: Application, service: Service, sources: dict[str, Source
     """On the server's loop."""
     loop = asyncio.get_running_loop()
     reach = _reach_when_there(application)
-    service.caller = ServiceCaller(service, loop, reach, application.options.default_deadline)
+    service.caller = ServiceCaller(service, loop, reach, application.options.default_deadline, binary=False)
     for slot in application.slots:
         source = sources.get(slot.name)
         if source is not None:

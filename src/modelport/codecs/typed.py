@@ -23,6 +23,7 @@ from modelport.codecs.hints import (
     Whole,
     decode_late,
     file_schema,
+    is_data_frame,
     is_file,
     is_whole,
     list_depth,
@@ -104,6 +105,7 @@ class TypedBody:
     example: Any
     parameters: tuple[Parameter, ...] = ()
     whole: Whole | type[bytes] | None = None
+    answers_frame: bool = False
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
@@ -207,7 +209,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
     depth = list_depth(body, _is_list_type)
     whole = bytes if body is bytes else marker_of(body)
     parameters = (Parameter(parameters[0].name, body),) if batch else parameters
-    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
+    is_frame = is_data_frame(_element_of(hints.get("return"), batch))
+    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole, is_frame)
 
 
 def _schema_fault(error: Exception) -> str:
@@ -299,11 +302,17 @@ def _is_list_type(kind: Any) -> bool:
     return (get_origin(kind) or kind) in (list, tuple, set, frozenset, Sequence)
 
 
+def _element_of(hint: Any, batch: bool) -> Any:
+    """The annotation of one answer."""
+    if not batch:
+        return hint
+    return get_args(hint)[0] if _is_list_type(hint) and get_args(hint) else None
+
+
 def _answer_of(hint: Any, batch: bool) -> Any:
     if hint is None or hint is Any:
         return None
-    if batch:
-        hint = get_args(hint)[0] if _is_list_type(hint) and get_args(hint) else None
+    hint = _element_of(hint, batch)
     written = None if hint is None else write_hint(hint)
     return None if written is Any else written
 

@@ -135,8 +135,11 @@ class PredictRoute:
         return serve(exchange, deadline)
 
     def serve_until(self, exchange: Exchange, deadline: float) -> None:
-        """Answer an exchange of our own making, whose body is plain JSON."""
-        self._serve(exchange, deadline)
+        """Answer an exchange of our own making."""
+        if exchange.special:
+            self._serve_media(exchange, deadline)
+        else:
+            self._serve(exchange, deadline)
 
     def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
         """Small bodies are opened here; what turns out to be large, in a thread."""

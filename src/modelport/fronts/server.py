@@ -88,6 +88,8 @@ class WorkerServer(uvicorn.Server):
 
     def leave(self) -> None:
         """Others serve already: accept nothing more, finish what is in flight and end; nobody needs to look elsewhere."""
+        for server in getattr(self, "servers", ()):  # at once: Uvicorn would at its next tick
+            server.close()
         self._stop_accepting()
 
     def _stop_accepting(self) -> None:

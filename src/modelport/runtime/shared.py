@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -277,6 +276,8 @@ def _size(slots: int, models: int) -> int:
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("modelport-board")
+    import tempfile  # where the kernel has no memory without a name
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
