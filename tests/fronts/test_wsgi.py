@@ -309,6 +309,18 @@ def test_the_lifespan_of_routes_runs_and_one_that_fails_is_a_503(serve: Any) -> 
     assert b"database" not in body
 
 
+def test_a_process_forked_from_one_that_was_started_says_so(
+    serve: Any, fake: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = serve(fake("track"))
+    application.start()
+    with monkeypatch.context() as forked:
+        forked.setattr("modelport.assembly.wsgi.os.getpid", lambda: -1)
+        with pytest.raises(SetupError, match="started before the server forked"):
+            ask(application, path="/livez")
+    assert ask(application, path="/livez")[0] == 200
+
+
 def test_what_cannot_be_served_is_said_when_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     from types import ModuleType

@@ -26,6 +26,19 @@ def board() -> Iterator[SharedBoard]:
     board.close()
 
 
+def test_a_private_board_counts_for_one_process_alone() -> None:
+    """A server that forks after it has imported an application makes several processes of one board."""
+    board = SharedBoard.create(slots=1, models=1, private=True)
+    board.claim(0, "worker")
+    child = os.fork()
+    if child == 0:
+        board.recorder(0, 0).request(OK, 0.1)
+        os._exit(0 if board.read_model(0).requests[OK] == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert board.read_model(0).requests[OK] == 0
+    board.close()
+
+
 Start = Callable[[int, int], "subprocess.Popen[str]"]
 
 

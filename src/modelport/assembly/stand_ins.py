@@ -7,7 +7,7 @@ fails, and is told by name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -40,7 +40,9 @@ def python_stand_in(spec: ModelSpec, ask: Ask, complain: Complain, sample: Any =
     """
     real = getattr(spec.target, "predict", spec.target) if inspect.isclass(spec.target) else spec.target
     fits = compile_check(body_type(spec).answer) or (lambda value: value)
-    _refuse_sample(spec.name, fits, sample)
+    streams = inspect.isgeneratorfunction(real) or inspect.isasyncgenfunction(real)
+    for each in (sample or ()) if streams else (sample,):
+        _refuse_sample(spec.name, fits, each)
     check = _telling(fits, spec.name, complain)
     stand_in = _function(real, spec.batch, ask, check)
     parameters = [p for p in inspect.signature(real).parameters.values() if p.name != "self"]
@@ -52,6 +54,8 @@ def python_stand_in(spec: ModelSpec, ask: Ask, complain: Complain, sample: Any =
 
 def _function(real: Any, batch: bool, ask: Ask, check: Check) -> Any:
     """One with the same way of being called; it may be asked by several threads, or on a loop, as the real one is."""
+    if inspect.isgeneratorfunction(real) or inspect.isasyncgenfunction(real):
+        return _stream(inspect.isasyncgenfunction(real), ask, check)
     if batch and (inspect.iscoroutinefunction(real) or inspect.iscoroutinefunction(ask)):
 
         async def each_later(**arguments: Any) -> list[Any]:
@@ -73,6 +77,25 @@ def _function(real: Any, batch: bool, ask: Ask, check: Check) -> Any:
 
         return one_later
     return lambda **arguments: check(_call(ask, arguments))
+
+
+def _stream(is_async: bool, ask: Ask, check: Check) -> Any:
+    """One that gives the items of the fake's answer: of a list, or of a generator of its own."""
+
+    def items(**arguments: Any) -> Iterator[Any]:
+        for item in _call(ask, arguments):
+            yield check(item)
+
+    async def items_later(**arguments: Any) -> AsyncIterator[Any]:
+        answer = await _settled(_call(ask, arguments))
+        if hasattr(answer, "__aiter__"):
+            async for item in answer:
+                yield check(item)
+        else:
+            for item in answer:
+                yield check(item)
+
+    return items_later if is_async else items
 
 
 def _call(ask: Ask, arguments: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, get_args
 import msgspec
 
 from modelport.codecs.problems import RUNS_NO_CODE, declared_wrong, refuse
+from modelport.kernel.check import FLOAT_ENDS
 
 Shape = tuple[int | None, ...]
 INT_LIMITS = {f"{sign}int{bits}": bits for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -78,7 +79,10 @@ class Array:
         return {**schema, "description": f"{self.name}, shape {shape_text(self.shape)}"}
 
 
-def _bounds(name: str) -> dict[str, int]:
+def _bounds(name: str) -> dict[str, float]:
+    """What an element can hold: beyond that, a float would become infinite."""
+    if name in FLOAT_ENDS:
+        return {"exclusiveMinimum": -FLOAT_ENDS[name], "exclusiveMaximum": FLOAT_ENDS[name]}
     if name not in INT_LIMITS:
         return {}
     bits = INT_LIMITS[name]

@@ -37,6 +37,7 @@ from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
 from modelport.codecs.streamed import Streamed, read_stream
+from modelport.codecs.strict import read_strictly
 from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
@@ -117,7 +118,7 @@ class TypedBody:
         try:
             if b"NaN" in body or b"Infinity" in body:  # Pydantic would read them as numbers
                 parse(body, self.example_text())
-            value = (self.many if batch else self.one).validate_json(body, strict=True)
+            value = read_strictly(self.many if batch else self.one, body)
         except ValidationError as error:
             parsed = parse(body, self.example_text())  # what is no JSON at all gets its own message
             raise invalid(problems_of(error, self.example_text(), parsed)) from None
@@ -132,7 +133,7 @@ class TypedBody:
             parse(body, self.example_text())
         for size, part in cut_list(body):
             try:
-                values += self.many.validate_json(part, strict=True)
+                values += read_strictly(self.many, part)
             except ValidationError as error:
                 count += error.error_count()
                 found += self._problems_of(error, part, body, rows, MAX_PROBLEMS - len(found))

@@ -93,7 +93,9 @@ def _predict_operation(slot: Slot) -> Schema:
     record = {"$ref": _ref(slot.name, "Record")}
     answer = {"$ref": _ref(slot.name, "Answer")}
     element = {"anyOf": [answer, {"$ref": _ref(slot.name, "FailedRecord")}]}
-    body: list[Schema] = [record] if slot.loaded.streams else [record, {"type": "array", "items": record}]
+    least = {"minItems": 1} if slot.loaded.list_depth else {}  # an empty list is a record of no values, then
+    several = {"type": "array", "items": record, **least}
+    body: list[Schema] = [record] if slot.loaded.streams else [record, several]
     signature = slot.loaded.signature
     if signature is not None and signature.positional:
         flat = {"$ref": _ref(slot.name, "FlatRecord")}
