@@ -22,12 +22,13 @@ Result = TypeVar("Result")
 @dataclass(frozen=True, slots=True)
 class Mount:
     """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows. `isolate`: in a
-    process of its own."""
+    process of its own. `route_name`: for `url_for`."""
 
     prefix: str
     app: Any
     interface: str | None = None
     isolate: bool = False
+    route_name: str | None = None
 
     @property
     def name(self) -> str:
@@ -105,9 +106,18 @@ class WebSurface:
         """Whether there is anything beside the models: routes, middleware, dependencies, a lifespan, mounted applications."""
         return bool(self._web is not None or self.mounts or self.dependencies or self.lifespan)
 
-    def mount(self, prefix: str, app: Any, *, interface: str | None = None, isolate: bool = False) -> None:
+    def mount(
+        self,
+        prefix: str,
+        app: Any,
+        *,
+        name: str | None = None,
+        interface: str | None = None,
+        isolate: bool = False,
+    ) -> None:
         """Serve a WSGI or ASGI application, Flask's or anybody's, below `prefix`; "/" is everything that nobody else serves.
 
+        `name`: by which `url_for(name, path=…)` finds it, in routes and templates.
         `interface`: "wsgi" or "asgi", where the way the application is called does not show which it is.
         `isolate`: run it in a process of its own, for all workers, so that models, probes and other routes feel nothing of what it
         does; if it ends, it is replaced.
@@ -120,7 +130,7 @@ class WebSurface:
             raise ConfigError(f"something is mounted at {prefix or '/'} already")
         if not isinstance(isolate, bool):
             raise ConfigError(f"isolate wants True or False, not {isolate!r:.60}")
-        self.mounts.append(Mount(prefix, app, interface, isolate))
+        self.mounts.append(Mount(prefix, app, interface, isolate, name))
 
 
 def _make_web(service: WebSurface) -> FastAPI:
