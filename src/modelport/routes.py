@@ -26,12 +26,13 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True)
 class Mount:
     """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows. `isolate`: in a
-    process of its own."""
+    process of its own. `route_name`: for `url_for`."""
 
     prefix: str
     app: Any
     interface: str | None = None
     isolate: bool = False
+    route_name: str | None = None
     inside: list[Any] = field(default_factory=list)
     """Routes that stand in for the application's own: FastAPI's route objects."""
 
@@ -186,11 +187,20 @@ class WebSurface:
         """Whether there is anything beside the models: routes, middleware, dependencies, a lifespan, mounted applications."""
         return bool(self._web is not None or self.mounts or self.dependencies or self.lifespan)
 
-    def mount(self, prefix: str, app: Any, *, interface: str | None = None, isolate: bool = False) -> Mounted:
+    def mount(
+        self,
+        prefix: str,
+        app: Any,
+        *,
+        name: str | None = None,
+        interface: str | None = None,
+        isolate: bool = False,
+    ) -> Mounted:
         """Serve a WSGI or ASGI application, Flask's or anybody's, below `prefix`; "/" is everything that nobody else serves.
 
         What returns declares typed routes that stand in for the application's own, see `Mounted`.
 
+        `name`: by which `url_for(name, path=…)` finds it, in routes and templates.
         `interface`: "wsgi" or "asgi", where the way the application is called does not show which it is.
         `isolate`: run it in a process of its own, for all workers, so that models, probes and other routes feel nothing of what it
         does; if it ends, it is replaced.
@@ -203,7 +213,7 @@ class WebSurface:
             raise ConfigError(f"something is mounted at {prefix or '/'} already")
         if not isinstance(isolate, bool):
             raise ConfigError(f"isolate wants True or False, not {isolate!r:.60}")
-        mount = Mount(prefix, app, interface, isolate)
+        mount = Mount(prefix, app, interface, isolate, name)
         self.mounts.append(mount)
         return Mounted(self, mount)
 

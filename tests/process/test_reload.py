@@ -116,6 +116,21 @@ def test_a_mistake_leaves_the_old_code_serving_names_its_line_and_the_next_good_
 
 
 @pytest.mark.slow
+def test_a_lifespan_that_fails_leaves_the_old_worker_alone_to_serve(tmp_path: Path) -> None:
+    app = write(tmp_path)
+    with serve(app, *FLAGS) as served:
+        before = served.children("worker")
+        good = app.read_text()
+        save_over(app, good.replace("Service('test')", "Service('test', lifespan=lambda app: 1 / 0)"))
+        served.wait_for("ZeroDivisionError: division by zero", 20)
+        served.wait_for("what served before goes on")
+        until(lambda: served.children("worker") == before, 5)
+        save_over(app, good.replace("return 1\n", "return 5\n"))
+        until(lambda: version(served) == b"5", 20, served.text)
+        until(lambda: len(served.children("worker")) == 1, 20)
+
+
+@pytest.mark.slow
 def test_a_module_that_is_missing_is_served_once_it_is_there(tmp_path: Path) -> None:
     app = write(tmp_path)
     with serve(app, *FLAGS) as served:

@@ -23,11 +23,11 @@ from modelport.assembly.sources import (
     FUNCTIONS,
     SourceFile,
     Sources,
-    Stamp,
     Statement,
     used_by_head,
     used_in_annotation,
 )
+from modelport.runtime.files import Stamp
 from modelport.service import ModelHandle, ModelSpec, Service
 
 UNSURE: Stamp = [0, 0]

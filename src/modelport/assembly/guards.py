@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from modelport.fronts.asgi import ModelportApp
+from modelport.fronts.openapi_merge import GUARD
+
+NO_RESPONSES: dict[int | str, dict[str, Any]] = {422: {"description": "as the model says"}}
+"""FastAPI would add schemas of its own for a refused parameter."""
 
 
 def names_of_guards(routes: Any) -> list[str]:
@@ -31,6 +35,10 @@ def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
             is_ours = scope["type"] == "http" and ours.owns(scope["path"])
             return (Match.FULL, {}) if is_ours else (Match.NONE, {})
 
+        def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+            """Ours have no names: the search goes on."""
+            raise NoMatchFound(name, path_params)
+
         async def handle(self, scope: Any, receive: Any, send: Any) -> None:
             """One request."""
             await ours(scope, receive, send)
@@ -43,7 +51,7 @@ def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
     if routes.router.dependencies:
         for path in [*(f"/models/{name}/predict" for name in models), "/predict"]:
             if path in ours.predict:
-                routes.add_api_route(path, _asking(ours), methods=["POST"], include_in_schema=False)
+                routes.add_api_route(path, _asking(ours), methods=["POST"], responses=NO_RESPONSES, openapi_extra=GUARD)
     own = routes.router.routes
     own[:] = [*own[before:], Ours(), *own[:before]]
 

@@ -6,7 +6,8 @@ import os
 import sys
 from typing import Any
 
-from modelport.assembly.sources import Stamp, is_users, stamp_of
+from modelport.assembly.sources import is_users
+from modelport.runtime.files import Stamp, stamp_of
 
 MOST_FILES = 1000
 _WRITES = os.O_WRONLY | os.O_RDWR

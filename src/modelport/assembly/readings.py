@@ -43,7 +43,7 @@ class Readings:
             return {}
         from modelport.assembly.sources import stamps_of, users_modules
 
-        code = {} if self._of_code else stamps_of(list(users_modules()))
+        code = {} if self._of_code else stamps_of(users_modules())
         return {"files": {**code, **self._opened.stop()}}
 
     def of_failure(self) -> dict[str, Any]:

@@ -7,13 +7,13 @@ import builtins
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import modelport
+from modelport.runtime.files import Stamp, stamp_of
 
 _PATHS = sysconfig.get_paths()
 _OTHERS = (
@@ -26,8 +26,6 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match, ast.AsyncFor, ast.AsyncWith)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-Stamp = list[int]
-"""When a file was last written, in nanoseconds, and its size in bytes."""
 
 
 def is_users(path: str | None) -> bool:
@@ -69,11 +67,6 @@ class Statement:
     def text(self) -> str:
         """What it says, without comments, blank lines and its place in the file."""
         return ast.dump(self.node)
-
-    @property
-    def has_effect(self) -> bool:
-        """Whether it does more than to bind names."""
-        return bool(self.changes) and not isinstance(self.node, DEFINITIONS)
 
 
 @dataclass(slots=True)
@@ -254,20 +247,6 @@ class Sources:
         return []
 
 
-def stamp_of(path: str) -> Stamp | None:
-    """Of a file; None where it is not there."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return [status.st_mtime_ns, status.st_size]
-
-
-def stamps_of(paths: Mapping[str, object] | list[str]) -> dict[str, Stamp]:
+def stamps_of(paths: Iterable[str]) -> dict[str, Stamp]:
     """Of those files that are there."""
-    stamped = map(partial(_with_stamp), paths)
-    return {path: stamp for path, stamp in stamped if stamp is not None}
-
-
-def _with_stamp(path: str) -> tuple[str, Stamp | None]:
-    return path, stamp_of(path)
+    return {path: stamp for path in paths if (stamp := stamp_of(path)) is not None}

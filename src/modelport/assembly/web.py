@@ -17,7 +17,7 @@ from modelport.fronts.asgi import ModelportApp
 from modelport.fronts.service_pages import PREFIX, PROBES
 from modelport.kernel.context import current
 from modelport.mount.call import App, Receive, Scope, Send
-from modelport.mount.dispatch import Mounts
+from modelport.mount.dispatch import Mounts, local_path
 from modelport.mount.interface import answers
 from modelport.mount.lifespan import Lifespan
 from modelport.mount.threads import OwnThreads, ThreadLane
@@ -82,8 +82,8 @@ def build_web(
     own_threads = OwnThreads(options.web_threads, options.web_queue)  # what has moved never waits for what has not
     for each in hosted:
         stand_in(each.mount, each.app, each.is_asgi, own_threads, busy())
-    mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], ours)
     routes = service._web
+    mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], or_nowhere(ours, routes))
     _refuse_routes_of_models(routes, models)
     paths = [*ours.gets, *ours.predict]
     taken = frozenset(path for path in paths if _is_taken(path, routes, service.mounts))
@@ -94,18 +94,60 @@ def build_web(
     web = WebApplication(
         mounts, lifespans, taken, mounts=[each.text for each in hosted], default_deadline_s=options.default_deadline
     )
-    if routes is not None or service.dependencies or service.lifespan:
+    named = any(mount.route_name for mount in service.mounts)
+    if routes is not None or service.dependencies or service.lifespan or named:
         routes = service.web
         web.routes = len(routes.routes)
         routes.router.default = mounts
         leave_other_methods(routes, service.mounts)
         answer_call_errors(routes)
+        name_mounts(routes, service.mounts)
         web.app = Lifespan(routes)
         lifespans.insert(0, web.app)
         web.guards, web.document = names_of_guards(routes), routes.openapi
         if web.guards:
             guard(routes, ours, models)
     return web
+
+
+# -- what FastAPI's own router would know ------------------------------------------------------------------------------
+
+
+def name_mounts(routes: Any, mounts: Iterable[Mount]) -> None:
+    """Have `url_for` find mounted applications by their names. They are served elsewhere."""
+    from starlette.routing import Match
+    from starlette.routing import Mount as Prefix
+
+    class Named(Prefix):
+        """Has an address, and serves nothing."""
+
+        def matches(self, scope: Any) -> tuple[Match, Any]:
+            """No path."""
+            return Match.NONE, {}
+
+    routes.router.routes += [Named(m.prefix, app=m.app, name=m.route_name) for m in mounts if m.route_name]
+
+
+def or_nowhere(ours: ModelportApp, routes: Any) -> App:
+    """Where a service has a handler of its own for 404, that answers at the paths of nobody."""
+    if routes is None or not _handles_404(routes):
+        return ours
+    from starlette.exceptions import HTTPException
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not ours.owns(local_path(scope)):
+            raise HTTPException(404)
+        await ours(scope, receive, send)
+
+    return serve
+
+
+def _handles_404(routes: Any) -> bool:
+    from fastapi.exception_handlers import http_exception_handler
+    from starlette.exceptions import HTTPException
+
+    handlers = routes.exception_handlers
+    return 404 in handlers or handlers.get(HTTPException) is not http_exception_handler
 
 
 # -- whose path it is ------------------------------------------------------------------------------------------------

@@ -7,11 +7,15 @@ from typing import Any
 
 Document = dict[str, Any]
 
+GUARD: Document = {"x-modelport-guard": True}
+"""Marks an operation of the routes that stands in front of a model: what it asks of a caller belongs to the model's own."""
+
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
 def merge_documents(ours: Document, theirs: Document) -> Document:
     """Where both use a name, the routes keep it and ours gets another: clients are generated from theirs already."""
+    theirs = {**theirs, "paths": _take_guards(ours["paths"], theirs.get("paths", {}))}
     ours = _rename_components(ours, theirs)
     paths = {
         **theirs.get("paths", {}),
@@ -25,6 +29,21 @@ def merge_documents(ours: Document, theirs: Document) -> Document:
     }
     own: Document = {key: theirs[key] for key in ("servers", "webhooks", "security", "externalDocs") if key in theirs}
     return {**ours, **own, "paths": paths, "components": components, "tags": list(tags.values())}
+
+
+def _take_guards(paths: Document, theirs: Document) -> Document:
+    """Have the operations of models say which parameters and which security their guards ask for. Returns all other paths."""
+    others: Document = {}
+    for path, item in theirs.items():
+        guard = item.get("post", {})
+        if not GUARD.keys() <= guard.keys():
+            others[path] = item
+            continue
+        asked = paths.get(path, {}).get("post", {})
+        asked["parameters"] = [*asked.get("parameters", []), *guard.get("parameters", [])]
+        if "security" in guard:
+            asked["security"] = guard["security"]
+    return others
 
 
 def _operations(paths: Document) -> Iterator[Document]:

@@ -103,7 +103,7 @@ class WebLane:
         try:
             await self._app(scope, call.receive, call.send)
         except BaseException as error:
-            if not (call.gone and isinstance(error, (asyncio.CancelledError, OSError))):
+            if not (call.gone and _tells_of_leaving(error)):
                 log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
             if not call.complete:
                 self._out.post(exchange.ended, True)
@@ -123,6 +123,11 @@ class WebLane:
 
         with suppress(asyncio.CancelledError):
             await self.run(self._app(scope, receive_there, send_there))
+
+
+def _tells_of_leaving(error: BaseException) -> bool:
+    """Whether this is how an application notices that its client is gone; the last is what Starlette's middleware makes of it."""
+    return isinstance(error, (asyncio.CancelledError, OSError)) or str(error) == "No response returned."
 
 
 async def _as_coroutine(function: Callable[[], Any]) -> Any:

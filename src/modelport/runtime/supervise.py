@@ -297,7 +297,7 @@ class Supervisor:
         self.development.watch.expect(event.get("files", {}))
         self.log(f"a new {child.role} failed to start: {event['error']}", "error")
         child.kill("it failed to start")
-        self._not_reloaded(child, self.group_of(child))
+        child.retired = self._not_reloaded(child, self.group_of(child))  # nobody needs another in its place
 
     # -- workers -------------------------------------------------------------------------------------------------
 
