@@ -430,8 +430,6 @@ class ModelportProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             if isinstance(cycle, DirectCall) and self.direct is None:
                 cycle.keep_alive = False
-                if self.chunked is not None:
-                    return self.chunked.writer.give_up()
                 return cycle.route.give_up(cycle)
             log.warning("%s was not answered before the service had to end", self.url.decode("ascii", "replace"))
         return self.transport.close()
