@@ -449,7 +449,7 @@ class ModelportProtocol(HttpToolsProtocol):
         elif self.lingers_until is not None:
             if now > self.lingers_until:
                 self.transport.close()
-        elif self.head_since is not None:
+        elif self.head_since is not None and self.chunked is None:  # one that is pipelined behind a stream may wait
             if now - self.head_since > HEAD_SECONDS:
                 self._cut(408, simple_error(("request",), LATE, "request_timeout"))
         elif cycle is None or cycle.response_complete:
