@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.process.engine import Served, alive, serve, until, write_app
@@ -59,6 +60,14 @@ def test_items_come_as_events_with_a_recognisable_end(served: Served, model: str
         assert reader.response.headers["cache-control"] == "no-store"
         assert reader.response.headers["x-accel-buffering"] == "no"
         assert list(reader.events()) == [*(("message", item) for item in items), ("end", {"items": 3})]
+
+
+def test_a_client_for_events_reads_them(served: Served) -> None:
+    sse = pytest.importorskip("httpx_sse")
+    url = f"http://127.0.0.1:{served.port}/models/ticks/predict"
+    with httpx.Client() as client, sse.connect_sse(client, "POST", url, json={"to": 2}) as source:
+        events = [(event.event, event.json()) for event in source.iter_sse()]
+    assert events == [("message", {"tick": 0}), ("message", {"tick": 1}), ("end", {"items": 2})]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,3 +179,17 @@ def test_a_route_reads_a_stream(guarded: Served, path: str) -> None:
 def test_no_websocket_slips_past_a_guard(guarded: Served) -> None:
     with Socket(guarded.port, "/models/words/predict") as client:
         assert not client.accepted
+
+
+@pytest.mark.slow
+def test_guarded_streams_are_ended_with_a_word_when_the_service_has_to_end(tmp_path: Path) -> None:
+    flags = ("--workers", "1", "--standby", "off", "--default-deadline", "2", "--stop-timeout", "6")
+    with serve(write_app(tmp_path, MODELS + GUARD), *flags) as own:
+        body = {"text": "so what " * 10_000, "wait": 0.1}
+        with reading(own.port, "words", body, key="open", accept=EVENTS) as reader:
+            events = reader.events()
+            next(events)
+            own.signal(signal.SIGTERM)
+            *_, (name, error) = list(events)
+        assert (name, error["detail"][0]["type"]) == ("error", "stopped")
+        assert own.process.wait(10) == 0

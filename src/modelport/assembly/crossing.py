@@ -104,7 +104,3 @@ class _WriterThere:
     def leave(self) -> None:
         """The caller is gone."""
         self._lane.to_main(lambda _: self._writer.leave())
-
-    def give_up(self) -> None:
-        """The service has to end."""
-        self._lane.to_main(lambda _: self._writer.give_up())

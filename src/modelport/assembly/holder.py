@@ -43,7 +43,7 @@ from modelport.runtime.holder import Holder, calls_of, mark_started
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
-from modelport.runtime.stream_holder import StreamHolder
+from modelport.runtime.stream_holder import StreamHolder, StreamWatch
 from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
 from modelport.service import Service
 
@@ -159,7 +159,9 @@ class HolderMain:
         executor, cancels = self._executor(handler)
         self._watch = BatchWatch(self.board, self.slot, limits, cancels)
         if isinstance(self.holder, StreamHolder):
-            self.holder.streams, self.holder.watch = executor, self._watch  # type: ignore[assignment]
+            streams: Any = executor
+            self._watch = self.holder.watch = StreamWatch(self.board, self.slot, limits, streams)
+            self.holder.streams = streams
         self._contexts = handler.contexts
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)

@@ -181,6 +181,9 @@ class LocalModel:
 
     def _left(self, ticket: Ticket[Any]) -> None:
         """A coroutine that nobody waits for any more is cancelled."""
+        if self._streams is not None:
+            self._streams.cancel(ticket.records)
+            return
         for batch in list(self._running.values()) if self._cancels is not None else ():
             if batch.abandoned and any(each is ticket for each, _ in batch.slices):
                 assert self._cancels is not None

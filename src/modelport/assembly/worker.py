@@ -67,7 +67,7 @@ class Worker:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
         self.channel.listen(self._on_message, self._on_orphaned)
         self.server.on_drain, self.server.drain_delay_s = self._on_drain, self.options.drain_delay
-        self.server.stop_s = self.options.stop_timeout
+        self.server.stop_s, self.server.on_give_up = self.options.stop_timeout, self._give_up_streams
         if not is_python(self.target):  # it is known at once, so that whoever asks is told that it is loading
             self.models.add(self.application.title, 0, True, saved_alone(self.target, self.options))
             self.application.open()
@@ -107,6 +107,10 @@ class Worker:
 
     def _on_drain(self) -> None:
         self.phase = "draining"
+
+    def _give_up_streams(self) -> None:
+        for route in set(self.application.endpoints.values()):
+            route.give_up_streams()
 
     def _open(self, web: bool, isolated: dict[str, int]) -> None:
         """Which models there are is known: answer them, once the user's routes are there, too."""

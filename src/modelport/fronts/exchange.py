@@ -49,9 +49,6 @@ class Writer(Protocol):
     def leave(self) -> None:
         """The caller is gone."""
 
-    def give_up(self) -> None:
-        """The service has to end: say so, and finish."""
-
 
 class Exchange(Protocol):
     """A request whose body has been read, waiting for its answer."""

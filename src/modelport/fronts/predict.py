@@ -21,7 +21,7 @@ from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
 from modelport.fronts.stream_offers import StreamOffers
-from modelport.fronts.streams import RETRY_SOON, Streams
+from modelport.fronts.streams import RETRY_SOON, OpenStream, Streams
 from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
 from modelport.kernel.admission import Refusal
 from modelport.kernel.batcher import Ticket
@@ -86,6 +86,7 @@ class PredictRoute:
         self.default_deadline_s = default_deadline_s
         self.recorder = recorder
         self.heartbeat_s = HEARTBEAT_SECONDS
+        self.open_streams: set[OpenStream] = set()
         self.refused: set[bytes] = set()
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
@@ -388,6 +389,11 @@ class PredictRoute:
         )
         exchange.on_disconnect = None
         self._give_up(exchange, 503, "The service ended before the answer was there; try again", "stopped", LOST)
+
+    def give_up_streams(self) -> None:
+        """The same for the streams that have begun, whatever they leave by."""
+        for stream in list(self.open_streams):
+            stream.give_up()
 
     # -- endings -------------------------------------------------------------------------------------------------
 

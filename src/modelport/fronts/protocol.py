@@ -430,8 +430,6 @@ class ModelportProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             if isinstance(cycle, DirectCall) and self.direct is None:
                 cycle.keep_alive = False
-                if self.chunked is not None:
-                    return self.chunked.writer.give_up()
                 return cycle.route.give_up(cycle)
             log.warning("%s was not answered before the service had to end", self.url.decode("ascii", "replace"))
         return self.transport.close()
@@ -451,7 +449,7 @@ class ModelportProtocol(HttpToolsProtocol):
         elif self.lingers_until is not None:
             if now > self.lingers_until:
                 self.transport.close()
-        elif self.head_since is not None:
+        elif self.head_since is not None and self.chunked is None:  # one that is pipelined behind a stream may wait
             if now - self.head_since > HEAD_SECONDS:
                 self._cut(408, simple_error(("request",), LATE, "request_timeout"))
         elif cycle is None or cycle.response_complete:

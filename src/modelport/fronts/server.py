@@ -23,12 +23,16 @@ from modelport.fronts.web import Lane, WebExchange
 END_SECONDS = 2.0
 """Before the end of the time to stop, calls are given up: answers have to leave, and holders to end after the workers."""
 LAST_WORDS_SECONDS = 0.2
+CROSSING_SECONDS = 0.1
+"""For the last words of streams to come through the user's own web code."""
 
 
 class WorkerServer(uvicorn.Server):
     """Uvicorn's server without its signal habits: SIGTERM drains and exits 0, SIGINT is the supervisor's to handle."""
 
     on_drain: Callable[[], None] | None = None
+    on_give_up: Callable[[], None] | None = None
+    """Ends the streams that are under way, with a word to their readers."""
     drain_delay_s = 0.0
     stop_s = inf
     """From the order to finish until every process of the service has to be gone."""
@@ -80,6 +84,11 @@ class WorkerServer(uvicorn.Server):
     def _give_up(self) -> None:
         """The time is over: whoever still waits is told so, and hung up on."""
         self._stop_accepting()
+        if self.on_give_up is not None:
+            self.on_give_up()
+        asyncio.get_running_loop().call_later(CROSSING_SECONDS, self._give_up_calls)
+
+    def _give_up_calls(self) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, ModelportProtocol):
                 connection.give_up()

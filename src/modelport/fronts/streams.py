@@ -56,6 +56,7 @@ class Route(Protocol):
     heartbeat_s: float
     recorder: Any
     refused: set[bytes]
+    open_streams: set[OpenStream]
     reception: Reception
 
     def refuse(self, exchange: Exchange, error: Any) -> None:
@@ -164,6 +165,7 @@ class OpenStream:
             self._cancel()
             return
         self._began_s = now - self.exchange.arrived
+        self._route.open_streams.add(self)
         self._rhythm = Rhythm(
             self._route.heartbeat_s, self._patience_s - (self._began_s if self._form.whole else 0.0), now
         )
@@ -217,6 +219,7 @@ class OpenStream:
     def _close(self, say: Callable[[], None]) -> None:
         self._over = True
         self.exchange.on_disconnect = None
+        self._route.open_streams.discard(self)
         self._held.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -7,19 +7,58 @@ from functools import partial
 from typing import Any
 
 from modelport.errors import CallError
+from modelport.kernel.batcher import Batch, Ticket
 from modelport.kernel.frames import CREDIT, Frame, encode_item
 from modelport.kernel.ports import Done, Outcome
 from modelport.runtime.generators import Stream, StreamExecutor
 from modelport.runtime.holder import CallInHand, Holder, HolderConnection, Read
 from modelport.runtime.scheduler import Scheduler
-from modelport.runtime.watch import BatchWatch
+from modelport.runtime.watch import BatchWatch, Board, Cancels, HardLimits, digests_of
+
+
+class StreamWatch(BatchWatch):
+    """Each batch is one stream, which may run for ever as long as it comes on. Thousands may run, and leave, at once."""
+
+    def __init__(self, board: Board, slot: int, limits: HardLimits, running: Cancels) -> None:
+        super().__init__(board, slot, limits, running)
+        self._of: dict[Ticket[Any], Batch] = {}
+
+    def begin(self, batch: Batch) -> None:
+        """It is about to run."""
+        super().begin(batch)
+        self._of.update({ticket: batch for ticket, _ in batch.slices})
+
+    def end(self, batch: Batch) -> None:
+        """It is done."""
+        super().end(batch)
+        for ticket, _ in batch.slices:
+            self._of.pop(ticket, None)
+
+    def left(self, ticket: Ticket[Any]) -> None:
+        """Its reader left."""
+        batch = self._of.get(ticket)
+        if batch is not None and batch.abandoned:
+            self._abandon(batch, self._batches[id(batch)][1])
+
+    def renew(self, now: float) -> None:
+        """Once a second: what has come on runs on for as long as its reader waits, from the step on that runs now."""
+        for batch, _ in list(self._batches.values()):
+            stream = batch.records[0]
+            if isinstance(stream, Stream) and stream.stopped is None and not batch.abandoned:
+                self._renew(batch, stream.since or now, stream.patience_s)
+
+    def _renew(self, batch: Batch, since: float, patience_s: float) -> None:
+        self._batches[id(batch)] = (batch, since)
+        limit = max(self._limits.of_abandoned(since), since + patience_s + self._limits.grace)
+        self._board.end(self._slot, id(batch))
+        self._board.begin(self._slot, limit, digests_of(batch), id(batch))
 
 
 class StreamHolder(Holder):
     """Serves one streaming handler to every connection."""
 
     streams: StreamExecutor
-    watch: BatchWatch
+    watch: StreamWatch
 
     def connection(self) -> HolderConnection:
         """A protocol for one worker."""
@@ -31,10 +70,7 @@ class StreamHolder(Holder):
         assert self.scheduler is not None
         moment = time.monotonic()
         self.streams.look(moment, wanted=bool(len(self.scheduler.batcher)))
-        for batch in self.watch.running():
-            stream = batch.records[0]
-            if isinstance(stream, Stream) and stream.stopped is None:
-                self.watch.renew(batch, stream.since or moment, stream.patience_s)
+        self.watch.renew(moment)
 
 
 class StreamConnection(HolderConnection):
