@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 
 from bench.harness import environment
-from bench.harness.client import fetch_status
 from bench.harness.errors import BenchError
 from bench.harness.kills import role_of
 from bench.harness.scenario import CONSTRAINTS, REQUIREMENTS, ROOT, WORK, Sheet, control, main, ours, say, wait_until
 from bench.lineup import FEATURES, PEERS
 from modelport.compare import wrk
+from modelport.compare.client import fetch_status
 from modelport.compare.processes import ServerProcess, child_environment, serving, tree
 
 INTRODUCTION = """\

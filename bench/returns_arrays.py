@@ -9,9 +9,9 @@ import threading
 import time
 from pathlib import Path
 
-from bench.harness.client import fetch_status, post_all
 from bench.harness.errors import BenchError
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.client import fetch_status, post_all
 from modelport.compare.processes import ServerProcess, tree
 
 INTRODUCTION = """\

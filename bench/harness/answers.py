@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bench.harness.client import Answer
 from bench.harness.errors import BenchError
+from modelport.compare.client import Response
 
 TOLERANCE = 1e-5
 ECHO_SIZE_TOLERANCE = 0.1
@@ -27,7 +27,7 @@ class Case:
     probabilities: dict[str, float]
 
 
-def is_right(answer: Answer, case: Case) -> bool:
+def is_right(answer: Response, case: Case) -> bool:
     """Say whether an answer has the model's label and its probabilities within the tolerance."""
     if answer.status != 200:
         return False
@@ -39,12 +39,12 @@ def is_right(answer: Answer, case: Case) -> bool:
         return False
 
 
-def is_constant(answer: Answer, _case: Case) -> bool:
+def is_constant(answer: Response, _case: Case) -> bool:
     """Say whether an echo answered at all; it knows no model."""
     return answer.status == 200 and bool(answer.body)
 
 
-def check_all(name: str, answers: Sequence[Answer], cases: Sequence[Case]) -> None:
+def check_all(name: str, answers: Sequence[Response], cases: Sequence[Case]) -> None:
     """Raise with the first example when a server answered any of the rows wrongly."""
     wrong = [(answer, case) for answer, case in zip(answers, cases, strict=True) if not is_right(answer, case)]
     if wrong:
@@ -55,7 +55,7 @@ def check_all(name: str, answers: Sequence[Answer], cases: Sequence[Case]) -> No
         )
 
 
-def check_echo(name: str, echo: Answer, real: Sequence[Answer]) -> None:
+def check_echo(name: str, echo: Response, real: Sequence[Response]) -> None:
     """Raise when an echo sends other headers, or clearly more or fewer bytes, than the server it stands beside."""
     expected, given = _own_headers(real[0]), _own_headers(echo)
     if expected != given:
@@ -69,10 +69,10 @@ def _close(given: dict[str, float], expected: dict[str, float]) -> bool:
     return given.keys() == expected.keys() and all(abs(given[key] - expected[key]) <= TOLERANCE for key in expected)
 
 
-def _own_headers(answer: Answer) -> set[str]:
+def _own_headers(answer: Response) -> set[str]:
     return set(answer.headers) - SERVER_HEADERS
 
 
-def _size(answer: Answer) -> int:
+def _size(answer: Response) -> int:
     own = _own_headers(answer)
     return len(answer.body) + sum(len(name) + len(answer.headers[name]) for name in own)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.answers import Case, check_all, is_constant, is_right
-from bench.harness.client import Answer, first_answer_s, post_all, post_at_once
 from bench.harness.errors import BenchError
 from bench.harness.samples import Sample
+from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
 from modelport.compare.processes import ServerProcess, serving
 from modelport.compare.usage import tree_pss_bytes
 from modelport.compare.wrk import LoadResult, run_wrk
@@ -57,7 +57,7 @@ class Bench:
     log: Path
 
 
-def check(contestant: Contestant, bench: Bench) -> list[Answer]:
+def check(contestant: Contestant, bench: Bench) -> list[Response]:
     """Ask a contestant for every row, one by one and many at once, and raise on a wrong answer.
 
     This start also leaves files in the page cache and byte code behind, so that no timed start is the first one.

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bench.harness.answers import Case, is_right
-from bench.harness.client import Answer
 from bench.harness.errors import BenchError
 from bench.harness.gates import Gate, judge, throughput_gate
 from bench.harness.samples import Sample, Summary, rotated, summarise
 from bench.harness.tables import Table
+from modelport.compare.client import Response
 from modelport.compare.processes import serving, tree
 from modelport.compare.usage import tree_pss_bytes
 from modelport.compare.wrk import LoadResult, parse
@@ -82,7 +82,7 @@ def test_every_contestant_starts_a_round_in_its_turn() -> None:
     ],
 )
 def test_an_answer_is_right_only_with_label_and_probabilities(status: int, body: bytes, right: bool) -> None:
-    assert is_right(Answer(status, {}, body), Case(b"{}", "Rock", {"Hip-Hop": 0.25, "Rock": 0.75})) is right
+    assert is_right(Response(status, {}, body), Case(b"{}", "Rock", {"Hip-Hop": 0.25, "Rock": 0.75})) is right
 
 
 def test_a_server_is_stopped_with_its_children_and_its_memory_is_the_tree_s(tmp_path: Path) -> None:

@@ -215,5 +215,42 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
     return run_diff((old, new), requests, tolerance, ignore_header, as_json)
 
 
+@commands.command()
+@click.argument("model", type=FILE, required=False)
+@click.option(
+    "--quick", is_flag=True, help="Three contestants, one case, about 2 minutes; brings a model if you give none."
+)
+@click.option("-o", "--out", type=FILE, default=Path("compare"), show_default=True, help="The folder to write.")
+@click.option("--only", metavar="A,B", help="Some of the contestants; Modelport always takes part.")
+@click.option("--cases", metavar="A,B", help="Some of the cases.")
+@click.option("--rounds", type=click.IntRange(1, 100), help="How often all are measured.  [default: 5, with --quick 3]")
+@click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 3]")
+@click.option(
+    "--slots", type=click.IntRange(1, 256), default=4, show_default=True, help="Requests that each works on at once."
+)
+@click.option(
+    "--cores", type=click.IntRange(1, 256), default=1, show_default=True, help="Cores for the server under test."
+)
+@click.option("--price", type=click.FloatRange(0, min_open=True), help="What an hour of a machine like this costs you.")
+@click.option(
+    "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
+)
+@_flags(*(name for name in MODEL_OPTIONS if name not in ("name", "require_compiled")))
+def compare(model: Path | None, only: str | None, cases: str | None, **given: Any) -> int:
+    """Measure your model behind Flask, FastAPI and Modelport, on this machine, and write a report of it.
+
+    MODEL was saved with joblib or pickle. The folder of --out gets report.html, results.json and the code of each contestant.
+    """
+    from modelport.cli.compare import Choice, run_compare
+
+    own = ("quick", "out", "rounds", "seconds", "slots", "cores", "price", "baseline")
+    chosen = {name: given.pop(name) for name in own}
+    return run_compare(model, resolve(given), Choice(only=_names(only), cases=_names(cases), **chosen))
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 commands.add_command(ship)
 commands.add_command(healthcheck)

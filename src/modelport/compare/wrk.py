@@ -28,6 +28,8 @@ class LoadResult:
     p50_ms: float
     p99_ms: float
     errors: int
+    bad_statuses: int = 0
+    """Those of the errors that were answers, with another status than 2xx or 3xx."""
 
 
 def need_tools() -> None:
@@ -45,10 +47,12 @@ def write_bodies(bodies: Iterable[bytes], path: Path) -> Path:
     return path
 
 
-def run_wrk(url: str, *, bodies: Path, connections: int, seconds: float, core: int) -> LoadResult:
+def run_wrk(
+    url: str, *, bodies: Path, connections: int, seconds: float, core: int, script: Path = REPLAY
+) -> LoadResult:
     """Run wrk with one thread in a closed loop: each connection waits for an answer before it asks again."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{_whole_seconds(seconds)}s"]
-    command += ["--latency", f"--timeout={TIMEOUT_S}s", "-s", str(REPLAY), url, "--", str(bodies)]
+    command += ["--latency", f"--timeout={TIMEOUT_S}s", "-s", str(script), url, "--", str(bodies)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     if done.returncode != 0:
         raise SetupError(f"wrk failed with exit code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
@@ -63,7 +67,8 @@ def parse(text: str, *, connections: int) -> LoadResult:
         requests_per_s=float(_find(rf"Requests/sec:\s+{_NUMBER}", text)),
         p50_ms=_percentile(50, text),
         p99_ms=_percentile(99, text),
-        errors=_errors(text),
+        errors=_errors(text) + _bad_statuses(text),
+        bad_statuses=_bad_statuses(text),
     )
 
 
@@ -88,7 +93,11 @@ def _percentile(percent: int, text: str) -> float:
 
 
 def _errors(text: str) -> int:
-    """Count every request that was not answered, or not with a 2xx or 3xx; wrk leaves both lines out when clean."""
+    """Count every request that was not answered; wrk leaves the line out when there is none."""
     sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    return sum(int(n) for n in sockets.groups()) if sockets else 0
+
+
+def _bad_statuses(text: str) -> int:
     statuses = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    return sum(int(n) for found in (sockets, statuses) if found for n in found.groups())
+    return int(statuses[1]) if statuses else 0

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.harness.errors import BenchError
 from modelport.compare.processes import ServerProcess
+from modelport.errors import SetupError
 
 POLL_S = 0.002
 START_LIMIT_S = 60.0
@@ -17,7 +17,7 @@ ANSWER_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """An HTTP response."""
 
     status: int
@@ -25,7 +25,7 @@ class Answer:
     body: bytes
 
 
-def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Callable[[Answer], bool]) -> float:
+def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Callable[[Response], bool]) -> float:
     """Return the seconds from the launch of the process to its first right answer, asked for every 2 ms."""
     while True:
         answer = _try_post(server.port, path, body)
@@ -35,11 +35,11 @@ def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Call
         server.check_alive()
         if now_s > START_LIMIT_S:
             last = "nothing" if answer is None else f"{answer.status} {answer.body[:200]!r}"
-            raise BenchError(f"no right answer within {START_LIMIT_S:g} s, last seen: {last}\n{server.log_tail()}")
+            raise SetupError(f"no right answer within {START_LIMIT_S:g} s, last seen: {last}\n{server.log_tail()}")
         time.sleep(POLL_S)
 
 
-def post_at_once(port: int, path: str, bodies: Sequence[bytes], *, connections: int) -> list[Answer]:
+def post_at_once(port: int, path: str, bodies: Sequence[bytes], *, connections: int) -> list[Response]:
     """Return the answers to all bodies, in order, asked over several connections at the same time.
 
     A server that forms batches can mix up answers only when it is asked this way.
@@ -50,7 +50,7 @@ def post_at_once(port: int, path: str, bodies: Sequence[bytes], *, connections: 
     return [answered[number % connections][number // connections] for number in range(len(bodies))]
 
 
-def post_all(port: int, path: str, bodies: Sequence[bytes]) -> list[Answer]:
+def post_all(port: int, path: str, bodies: Sequence[bytes]) -> list[Response]:
     """Return the answers to all bodies, in order, over one connection where the server keeps it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:
@@ -71,7 +71,7 @@ def fetch_status(port: int, path: str) -> int:
         connection.close()
 
 
-def _try_post(port: int, path: str, body: bytes) -> Answer | None:
+def _try_post(port: int, path: str, body: bytes) -> Response | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:
         return _post(connection, path, body)
@@ -81,8 +81,8 @@ def _try_post(port: int, path: str, body: bytes) -> Answer | None:
         connection.close()
 
 
-def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> Answer:
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> Response:
     connection.request("POST", path, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, response.read())
+    return Response(response.status, headers, response.read())

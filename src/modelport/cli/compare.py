@@ -1,0 +1,137 @@
+"""`modelport compare`: the same model behind Flask, FastAPI and Modelport, measured here, and a report of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelport.compare import cases, contestants, generators
+from modelport.compare.baseline import changes, doubts
+from modelport.compare.comparison import Setting, Teller, build_environments, run, start
+from modelport.compare.machine import choose_cores, need_linux
+from modelport.compare.report import render
+from modelport.compare.results import Results, read_results
+from modelport.compare.subject import read_subject, train_music
+from modelport.compare.trial import Plan
+from modelport.compare.verdict import sentences
+from modelport.config import ServeOptions
+from modelport.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line said; None where it said nothing."""
+
+    quick: bool
+    out: Path
+    only: tuple[str, ...]
+    cases: tuple[str, ...]
+    rounds: int | None
+    seconds: float | None
+    slots: int
+    cores: int
+    price: float | None
+    baseline: Path | None
+
+
+def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> int:
+    """Measure and write report.html and results.json. 0 well, 1 for a regression, 130 where it was interrupted."""
+    need_linux()
+    generators.need_tools()
+    earlier = None if choice.baseline is None else read_results(choice.baseline)  # before hours of work, not after
+    setting = _setting(model, options, choice)
+    with _telling() as teller:
+        environments = build_environments(setting, teller)
+        results, trials = start(setting, environments)
+        interrupted = _measured(setting, results, trials, teller)
+    return _publish(results, choice, interrupted, earlier)
+
+
+def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setting:
+    if model is None and not choice.quick:
+        raise ConfigError("give the file of your model, or --quick, which brings one:  modelport compare --quick")
+    plan = _plan(choice)
+    if model is None:
+        model, options = train_music(choice.out / "model", options)
+    names = choice.only or (contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS))
+    wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
+    return Setting(
+        subject=read_subject(model, options),
+        contestants=contestants.select(names),
+        cases=cases.select(wanted),
+        plan=plan,
+        out=choice.out,
+        command=shlex.join(["modelport", *sys.argv[1:]]),
+    )
+
+
+def _plan(choice: Choice) -> Plan:
+    rounds = choice.rounds or (3 if choice.quick else 5)
+    seconds = choice.seconds or (3.0 if choice.quick else 5.0)
+    return Plan(
+        rounds=rounds,
+        warm_up_s=1.0 if choice.quick else 2.0,
+        capacity_s=seconds,
+        latency_s=seconds,
+        rates=3 if choice.quick else 6,
+        slots=choice.slots,
+        cores=choose_cores(os.sched_getaffinity(0), choice.cores),
+    )
+
+
+def _measured(setting: Setting, results: Results, trials: list[Any], teller: Teller) -> bool:
+    """Whether it was interrupted: what was measured until then is kept."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run(setting, results, trials, teller)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Results | None) -> int:
+    results.write(choice.out / "results.json")
+    page = choice.out / "report.html"
+    page.write_text(render(results, choice.price), encoding="utf-8")
+    for sentence in sentences(results):
+        print(sentence)
+    print(f"\n{page}")
+    if interrupted:
+        print("modelport: interrupted: the report holds what was measured until then", file=sys.stderr)
+        return 130
+    return 0 if earlier is None else _judged(results, earlier)
+
+
+def _judged(results: Results, earlier: Results) -> int:
+    """1 where Modelport got worse than the intervals allow."""
+    for doubt in doubts(results, earlier):
+        print(f"modelport: not the same machine: {doubt}", file=sys.stderr)
+    found = changes(results, earlier)
+    for change in found:
+        print(change.in_words())
+    return 1 if any(change.is_regression for change in found) else 0
+
+
+@contextmanager
+def _telling() -> Iterator[Teller]:
+    """A bar on a terminal, lines elsewhere; all of it on standard error."""
+    if not sys.stderr.isatty():
+        yield Teller(lambda text: print(text, file=sys.stderr, flush=True), lambda done, total: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("measuring"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("measuring", total=None)
+        yield Teller(
+            lambda text: progress.console.print(text, highlight=False, markup=False),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )

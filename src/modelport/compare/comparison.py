@@ -1,0 +1,203 @@
+"""A comparison from beginning to end: environments, contestants on disk, answers checked, rounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import modelport
+from modelport.compare import generators
+from modelport.compare.cases import Case
+from modelport.compare.contestants import Contestant
+from modelport.compare.environments import Environment, stamp_of
+from modelport.compare.generation import Entry, write_contestants
+from modelport.compare.machine import is_busy, machine, share_a_core
+from modelport.compare.results import Measurement, Results, Start
+from modelport.compare.schedule import arrival_rates, in_words, order, reachable, trial_s
+from modelport.compare.subject import Subject
+from modelport.compare.trial import Plan, Trial, check, measure
+from modelport.errors import SetupError
+
+REQUIREMENTS = Path(__file__).with_name("requirements")
+
+
+@dataclass(frozen=True)
+class Teller:
+    """What a run says while it goes on: a line, and how many seconds of work are done of how many."""
+
+    say: Callable[[str], None]
+    progress: Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who is compared, on what, how, and where the files go."""
+
+    subject: Subject
+    contestants: tuple[Contestant, ...]
+    cases: tuple[Case, ...]
+    plan: Plan
+    out: Path
+    command: str
+
+
+def cache_folder() -> Path:
+    """Where environments are kept from run to run."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelport" / "compare"
+
+
+def build_environments(setting: Setting, teller: Teller) -> dict[str, Environment]:
+    """Those that the contestants need, each from its own requirements; built once, and again where these change."""
+    found = {}
+    for name in dict.fromkeys(c.environment for c in setting.contestants if c.environment):
+        wanted = setting.out / "contestants" / f"requirements-{name}.txt"
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        shipped = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+        wanted.write_text(shipped + "".join(f"{pin}\n" for pin in setting.subject.pins), encoding="utf-8")
+        stamp = stamp_of(wanted)
+        found[name] = Environment(cache_folder() / f"{name}-{stamp[:12]}")
+        if not found[name].is_current(stamp):
+            teller.say(f"installing {wanted.name} into {found[name].folder}; this is done once")
+            found[name].build(stamp, "-r", str(wanted))
+    return found
+
+
+def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Results, list[Trial]]:
+    """Write the contestants and begin the sheet of results."""
+    work = setting.out / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    entries = write_contestants(
+        setting.contestants, setting.subject, environments, setting.out / "contestants", setting.plan.slots
+    )
+    results = Results(
+        about=_about(setting, environments),
+        contestants=[_plain(entry) for entry in entries],
+        cases=[dataclasses.asdict(case) for case in setting.cases],
+    )
+    return results, [Trial(entry, setting.subject, setting.cases, setting.plan, work) for entry in entries]
+
+
+def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Teller) -> None:
+    """Check everybody, then all rounds. `results` grows as it goes; it is left valid by an interruption at any time."""
+    os.sched_setaffinity(0, {setting.plan.cores.load})  # the server's cores are the server's alone
+    rough = _check_all(trials, results, teller)
+    left = [trial for trial in trials if trial.name in rough]
+    if not left:
+        raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
+    rates = _rates(setting, rough)
+    results.about["rough_capacities"], results.about["rates"] = rough, rates
+    steps = order(left, setting.plan.rounds)
+    plan = setting.plan
+    times = {
+        trial.name: trial_s(
+            len(setting.cases),
+            plan.warm_up_s + plan.capacity_s,
+            plan.latency_s,
+            sum(len(reachable(rates[c.name], rough[trial.name][c.name])) for c in setting.cases) / len(setting.cases),
+        )
+        for trial in left
+    }
+    total, done = sum(times[trial.name] for _, trial in steps), 0.0
+    teller.say(f"{len(left)} contestants, {plan.rounds} rounds: about {in_words(total)}")
+    for number, trial in steps:
+        teller.progress(done, total)
+        _one(trial, number, rates, rough, results, teller)
+        done += times[trial.name]
+    teller.progress(total, total)
+    results.complete = True
+
+
+def _one(
+    trial: Trial,
+    number: int,
+    rates: dict[str, list[float]],
+    rough: dict[str, dict[str, float]],
+    results: Results,
+    teller: Teller,
+) -> None:
+    """One start; a contestant that fails is told and left out of nothing that was measured before."""
+    own = {case: reachable(found, rough[trial.name][case]) for case, found in rates.items()}
+
+    def keep(sample: Start | Measurement) -> None:
+        if isinstance(sample, Start):
+            results.starts.append(sample)
+        else:
+            results.measurements.append(sample)
+
+    try:
+        measure(trial, number, own, keep)
+    except SetupError as error:
+        results.failed.setdefault(trial.name, f"round {number + 1}: {error}")
+        teller.say(f"{trial.name} failed in round {number + 1}: {str(error).splitlines()[0]}")
+
+
+def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dict[str, dict[str, float]]:
+    reference: dict[str, list[Any]] = {}
+    rough = {}
+    for trial in trials:
+        teller.say(f"checking the answers of {trial.name}")
+        try:
+            rough[trial.name] = check(trial, reference)
+        except SetupError as error:
+            results.failed[trial.name] = str(error)
+            teller.say(f"{trial.name} takes no part: {error}")
+    return rough
+
+
+def _rates(setting: Setting, rough: dict[str, dict[str, float]]) -> dict[str, list[float]]:
+    """Arrival rates of each case."""
+    return {
+        case.name: arrival_rates([found[case.name] for found in rough.values()], setting.plan.rates)
+        for case in setting.cases
+    }
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    c = entry.contestant
+    return {
+        "name": c.name,
+        "title": c.title,
+        "setup": c.setup,
+        "slots": entry.slots,
+        "ours": c.is_ours,
+        "environment": c.environment or "the environment of this command",
+        "command": list(entry.command),
+        "folder": f"contestants/{c.name}",
+    }
+
+
+def _about(setting: Setting, environments: dict[str, Environment]) -> dict[str, Any]:
+    plan = setting.plan
+    return {
+        "command": setting.command,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "modelport": modelport.__version__,
+        "model": {
+            "name": setting.subject.name,
+            "version": setting.subject.described["version"],
+            "form": setting.subject.described.get("form", "original"),
+            "rows": len(setting.subject.rows),
+            "inputs": len(setting.subject.fields),
+        },
+        "machine": machine(),
+        "generator": generators.found_generator(),
+        "plan": dataclasses.asdict(plan),
+        "versions": {name: environment.versions() for name, environment in environments.items()},
+        "notes": [*setting.subject.notes, *_warnings(plan)],
+    }
+
+
+def _warnings(plan: Plan) -> list[str]:
+    found = []
+    if is_busy():
+        found.append(f"The machine was busy before the run (load {os.getloadavg()[0]:.2f}); every number may suffer.")
+    if share_a_core(plan.cores):
+        found.append("The generator's core is the other thread of one of the server's: both slow each other.")
+    return found

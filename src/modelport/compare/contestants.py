@@ -1,0 +1,131 @@
+"""Who takes part: what each is, how it is started, and how many requests it can work on at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from modelport.errors import SetupError
+
+OURS = "modelport"
+BASELINE = "fastapi"
+GUNICORN = ("{bin}/gunicorn", "--bind", "127.0.0.1:{port}", "--no-control-socket")
+UVICORN = ("{bin}/uvicorn", "--port", "{port}", "--no-access-log", "app:app")
+GRANIAN = (
+    "{bin}/granian",
+    "--interface",
+    "asgi",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "{port}",
+    "--workers",
+    "1",
+    "app:app",
+)
+SERVE = ("{python}", "-m", "modelport", "serve", "{artifact}", "--port", "{port}", "--workers", "1")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server under test. In its command {slots} is the number of requests it may work on at once."""
+
+    name: str
+    title: str
+    setup: str
+    slots: str
+    environment: str
+    template: str
+    command: tuple[str, ...]
+    batch_path: str = "/predict/batch"
+    threads: int = 0
+    """Threads that the template's pool has; 0: as many as slots."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Modelport in some form."""
+        return self.environment == ""
+
+
+NAIVE, BEST = "as tutorials start it", "as its documentation advises"
+
+CONTESTANTS = (
+    Contestant(
+        *("flask-naive", "Flask, Gunicorn with one worker", NAIVE, "1: one process, one thread", "flask", "flask"),
+        (*GUNICORN, "app:app"),
+    ),
+    Contestant(
+        *("flask", "Flask, Gunicorn sync", BEST, "{slots}: as many processes of one thread", "flask", "flask"),
+        (*GUNICORN, "--workers", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("flask-threads", "Flask, Gunicorn gthread", BEST, "{slots}: one process, as many threads", "flask", "flask"),
+        (*GUNICORN, "--threads", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("flask-gevent", "Flask, Gunicorn gevent", BEST, "{slots}: one process, as many greenlets", "flask", "flask"),
+        (*GUNICORN, "--worker-class", "gevent", "--worker-connections", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("flask-typed", "Flask with Pydantic, Gunicorn gthread", BEST, "{slots}: one process, as many threads"),
+        *("flask", "flask_typed"),
+        (*GUNICORN, "--threads", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("flask-restx", "Flask-RESTX, Gunicorn gthread", BEST, "{slots}: one process, as many threads"),
+        *("flask", "flask_restx"),
+        (*GUNICORN, "--threads", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("flask-async", "Flask with async views, Gunicorn gthread", BEST, "{slots}: one process, as many threads"),
+        *("flask", "flask_async"),
+        (*GUNICORN, "--threads", "{slots}", "app:app"),
+    ),
+    Contestant(
+        *("fastapi-naive", "FastAPI def, Uvicorn", NAIVE, "40: one process, AnyIO's threads"),
+        *("fastapi", "fastapi_def", UVICORN),
+        threads=40,
+    ),
+    Contestant(
+        *("fastapi", "FastAPI def, Uvicorn", BEST, "{slots}: one process, as many threads"),
+        *("fastapi", "fastapi_def", UVICORN),
+    ),
+    Contestant(
+        *("fastapi-async", "FastAPI async def, Uvicorn", NAIVE, "one computation; any number that wait"),
+        *("fastapi", "fastapi_async", UVICORN),
+    ),
+    Contestant(
+        *("fastapi-pool", "FastAPI with a thread pool, Uvicorn", BEST, "{slots}: one process, as many threads"),
+        *("fastapi", "fastapi_pool", UVICORN),
+    ),
+    Contestant(
+        *("fastapi-granian", "FastAPI with a thread pool, Granian", BEST, "{slots}: one process, as many threads"),
+        *("fastapi", "fastapi_pool", GRANIAN),
+    ),
+    Contestant(
+        *("modelport-original", "Modelport, model not compiled", "the same library as the others use"),
+        *("one batch at a time, of whatever waits", "", ""),
+        (*SERVE, "--no-compile", "{flags}"),
+        batch_path="/predict",
+    ),
+    Contestant(
+        *(OURS, "Modelport", "as it comes", "one batch at a time, of whatever waits"),
+        *("", ""),
+        (*SERVE, "{flags}"),
+        batch_path="/predict",
+    ),
+)
+
+QUICK = ("flask", "fastapi", OURS)
+
+
+def select(names: Sequence[str]) -> tuple[Contestant, ...]:
+    """Those of these names, in the order of the line-up, ours always among them. Raises SetupError for an unknown name."""
+    known = {contestant.name: contestant for contestant in CONTESTANTS}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise SetupError(f"{name!r} is no contestant; {hint}")
+    return tuple(c for c in CONTESTANTS if c.name in names or c.name == OURS)

@@ -1,0 +1,203 @@
+"""What the samples say of each contestant: means over rounds with their intervals, and percentiles of all answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from modelport.compare.histogram import Histogram
+from modelport.compare.intervals import Interval, interval, paired_ratio
+from modelport.compare.results import Measurement, Results, Start
+
+SHARES = (0.5, 0.95, 0.99, 0.999)
+LATE_SHARE = 0.1
+"""A generator whose own lateness is more than this part of the latency has measured itself."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What one contestant can do in one case, as fast as it goes."""
+
+    contestant: str
+    per_s: Interval
+    cpu_s_per_1000: float
+    errors: int
+    pss_bytes: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What one contestant takes at one arrival rate; percentiles in seconds, None where the samples do not bear them."""
+
+    contestant: str
+    rate: float
+    percentiles: tuple[float | None, ...]
+    answers: int
+    errors: int
+    late: bool
+
+    @property
+    def tail(self) -> tuple[float, float] | None:
+        """The highest percentile up to p99 that the samples bear: its share and the latency."""
+        told = [(share, found) for share, found in zip(SHARES[:3], self.percentiles, strict=False) if found is not None]
+        return told[-1] if told else None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One number of ours beside the same of another: the ratio is above 1 where ours is better."""
+
+    what: str
+    other: str
+    ratio: Interval
+    ours: str
+    theirs: str
+
+    @property
+    def word(self) -> str:
+        """won, lost, or no difference that can be shown."""
+        if self.ratio.low is None or self.ratio.high is None:
+            return "ahead" if self.ratio.value > 1 else "behind"
+        if self.ratio.low > 1:
+            return "won"
+        return "lost" if self.ratio.high < 1 else "even"
+
+
+def names(results: Results) -> list[str]:
+    """Contestants with at least one measurement, as they stand in the line-up."""
+    measured = {m.contestant for m in results.measurements}
+    return [c["name"] for c in results.contestants if c["name"] in measured]
+
+
+def capacities(results: Results, case: str) -> list[Capacity]:
+    """Everybody's, the highest first."""
+    found = []
+    for name in names(results):
+        samples = results.of(name, case, open_loop=False)
+        per_s = interval([m.per_s for m in samples])
+        if per_s is not None:
+            answers, cpu = sum(m.answers for m in samples), sum(m.cpu_s for m in samples)
+            errors, pss = sum(m.errors for m in samples), fmean(m.pss_bytes for m in samples)
+            found.append(Capacity(name, per_s, 1000 * cpu / answers, errors, pss))
+    return sorted(found, key=lambda c: -c.per_s.value)
+
+
+def latencies(results: Results, case: str) -> dict[str, list[Latency]]:
+    """By contestant, from the lowest rate to the highest."""
+    return {
+        name: [
+            _latency(name, rate, [m for m in results.of(name, case, open_loop=True) if m.rate == rate])
+            for rate in sorted({m.rate for m in results.of(name, case, open_loop=True) if m.rate is not None})
+        ]
+        for name in names(results)
+    }
+
+
+def start_s(results: Results, name: str) -> Interval | None:
+    """Seconds to the first right answer."""
+    return interval([s.first_answer_s for s in results.starts if s.contestant == name])
+
+
+def idle_bytes(results: Results, name: str) -> Interval | None:
+    """Memory after the first answer."""
+    return interval([float(s.pss_idle_bytes) for s in results.starts if s.contestant == name])
+
+
+def loaded_bytes(results: Results, name: str) -> Interval | None:
+    """Memory after each load."""
+    return interval([float(m.pss_bytes) for m in results.measurements if m.contestant == name])
+
+
+def contests(results: Results, ours: str) -> list[Contest]:
+    """Every number in which we can be better or worse than another."""
+    others = [name for name in names(results) if name != ours and not results.is_ours(name)]
+    found = []
+    for case in results.cases:
+        for other in others:
+            found += _of_case(results, case, ours, other)
+    for other in others:
+        found += _of_start(results, ours, other)
+    return found
+
+
+def utilisation(results: Results) -> float | None:
+    """The share of its cores that the busiest contestant had: well below 1, somebody else was computing there."""
+    cores = len(results.about["plan"]["cores"]["server"])
+    shares = [m.cpu_s / m.seconds / cores for m in results.measurements if m.rate is None and m.seconds]
+    return max(shares, default=None)
+
+
+def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
+    pooled = Histogram()
+    for sample in samples:
+        pooled = pooled.merged(sample.histogram)
+    told = tuple(pooled.percentile(share) for share in SHARES)
+    lag = max((m.lag_s for m in samples if m.lag_s is not None), default=0.0)
+    middle = told[0]
+    late = middle is not None and lag > LATE_SHARE * middle and lag > 0.001
+    return Latency(name, rate, told, pooled.total, sum(m.errors for m in samples), late)
+
+
+def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -> list[Contest]:
+    name, title = str(case["name"]), str(case["title"])
+    found = _contest(
+        f"requests per second, {title}",
+        _by_round(results.of(ours, name, open_loop=False), lambda m: m.per_s),
+        _by_round(results.of(other, name, open_loop=False), lambda m: m.per_s),
+        other,
+        "{:,.0f}/s",
+        more_is_better=True,
+    )
+    for rate in sorted({m.rate for m in results.of(ours, name, open_loop=True) if m.rate is not None}):
+        for share, word in ((0.5, "p50"), (0.99, "p99")):
+            mine, theirs = (_percentiles(results, who, name, rate, share) for who in (ours, other))
+            what = f"{word} at {rate:,.0f} requests/s, {title}"
+            found += _contest(what, mine, theirs, other, "{:.3g} ms", more_is_better=False)
+    return found
+
+
+def _percentiles(results: Results, who: str, case: str, rate: float, share: float) -> dict[int, float]:
+    """By round, in milliseconds; 0 where the samples do not bear it."""
+    samples = [m for m in results.of(who, case, open_loop=True) if m.rate == rate]
+    return _by_round(samples, lambda m: 1000 * (m.histogram.percentile(share) or 0))
+
+
+def _of_start(results: Results, ours: str, other: str) -> list[Contest]:
+    found = []
+    mine = {s.round: s for s in results.starts if s.contestant == ours}
+    theirs = {s.round: s for s in results.starts if s.contestant == other}
+    for what, read, form in (
+        ("first answer after the start", _first_answer_s, "{:.2f} s"),
+        ("memory after the start", _idle_mib, "{:,.0f} MiB"),
+    ):
+        left, right = ({n: read(s) for n, s in side.items()} for side in (mine, theirs))
+        found += _contest(what, left, right, other, form, more_is_better=False)
+    return found
+
+
+def _first_answer_s(start: Start) -> float:
+    return start.first_answer_s
+
+
+def _idle_mib(start: Start) -> float:
+    return start.pss_idle_bytes / 2**20
+
+
+def _by_round(samples: Sequence[Measurement], read: Callable[[Measurement], float]) -> dict[int, float]:
+    return {m.round: read(m) for m in samples}
+
+
+def _contest(
+    what: str, ours: dict[int, float], theirs: dict[int, float], other: str, form: str, *, more_is_better: bool
+) -> list[Contest]:
+    """None where no round has both."""
+    rounds = [n for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0]
+    left, right = [ours[n] for n in rounds], [theirs[n] for n in rounds]
+    ratio = paired_ratio(left, right) if more_is_better else paired_ratio(right, left)
+    if ratio is None:
+        return []
+    one, another = interval(left), interval(right)
+    assert one is not None
+    assert another is not None
+    return [Contest(what, other, ratio, form.format(one.value), form.format(another.value))]

@@ -1,0 +1,124 @@
+"""Writes the contestants: one folder each, with code that a reader may run, judge and edit."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from modelport.compare.contestants import Contestant
+from modelport.compare.environments import Environment
+from modelport.compare.subject import Subject
+
+HERE = Path(__file__).parent
+PYTHON_TYPES = {"float": "float", "int": "int", "string": "str", "bool": "bool"}
+RESERVED = frozenset({"copy", "dict", "json", "schema", "validate", "construct"})
+"""Methods of Pydantic's models, which a field would hide."""
+RESTX_TYPES = {"float": "Float", "int": "Integer", "string": "String", "bool": "Boolean"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contestant on disk: its folder, and the command that starts it there; {port} is still to be filled in."""
+
+    contestant: Contestant
+    folder: Path
+    command: tuple[str, ...]
+    slots: str
+
+
+def write_contestants(
+    contestants: Sequence[Contestant], subject: Subject, environments: dict[str, Environment], out: Path, slots: int
+) -> list[Entry]:
+    """One folder for each below `out`. Code that is there already, and was edited, is replaced: the report shows what ran."""
+    return [_write(contestant, subject, environments, out / contestant.name, slots) for contestant in contestants]
+
+
+def _write(
+    contestant: Contestant, subject: Subject, environments: dict[str, Environment], folder: Path, slots: int
+) -> Entry:
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"slots": str(slots), "artifact": str(subject.artifact), "python": sys.executable, "port": "{port}"}
+    if contestant.environment:
+        values["bin"] = str(environments[contestant.environment].folder / "bin")
+        (folder / "model.py").write_text(model_code(subject), encoding="utf-8")
+        (folder / "app.py").write_text(app_code(contestant, subject, slots), encoding="utf-8")
+    command = tuple(
+        word
+        for part in contestant.command
+        for word in (subject.serve_flags if part == "{flags}" else (part.format(**values),))
+    )
+    script = shlex.join(command).replace("'{port}'", "8000").replace("{port}", "8000")
+    (folder / "start.sh").write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder.resolve()))} && exec {script}\n")
+    (folder / "start.sh").chmod(0o755)
+    return Entry(contestant, folder, command, contestant.slots.format(slots=slots))
+
+
+def app_code(contestant: Contestant, subject: Subject, slots: int) -> str:
+    """The application of a contestant."""
+    output = subject.described["outputs"][0]
+    answer = [f"    prediction: {PYTHON_TYPES.get(output['type'], 'Any')}"]
+    answer += ["    probabilities: dict[str, float]"] if output.get("probabilities") else []
+    return _filled(
+        contestant.template,
+        threads=str(contestant.threads or slots),
+        pydantic_fields="\n".join(_pydantic_field(f, n) for n, f in enumerate(subject.fields)),
+        pydantic_answer="\n".join(answer),
+        restx_fields="\n".join(_restx_field(f) for f in subject.fields),
+    )
+
+
+def model_code(subject: Subject) -> str:
+    """What loads the model, the same file for all. Rows of numbers are handed over as an array, which is faster than a table."""
+    numeric = all(f["type"] in ("float", "int") and not f["nullable"] for f in subject.fields)
+    output = subject.described["outputs"][0]
+    if output.get("probabilities"):
+        classes = "CLASSES = [str(name) for name in MODEL.classes_]\n"
+        answers = (
+            "    table = MODEL.predict_proba(rows).tolist()\n"
+            "    return [\n"
+            '        {"prediction": label, "probabilities": dict(zip(CLASSES, row, strict=True))}\n'
+            "        for label, row in zip(labels, table, strict=True)\n"
+            "    ]"
+        )
+    else:
+        classes, answers = "", '    return [{"prediction": label} for label in labels]'
+    rows = "np.array([[record[name] for name in FIELDS] for record in records])"
+    return _filled(
+        "model",
+        imports="import numpy as np\n" if numeric else "import pandas as pd\n",
+        fields="[\n" + "".join(f"    {_quoted(f['name'])},\n" for f in subject.fields) + "]",
+        artifact=str(subject.artifact),
+        classes=classes,
+        rows=rows if numeric else "pd.DataFrame(records, columns=FIELDS)",
+        answers=answers,
+    )
+
+
+def _filled(template: str, **values: str) -> str:
+    text = (HERE / "templates" / f"{template}.py.template").read_text(encoding="utf-8")
+    return Template(text).substitute(values)
+
+
+def _pydantic_field(field: dict[str, Any], number: int) -> str:
+    """A name that Python or Pydantic would not take becomes an alias."""
+    name, kind = field["name"], PYTHON_TYPES[field["type"]]
+    kind = f"{kind} | None" if field["nullable"] else kind
+    usable = name.isidentifier() and not iskeyword(name) and not name.startswith(("_", "model_"))
+    if usable and name not in RESERVED:
+        return f"    {name}: {kind}"
+    return f"    field_{number}: {kind} = Field(alias={_quoted(name)})"
+
+
+def _restx_field(field: dict[str, Any]) -> str:
+    required = "" if field["nullable"] else "required=True"
+    return f"        {_quoted(field['name'])}: fields.{RESTX_TYPES[field['type']]}({required}),"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

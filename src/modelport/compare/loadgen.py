@@ -1,0 +1,181 @@
+"""The bundled load generator: one process, one epoll loop, no dependency.
+
+    python -m modelport.compare.loadgen --port 8000 --pool pool --connections 32 --seconds 3             # closed loop
+    python -m modelport.compare.loadgen --port 8000 --pool pool --connections 256 --seconds 3 --rate 500 # open loop
+
+In a closed loop each connection asks again when it has its answer. In an open loop requests come at times that are drawn
+before the run, whatever the server does, and each latency counts from the time its request was meant to be sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import random
+import select
+import sys
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+
+from modelport.compare.histogram import Histogram
+from modelport.compare.pool import read_pool
+from modelport.compare.wire import Connection
+
+GRACE_S = 2.0
+SPIN_S = 0.0015
+"""epoll counts milliseconds: what is due sooner than this is waited for awake."""
+
+clock = time.perf_counter
+
+
+class Run:
+    """One run: connections, what is due, and what came."""
+
+    def __init__(self, port: int, pool: list[bytes], connections: int, expect: int) -> None:
+        self.port, self.pool, self.most, self.expect = port, pool, connections, expect
+        self.epoll = select.epoll()
+        self.open: dict[int, Connection] = {}
+        self.idle: list[Connection] = []
+        self.sent = 0
+        self.waited_s = 0.0
+        self.statuses: Counter[int] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.answered, self.refused, self.lag = Histogram(), Histogram(), Histogram()
+
+    def send(self, due: float) -> bool:
+        """Ask over a free connection; False where there is none."""
+        if self.idle:
+            connection = self.idle.pop()
+        elif len(self.open) < self.most:
+            connection = Connection(self.port, self.epoll)
+            self.open[connection.fd] = connection
+        else:
+            return False
+        connection.ask(self.pool[self.sent % len(self.pool)], due)
+        self.sent += 1
+        return True
+
+    def poll(self, wait_s: float) -> None:
+        """Read what has come, and wait for it so long."""
+        began = clock()
+        events = self.epoll.poll(max(wait_s, 0))
+        self.waited_s += clock() - began
+        for fd, _ in events:
+            connection = self.open.get(fd)
+            if connection is not None:
+                self._step(connection)
+
+    def _step(self, connection: Connection) -> None:
+        outcome = connection.step()
+        if outcome is None:
+            if connection.ended and not connection.busy:
+                self.idle.remove(connection)
+                self._drop(connection)
+            return
+        took = clock() - connection.due
+        if isinstance(outcome, str):
+            self.failures[outcome] += 1
+        else:
+            self.statuses[outcome] += 1
+            (self.answered if outcome == self.expect else self.refused).add(took)
+        if connection.ended:
+            self._drop(connection)
+        else:
+            self.idle.append(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        del self.open[connection.fd]
+        connection.close()
+
+    def unanswered(self) -> int:
+        """Requests that nothing came for."""
+        return sum(connection.busy for connection in self.open.values())
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for connection in self.open.values():
+            connection.close()
+
+    def result(self, seconds: float) -> dict[str, Any]:
+        """What came, as JSON."""
+        return {
+            "sent": self.sent,
+            "seconds": seconds,
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "failures": dict(self.failures),
+            "answered": self.answered.plain(),
+            "refused": self.refused.plain(),
+        }
+
+
+def closed_loop(run: Run, seconds: float) -> dict[str, Any]:
+    """As fast as the server lets the connections go."""
+    began = clock()
+    end = began + seconds
+    while (now := clock()) < end:
+        while run.send(now):
+            pass
+        run.poll(min(0.1, end - now))
+    took = clock() - began
+    result = run.result(took)
+    run.close()
+    return {**result, "in_flight": run.unanswered(), "unanswered": 0, "idle_share": run.waited_s / took}
+
+
+def open_loop(run: Run, seconds: float, rate: float, seed: int) -> dict[str, Any]:
+    """At times that are fixed before: exponential pauses, the same for every server with the same seed."""
+    began = clock() + 0.01
+    times = deque(began + offset for offset in arrivals(rate, seconds, seed))
+    offered = len(times)
+    waiting: deque[float] = deque()
+    give_up = began + seconds + GRACE_S
+    while (now := clock()) < give_up and (times or waiting or run.unanswered()):
+        while times and times[0] <= now:
+            run.lag.add(now - times[0])
+            waiting.append(times.popleft())
+            now = clock()
+        while waiting and run.send(waiting[0]):
+            waiting.popleft()
+        due_s = times[0] - now if times else 0.05
+        run.poll(0 if due_s < SPIN_S else min(due_s - SPIN_S / 2, 0.05))
+    result = run.result(seconds)
+    lost = run.unanswered() + len(waiting)
+    run.close()
+    lag = run.lag.percentile(0.99)
+    return {**result, "offered": offered, "unanswered": lost, "lag_p99_s": lag}
+
+
+def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
+    """When requests are meant to be sent, in seconds from the start."""
+    draw, at, found = random.Random(seed), 0.0, []
+    while (at := at + draw.expovariate(rate)) < seconds:
+        found.append(at)
+    return found
+
+
+def main() -> None:
+    """Read the options, run, and write the result to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m modelport.compare.loadgen")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--connections", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--expect", type=int, default=200)
+    options = parser.parse_args()
+    gc.disable()  # a run makes no cycles, and a collection would count as the server's latency
+    run = Run(options.port, read_pool(options.pool), options.connections, options.expect)
+    result = (
+        closed_loop(run, options.seconds)
+        if options.rate is None
+        else open_loop(run, options.seconds, options.rate, options.seed)
+    )
+    sys.stdout.write(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

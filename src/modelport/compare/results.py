@@ -1,0 +1,125 @@
+"""What was measured, every sample of it: `results.json`, from which alone the report is made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelport.compare.histogram import Histogram
+from modelport.errors import SetupError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of one contestant."""
+
+    contestant: str
+    round: int
+    first_answer_s: float
+    pss_idle_bytes: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One load on one contestant. `rate` is None in a closed loop; `lag_s` is how late the generator itself was."""
+
+    contestant: str
+    case: str
+    round: int
+    connections: int
+    rate: float | None
+    seconds: float
+    answers: int
+    refused: dict[str, int]
+    failures: int
+    unanswered: int
+    cpu_s: float
+    pss_bytes: int
+    generator: str
+    lag_s: float | None = None
+    generator_busy: float | None = None
+    latencies: list[list[int]] = field(default_factory=list)
+
+    @property
+    def per_s(self) -> float:
+        """Right answers in a second."""
+        return self.answers / self.seconds
+
+    @property
+    def errors(self) -> int:
+        """Requests without a right answer."""
+        return sum(self.refused.values()) + self.failures + self.unanswered
+
+    @property
+    def histogram(self) -> Histogram:
+        """The latencies of right answers."""
+        return Histogram(self.latencies)
+
+
+@dataclass
+class Results:
+    """A run: who, on what, how, and each sample. `complete` is false where it was interrupted."""
+
+    about: dict[str, Any]
+    contestants: list[dict[str, Any]]
+    cases: list[dict[str, Any]]
+    starts: list[Start] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+
+    def title(self, contestant: str) -> str:
+        """How a contestant is called in a sentence."""
+        return next((str(c["title"]) for c in self.contestants if c["name"] == contestant), contestant)
+
+    def is_ours(self, contestant: str) -> bool:
+        """Whether it is Modelport in some form."""
+        return any(c["name"] == contestant and c["ours"] for c in self.contestants)
+
+    def of(self, contestant: str, case: str, *, open_loop: bool) -> list[Measurement]:
+        """The samples of one contestant in one case, by round."""
+        return [
+            m
+            for m in self.measurements
+            if m.contestant == contestant and m.case == case and (m.rate is not None) == open_loop
+        ]
+
+    def write(self, path: Path) -> None:
+        """As JSON; a reader sees the old file or the new one, never half of one."""
+        content = {"schema": SCHEMA, **asdict(self)}
+        waiting = path.with_suffix(".json.new")
+        waiting.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        waiting.replace(path)
+
+
+def read_results(path: Path) -> Results:
+    """An earlier run. Raises SetupError for what is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise SetupError(
+            f"{path} is no JSON; give the results.json that an earlier  modelport compare  wrote"
+        ) from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else None
+        raise SetupError(
+            f"{path} is of schema {found}, this version reads schema {SCHEMA}: run modelport compare again"
+        )
+    try:
+        return Results(
+            about=content["about"],
+            contestants=content["contestants"],
+            cases=content["cases"],
+            starts=[Start(**start) for start in content["starts"]],
+            measurements=[Measurement(**measurement) for measurement in content["measurements"]],
+            failed=content["failed"],
+            complete=content["complete"],
+        )
+    except (KeyError, TypeError) as error:
+        raise SetupError(f"{path} is no results.json of modelport compare: {error} is missing or unknown") from None

@@ -1,0 +1,168 @@
+"""One start of one contestant: first right answer, memory, capacity, latency. Only one contestant runs at a time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelport.compare import generators
+from modelport.compare.answers import Answer, Rules, differences
+from modelport.compare.cases import Case, bodies_of, path_of, requests_of
+from modelport.compare.client import Response, first_answer_s, post_at_once
+from modelport.compare.generation import Entry
+from modelport.compare.generators import Load
+from modelport.compare.machine import Cores
+from modelport.compare.pool import write_pool
+from modelport.compare.processes import ServerProcess, serving
+from modelport.compare.results import Measurement, Start
+from modelport.compare.subject import Subject
+from modelport.compare.usage import tree_cpu_s, tree_pss_bytes
+from modelport.errors import SetupError
+
+SETTLE_S = 0.3
+CHECKED = 64
+CHECK_CONNECTIONS = 8
+RULES = Rules(tolerance=1e-5)
+JSON = (("content-type", "application/json"),)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How everybody is measured."""
+
+    rounds: int
+    warm_up_s: float
+    capacity_s: float
+    latency_s: float
+    rates: int
+    slots: int
+    cores: Cores
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A contestant, what it is asked, and where its files go."""
+
+    entry: Entry
+    subject: Subject
+    cases: Sequence[Case]
+    plan: Plan
+    work: Path
+
+    @property
+    def name(self) -> str:
+        """Of the contestant."""
+        return self.entry.contestant.name
+
+    @contextmanager
+    def started(self) -> Iterator[ServerProcess]:
+        """The server, while the block lasts."""
+        log, core = self.work / f"{self.name}.log", self.plan.cores.server_list
+        with serving(self.entry.command, core=core, cwd=self.entry.folder, log=log) as server:
+            yield server
+
+    def pool(self, case: Case) -> Path:
+        """The file with the case's requests."""
+        path = self.work / f"{self.name}.{case.name}.pool"
+        return path if path.exists() else write_pool(requests_of(case, self.entry.contestant, self.subject), path)
+
+
+def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
+    """Compare all answers with those of whoever was asked first, and return a rough capacity for each case.
+
+    Raises SetupError with the first difference. This start also leaves byte code and page cache behind.
+    """
+    rough = {}
+    with trial.started() as server:
+        _first_answer(trial, server)
+        for case in trial.cases:
+            bodies = bodies_of(case, trial.subject)[:CHECKED]
+            path = path_of(case, trial.entry.contestant)
+            answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS)
+            _compare(trial.name, case, answers, reference.setdefault(case.name, answers))
+            load = _closed(trial, case, server, 1.0)
+            server.check_alive()
+            rough[case.name] = max(1.0, load.answers / load.seconds)
+    return rough
+
+
+def measure(
+    trial: Trial, number: int, rates: dict[str, list[float]], found: Callable[[Start | Measurement], None]
+) -> None:
+    """One round: what is measured is handed over at once, so that nothing is lost where the run is interrupted."""
+    with trial.started() as server:
+        first_s = _first_answer(trial, server)
+        time.sleep(SETTLE_S)
+        found(Start(trial.name, number, first_s, tree_pss_bytes(server.process.pid)))
+        for case in trial.cases:
+            _closed(trial, case, server, trial.plan.warm_up_s)
+            found(_timed(trial, case, number, server, None, 0))
+            for seed, rate in enumerate(rates[case.name]):
+                found(_timed(trial, case, number, server, rate, number * 1000 + seed))
+
+
+def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: float | None, seed: int) -> Measurement:
+    before = tree_cpu_s(server.process.pid)
+    if rate is None:
+        load = _closed(trial, case, server, trial.plan.capacity_s)
+    else:
+        pool, seconds, core = trial.pool(case), trial.plan.latency_s, trial.plan.cores.load
+        load = generators.open_loop(server.port, pool, rate=rate, seconds=seconds, seed=seed, core=core)
+    server.check_alive()
+    return Measurement(
+        contestant=trial.name,
+        case=case.name,
+        round=number,
+        connections=case.connections if rate is None else generators.OPEN_LOOP_CONNECTIONS,
+        rate=rate,
+        seconds=load.seconds,
+        answers=load.answers,
+        refused=load.refused,
+        failures=load.failures,
+        unanswered=load.unanswered,
+        cpu_s=tree_cpu_s(server.process.pid) - before,
+        pss_bytes=tree_pss_bytes(server.process.pid),
+        generator=load.generator,
+        lag_s=load.lag_s,
+        generator_busy=load.busy,
+        latencies=load.latencies,
+    )
+
+
+def _closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
+    core = trial.plan.cores.load
+    return generators.closed_loop(
+        server.port, trial.pool(case), connections=case.connections, seconds=seconds, core=core
+    )
+
+
+def _first_answer(trial: Trial, server: ServerProcess) -> float:
+    """Any answer with status 200: what it says was checked before the first round."""
+    case = trial.cases[0]
+    body, path = bodies_of(case, trial.subject)[0], path_of(case, trial.entry.contestant)
+    return first_answer_s(server, path, body, lambda response: response.status == 200)
+
+
+def _compare(name: str, case: Case, given: Sequence[Response], wanted: Sequence[Response]) -> None:
+    for number, (one, other) in enumerate(zip(given, wanted, strict=True)):
+        found = differences(_answer(other), _answer(one), RULES)
+        if found:
+            first = found[0]
+            raise SetupError(
+                f"{name} answers request {number} of {case.title} otherwise than the others: {first.what} {first.where} "
+                f"is {_shown(first.new)}, the others' {_shown(first.old)}"
+            )
+
+
+def _answer(response: Response) -> Answer:
+    """Status and body: headers are each server's own."""
+    return Answer(response.status, JSON, response.body)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)[:200]

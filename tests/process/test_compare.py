@@ -1,0 +1,62 @@
+"""`modelport compare` from the command line to the report, as thin as it gets; no number of it is judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelport.compare.baseline import changes
+from modelport.compare.results import read_results
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="compare needs Linux"),
+    pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="compare needs two cores"),
+]
+
+THIN = ("--rounds", "2", "--seconds", "1", "--quick")
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of a thin run."""
+    return [sys.executable, "-m", "modelport", "compare", *THIN, *arguments]
+
+
+def test_a_run_writes_a_report_code_that_starts_and_results_that_can_be_a_baseline(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    out = tmp_path / "report"
+    done = subprocess.run(command("--only", "fastapi", "--out", str(out)), capture_output=True, text=True, check=False)
+    if "pip install" in done.stderr and done.returncode == 2:
+        pytest.skip("the contestant's packages cannot be installed here")
+    assert done.returncode == 0, done.stderr
+    results = read_results(out / "results.json")
+    assert results.complete
+    assert {m.contestant for m in results.measurements} == {"fastapi", "modelport"}
+    assert all(m.errors == 0 for m in results.measurements)
+    assert "<h2>Capacity</h2>" in (out / "report.html").read_text(encoding="utf-8")
+    assert (out / "contestants" / "fastapi" / "app.py").exists()
+    assert not any(change.is_regression for change in changes(results, results))
+
+
+def test_an_interrupted_run_leaves_a_valid_partial_report(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    out = tmp_path / "report"
+    running = subprocess.Popen(
+        command("--only", "modelport", "--rounds", "50", "--out", str(out)), stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "50 rounds" in line:
+            running.send_signal(signal.SIGINT)
+            break
+    _, rest = running.communicate()
+    assert running.returncode == 130, rest
+    assert json.loads((out / "results.json").read_text(encoding="utf-8"))["complete"] is False
+    assert "This run was interrupted" in (out / "report.html").read_text(encoding="utf-8")
