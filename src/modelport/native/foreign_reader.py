@@ -95,6 +95,8 @@ def _find(module: str, name: str, full: str) -> Any:
         return Permit(full, StoredArray)
     if module.startswith("scipy.stats") or ".joblib." in "." + module:
         return Permit(full, Unused, Unused)
+    if module.startswith("numpy.random"):  # generators, which predictions do not use
+        return Permit(full, Unused, Unused)
     if root == "numpy":
         return _find_numpy(name, full)
     if root == "scipy":
@@ -118,8 +120,6 @@ def _find_numpy(name: str, full: str) -> Any:
         return Permit(full, getattr(np, name))
     if name in ("MaskedArray", "MaskedConstant"):
         return Permit(full, np.ma.MaskedArray)
-    if name in ("MT19937", "PCG64", "RandomState", "Generator"):
-        return Permit(full, Unused, Unused)
     found = getattr(np, name, None)
     scalar = isinstance(found, type) and issubclass(found, np.generic)
     return found if scalar or isinstance(found, np.ufunc) or name in _NUMPY_FUNCTIONS else None
@@ -270,9 +270,6 @@ _NUMPY_CALLS = {
     "dtype": _dtype,
     "_frombuffer": _from_buffer,
     "_mareconstruct": _masked,
-    "__randomstate_ctor": Unused,
-    "__bit_generator_ctor": Unused,
-    "__generator_ctor": Unused,
     "_ufunc_reconstruct": lambda module, name: _ufunc(name),
 }  # type: Any
 _CALLS = {

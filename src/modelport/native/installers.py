@@ -16,7 +16,7 @@ from modelport.errors import ArtifactError
 from modelport.native.versions import Need
 
 
-class NotHere(ArtifactError):
+class NotHere(Exception):
     """These versions cannot be had for this interpreter on this machine; for another one perhaps."""
 
 
@@ -34,7 +34,8 @@ _UNREACHABLE = re.compile(
 def install(need: Need, version: str, python: Path, target: Path, done: Callable[[float], None]) -> None:
     """Put the wheels of an environment into a folder. `version` is that of the interpreter, as in 3.8.
 
-    Dependencies are not looked up: the list is complete, and what others declared since is none of it. Raises ArtifactError.
+    Dependencies are not looked up: the list is complete, and what others declared since is none of it. Raises NotHere, or
+    ArtifactError where no other interpreter will do either.
     """
     failed = ""
     for command in _commands(need, version, python, target):
@@ -96,7 +97,7 @@ def _run(command: list[str], count: int, done: Callable[[float], None]) -> tuple
         process.wait()
 
 
-def _told(need: Need, version: str, said: str) -> ArtifactError:
+def _told(need: Need, version: str, said: str) -> Exception:
     """What went wrong, in one line."""
     match = _MISSING.search(said)
     if match is not None and not _UNREACHABLE.search(said):

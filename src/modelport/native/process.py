@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import weakref
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ class ForeignProcess:
         self.environment = environment
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[..., ForeignProcess] | None = None
         self._known: dict[int, Any] = {}
         self._loaded: list[Path] = []
 
@@ -57,10 +60,9 @@ class ForeignProcess:
 
     def close(self) -> None:
         """End it."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        self._process = None
+        if self._end is not None:
+            self._end()
 
     def _ask(self, head: dict[str, Any], blobs: Any = ()) -> Any:
         with self._lock:
@@ -86,6 +88,7 @@ class ForeignProcess:
             self._process = subprocess.Popen(
                 self.environment.command(_SCRIPT), stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
+            self._end = weakref.finalize(self, _end, self._process)
             for path in self._loaded:
                 self._exchange({"do": "load", "path": str(path.resolve())}, ())
         return self._process
@@ -100,6 +103,16 @@ class ForeignProcess:
             for attribute, value in state.items():
                 made.__dict__[attribute] = foreign.unpack(value, blobs, self._stand_in)
         return self._known[number]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Of a process that nobody can ask any more."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):  # what was not sent any more
+            if pipe is not None:
+                pipe.close()
 
 
 class Shadow:

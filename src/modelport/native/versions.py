@@ -1,7 +1,8 @@
 """Which libraries belong together: what a file was saved by, and the environment in which it answers as it did.
 
 scikit-learn's releases are from its release history; the NumPy, SciPy, joblib and pandas that each was released and tested with
-from its changelog and its `min_dependencies.py`, and the interpreters from the names of its wheels.
+from its changelog and its `min_dependencies.py`, and the interpreters from the names of its wheels. Beside the oldest stands pandas 0.25, which runs with their NumPy: the metadata of
+those before it is refused by the installers of today (`pytz>=2011k` is no version).
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ class _Release:
 
 
 _RELEASES = {
-    "0.18": _Release("3.6", "1.14", "0.20", "0.12", "0.21"),
-    "0.19": _Release("3.6", "1.14", "0.20", "0.12", "0.21"),
-    "0.20": _Release("3.7 3.6", "1.16", "1.2", "0.14", "0.24"),
+    "0.18": _Release("3.6", "1.14", "0.20", "0.12", "0.26"),
+    "0.19": _Release("3.6", "1.14", "0.20", "0.12", "0.26"),
+    "0.20": _Release("3.7 3.6", "1.16", "1.2", "0.14", "0.26"),
     "0.21": _Release("3.7 3.6", "1.17", "1.4", "0.14", "0.26"),
     "0.22": _Release("3.8 3.7 3.6", "1.19", "1.5", "0.15", "1.1"),
     "0.23": _Release("3.8 3.7 3.6", "1.20", "1.6", "0.18", "1.2"),
