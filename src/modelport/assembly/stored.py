@@ -77,13 +77,3 @@ def served_signature(path: Path) -> dict[str, Any]:
         "outputs": len(signature.outputs),
         "probabilities": any(output.probabilities for output in signature.outputs),
     }
-
-
-def installed_version(library: str) -> str:
-    """The version of a library that is installed; empty where none is."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""

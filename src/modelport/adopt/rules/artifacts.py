@@ -58,7 +58,7 @@ def check_artifacts(analysis: Analysis) -> None:
 
 
 def _check_version(analysis: Analysis, model: ModelFile, version: str) -> None:
-    from modelport.assembly.stored import installed_version
+    from modelport.assembly.artifacts import installed_version
 
     installed = installed_version("scikit-learn")
     stored = model.stored
