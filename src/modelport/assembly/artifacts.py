@@ -147,7 +147,8 @@ def _of_other_version(path: Path, options: ServeOptions, error: SetupError) -> U
     stored = other_version(path, options)
     if not stored:
         return None
-    return UnprovenVersion(str(path), stored, installed_version("scikit-learn"), f"it does not work there: {error}")
+    why = " ".join(str(error).split())
+    return UnprovenVersion(str(path), stored, installed_version("scikit-learn"), f"it does not work here: {why}")
 
 
 def installed_version(library: str) -> str:

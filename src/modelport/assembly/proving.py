@@ -187,8 +187,6 @@ def _proof(case: _Case, way: str) -> Proof:
 
 def load_proven(artifact: Path, options: ServeOptions, proof: Proof) -> tuple[Model, tuple[str, ...]]:
     """The model by the way that was proven. Raises ArtifactError where that is not open any more."""
-    told = str(proof)
     if proof.way == AS_IT_IS:
-        return load_artifact(artifact, options, known=proof.inputs, other_version=told)
-    model, notes = open_native(artifact, options, proof)
-    return model, (told, *notes)
+        return load_artifact(artifact, options, known=proof.inputs, other_version=str(proof))
+    return open_native(artifact, options, proof)
