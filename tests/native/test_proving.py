@@ -57,6 +57,7 @@ def test_what_nobody_has_compared_is_refused_with_both_versions_and_the_command(
     assert "--trust-version" in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_linear_model_is_proven_and_served_compiled(options: ServeOptions, tmp_path: Path) -> None:
     path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
     assert look_up(path, options).form == "unknown"
@@ -81,6 +82,7 @@ def test_uncompiled_it_is_loaded_as_it_is_once_that_is_proven(options: ServeOpti
     np.testing.assert_allclose(list(answer["probabilities"].values()), model.predict_proba([RECORD])[0])
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_otherwise_here_is_not_served_as_it_is(
     options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_model_that_answers_otherwise_here_is_not_served_as_it_is(
     assert list(answer["probabilities"].values()) == right.tolist()
 
 
+@pytest.mark.slow
 def test_what_the_environment_tells_is_compiled_where_the_installed_version_differs(
     options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_file_without_a_version_is_refused(options: ServeOptions, tmp_path: Pa
         load_artifact(tmp_path / "old.joblib", options)
 
 
+@pytest.mark.slow
 def test_a_rescued_model_is_a_bundle_with_its_proof(options: ServeOptions, tmp_path: Path) -> None:
     model = LogisticRegression().fit(INPUTS, LABELS)
     path = doctored(model, tmp_path / "old.joblib")
