@@ -92,7 +92,7 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
 
 
 def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
-    _refuse_what_is_no_model(estimator, path)
+    _refuse_what_is_no_model(estimator, path, elsewhere=hints.read is not None)
     booster = _booster_model(estimator, path, hints)
     if booster is not None:
         booster.estimator = estimator  # the wrapper knows more than the booster inside
@@ -107,12 +107,14 @@ def read_object(path: Path, hints: Hints) -> Any:
         from modelport.artifacts.loaders.skops import read_skops
 
         return read_skops(path, hints.allow_pickle)
+    if hints.read is not None:
+        return hints.read(path)
     try:
         import joblib  # noqa: F401
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtra(f"what {path.name} holds", SklearnLoader.extra) from None
-    return load_pickle(path, hints.allow_pickle, hints.code) if hints.read is None else hints.read(path)
+    return load_pickle(path, hints.allow_pickle, hints.code)
 
 
 def _versions(warning: Any) -> tuple[str, str]:
@@ -128,12 +130,13 @@ def _version_note(warning: Any) -> str:
 # -- what is no model ----------------------------------------------------------------------------------------------
 
 
-def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
+def _refuse_what_is_no_model(thing: Any, path: Path, elsewhere: bool = False) -> None:
+    """`elsewhere`: it is in another process, and the installed scikit-learn need not be imported for it."""
     name = type(thing).__name__
     if isinstance(thing, type):
         raise ArtifactError(f"{path} holds the class {thing.__name__}, not a fitted model; save what fit returned")
     if has_method(thing, "predict"):
-        return _refuse_unfitted(thing, path)
+        return None if elsewhere else _refuse_unfitted(thing, path)
     if has_method(thing, "fit_predict"):
         raise ArtifactError(
             f"{path} holds a {name}, which can only label the data it was fitted on (it has no predict); "
