@@ -35,6 +35,10 @@ class Hints:
     known: tuple[Field, ...] = ()
     named_by: str = "--features"
     """Who says `features`: for reasons and messages."""
+    read: Callable[[Path], Any] | None = None
+    """What reads pickles in place of our own reader: a process in which the version that saved them is installed."""
+    other_version: str = ""
+    """What to tell of a model that another version saved, where it may be served; without it such a model is refused."""
 
 
 class Model(Protocol):

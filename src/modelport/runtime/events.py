@@ -136,7 +136,7 @@ EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
         "form": {"model": _text, **FORM},
         "left": {},
     },
-    "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
+    "compiler": {"begun": {}, "proving": {"what": _text}, "compiled": FORM, "failed": FAILED},
     "holder": {
         "ready": {**LOADED, "files?": _stamps},
         "failed": {**FAILED, "files?": _stamps},
