@@ -141,6 +141,8 @@ async def test_other_methods_of_a_moved_path_stay_with_the_application() -> None
         assert (await ann.get("/predict")).text == "<form>"
         allowed = (await ann.options("/predict")).headers["allow"]
         assert set(allowed.split(", ")) == {"POST", "OPTIONS", "GET", "HEAD"}
+        refused = await ann.post("/faulty")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET"), "the application has no such path"
 
 
 async def test_a_plain_function_sees_the_same() -> None:
