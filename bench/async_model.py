@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.harness.asking import Caller, run
 from bench.harness.errors import BenchError
-from bench.harness.load import LoadResult, need_tools, run_wrk, write_bodies
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import WORK, Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
+from modelport.compare.usage import tree_pss_bytes
+from modelport.compare.wrk import LoadResult, need_tools, run_wrk, write_bodies
 
 INTRODUCTION = """\
 A thousand clients in a closed loop ask a handler that awaits 50 ms, as one that asks another service does. Both servers have

@@ -12,10 +12,10 @@ from bench.async_model import median
 from bench.harness import environment
 from bench.harness.asking import Caller, run
 from bench.harness.errors import BenchError
-from bench.harness.load import LoadResult, need_tools, run_wrk, write_bodies
-from bench.harness.processes import ServerProcess, serving
 from bench.harness.scenario import CONSTRAINTS, ROOT, WORK, Sheet, main, ours, say, wait_until
 from bench.lineup import OURS, PEERS
+from modelport.compare.processes import ServerProcess, serving
+from modelport.compare.wrk import LoadResult, need_tools, run_wrk, write_bodies
 
 INTRODUCTION = """\
 One Flask application with a session, a `before_request` and an `after_request` function, in one file that both servers run, in one

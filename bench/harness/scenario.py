@@ -19,10 +19,10 @@ from bench.harness.client import fetch_status
 from bench.harness.comparison import number
 from bench.harness.errors import BenchError
 from bench.harness.gates import Gate, Verdict
-from bench.harness.processes import ServerProcess, serving
 from bench.harness.report import gate_table, miss_sentence
 from bench.harness.tables import Table
 from bench.lineup import OURS, PEERS
+from modelport.compare.processes import ServerProcess, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("bench/results")

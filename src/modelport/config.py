@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +194,9 @@ class ServeOptions:
     default_deadline: float = option(
         30.0, _some_seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
     )
+    heartbeat: float = option(
+        15.0, _some_seconds, "How often a stream that has nothing to say gives a sign of life.", "DURATION"
+    )
     executor: str = option(
         "auto",
         _one_of("auto", "inline", "thread", "process"),
@@ -227,6 +228,12 @@ class ServeOptions:
     web_threads: int = option(8, _int(1, 1000), "Threads of each worker for mounted WSGI applications.", "N")
     web_queue: int = option(
         128, _int(0, 100_000), "Requests that may wait for one of these threads before they are refused.", "N"
+    )
+    reload: bool = option(
+        False,
+        _switch,
+        "For development: when a file of the service is saved, read anew what it concerns, and keep all other models loaded.",
+        "",
     )
     log_format: str = option("text", _one_of("text", "json"), "Log lines for people or for machines.", "text|json")
 
@@ -388,13 +395,17 @@ def is_python(target: str) -> bool:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}") from None
+    import tomllib  # most services have no such file
+
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -410,6 +421,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
     for name in values:
         if name not in OPTION_NAMES:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, OPTION_NAMES, 1)
             hint = (
                 f"; did you mean {_spell(near[0], source)}?"

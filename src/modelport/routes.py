@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from modelport.errors import ConfigError, MissingExtra
 from modelport.kernel.context import own_thread
+from modelport.kernel.names import MOUNTED
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -24,13 +25,20 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows."""
+    """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows. `isolate`: in a
+    process of its own."""
 
     prefix: str
     app: Any
     interface: str | None = None
+    isolate: bool = False
     inside: list[Any] = field(default_factory=list)
     """Routes that stand in for the application's own: FastAPI's route objects."""
+
+    @property
+    def name(self) -> str:
+        """What its process is called, where it has one."""
+        return f"{MOUNTED}{self.prefix or '/'}"
 
 
 class Mounted:
@@ -178,12 +186,14 @@ class WebSurface:
         """Whether there is anything beside the models: routes, middleware, dependencies, a lifespan, mounted applications."""
         return bool(self._web is not None or self.mounts or self.dependencies or self.lifespan)
 
-    def mount(self, prefix: str, app: Any, *, interface: str | None = None) -> Mounted:
+    def mount(self, prefix: str, app: Any, *, interface: str | None = None, isolate: bool = False) -> Mounted:
         """Serve a WSGI or ASGI application, Flask's or anybody's, below `prefix`; "/" is everything that nobody else serves.
 
         What returns declares typed routes that stand in for the application's own, see `Mounted`.
 
         `interface`: "wsgi" or "asgi", where the way the application is called does not show which it is.
+        `isolate`: run it in a process of its own, for all workers, so that models, probes and other routes feel nothing of what it
+        does; if it ends, it is replaced.
         Raises ConfigError for a prefix that is none, or is taken.
         """
         if not isinstance(prefix, str) or not prefix.startswith("/") or "//" in prefix or "{" in prefix:
@@ -191,7 +201,9 @@ class WebSurface:
         prefix = prefix.rstrip("/")
         if any(mount.prefix == prefix for mount in self.mounts):
             raise ConfigError(f"something is mounted at {prefix or '/'} already")
-        mount = Mount(prefix, app, interface)
+        if not isinstance(isolate, bool):
+            raise ConfigError(f"isolate wants True or False, not {isolate!r:.60}")
+        mount = Mount(prefix, app, interface, isolate)
         self.mounts.append(mount)
         return Mounted(self, mount)
 

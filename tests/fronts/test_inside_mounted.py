@@ -345,6 +345,14 @@ async def test_an_application_without_hooks_that_are_known_can_hold_no_route() -
         modelport.app(service)
 
 
+async def test_an_application_in_a_process_of_its_own_can_hold_no_route() -> None:
+    service = Service("plain")
+    plain = service.mount("/old", flask.Flask("old"), isolate=True)
+    plain.get("/x")(lambda: None)
+    with pytest.raises(ConfigError, match="declared inside the application at /old, which has a process of its own"):
+        modelport.app(service)
+
+
 async def test_dependencies_of_a_whole_application_guard_its_moved_routes_too() -> None:
     def ask_for_key(key: str = "") -> None:
         if key != "open":

@@ -23,6 +23,11 @@ def stand_in(mount: Mount, hosted: App, is_asgi: bool, threads: OwnThreads, busy
     """
     if not mount.inside:
         return
+    if mount.isolate:
+        raise ConfigError(
+            f"a route is declared inside the application at {mount.prefix or '/'}, which has a process of its own: leave out "
+            "isolate=True, or declare the route on the service"
+        )
     if is_asgi and isinstance(getattr(getattr(mount.app, "router", None), "routes", None), list):
         let_through(mount.app)
         answer_call_errors(mount.app)

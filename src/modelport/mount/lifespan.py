@@ -33,6 +33,7 @@ class Lifespan:
     async def startup(self) -> None:
         """Run what comes before the first request; an application that knows no lifespan has none. Raises StartupFailed."""
         self._task = asyncio.ensure_future(self._run())
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it was told, as an answer
         answer = await self._ask("lifespan.startup")
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             raise StartupFailed(answer.get("message", "").strip() or "its lifespan failed")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.harness.errors import BenchError
+from modelport.errors import SetupError
 
 REPLAY = Path(__file__).with_name("replay.lua")
 TIMEOUT_S = 10
@@ -33,9 +33,9 @@ class LoadResult:
 def need_tools() -> None:
     """Raise, naming the command to run, when a program that the load needs is missing."""
     if shutil.which("wrk") is None:
-        raise BenchError("wrk is not installed; install it with `apt-get install wrk` (Debian, Ubuntu) and run again")
+        raise SetupError("wrk is not installed; install it with `apt-get install wrk` (Debian, Ubuntu) and run again")
     if shutil.which("taskset") is None:
-        raise BenchError("taskset is not installed; install it with `apt-get install util-linux` and run again")
+        raise SetupError("taskset is not installed; install it with `apt-get install util-linux` and run again")
 
 
 def write_bodies(bodies: Iterable[bytes], path: Path) -> Path:
@@ -51,7 +51,7 @@ def run_wrk(url: str, *, bodies: Path, connections: int, seconds: float, core: i
     command += ["--latency", f"--timeout={TIMEOUT_S}s", "-s", str(REPLAY), url, "--", str(bodies)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     if done.returncode != 0:
-        raise BenchError(f"wrk failed with exit code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+        raise SetupError(f"wrk failed with exit code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
     return parse(done.stdout, connections=connections)
 
 
@@ -69,21 +69,21 @@ def parse(text: str, *, connections: int) -> LoadResult:
 
 def _whole_seconds(seconds: float) -> int:
     if seconds < 1 or seconds != int(seconds):
-        raise BenchError(f"wrk takes whole seconds from 1 upwards, not {seconds:g}")
+        raise SetupError(f"wrk takes whole seconds from 1 upwards, not {seconds:g}")
     return int(seconds)
 
 
 def _find(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
-        raise BenchError(f"wrk's report has no match for {pattern!r}:\n{text}")
+        raise SetupError(f"wrk's report has no match for {pattern!r}:\n{text}")
     return found[1]
 
 
 def _percentile(percent: int, text: str) -> float:
     found = re.search(rf"^\s+{percent}(?:\.0+)?%\s+{_NUMBER}(us|ms|s|m|h)\s*$", text, re.MULTILINE)
     if found is None:
-        raise BenchError(f"wrk's report has no {percent}% line:\n{text}")
+        raise SetupError(f"wrk's report has no {percent}% line:\n{text}")
     return float(found[1]) * _MILLISECONDS[found[2]]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.harness.errors import BenchError
+from modelport.errors import SetupError
 
 STOP_GRACE_S = 10.0
 
@@ -49,7 +49,7 @@ class ServerProcess:
         """Raise, with the end of the log, when the server has ended by itself."""
         code = self.process.poll()
         if code is not None:
-            raise BenchError(f"the server ended by itself with exit code {code}; its log ends with:\n{self.log_tail()}")
+            raise SetupError(f"the server ended by itself with exit code {code}; its log ends with:\n{self.log_tail()}")
 
     def log_tail(self) -> str:
         """Return the last lines that the server wrote."""
