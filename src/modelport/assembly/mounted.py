@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ def busy() -> list[Message]:
 
 def _tell_unserved(mount: Mount) -> None:
     """Name at the start what nobody should find out in production: WSGI hands over no WebSockets."""
-    rules = getattr(getattr(mount.app, "url_map", None), "iter_rules", tuple)()
+    rules: Iterable[Any] = getattr(getattr(mount.app, "url_map", None), "iter_rules", tuple)()
     sockets = sorted(rule.rule for rule in rules if getattr(rule, "websocket", False))
     if sockets:
         where, paths = mount.prefix or "/", ", ".join(sockets)
