@@ -141,6 +141,8 @@ async def test_other_methods_of_a_moved_path_stay_with_the_application() -> None
         assert (await ann.get("/predict")).text == "<form>"
         allowed = (await ann.options("/predict")).headers["allow"]
         assert set(allowed.split(", ")) == {"POST", "OPTIONS", "GET", "HEAD"}
+        refused = await ann.post("/faulty")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET"), "the application has no such path"
 
 
 async def test_a_plain_function_sees_the_same() -> None:
@@ -400,3 +402,14 @@ async def test_a_plain_function_runs_in_the_thread_of_its_hooks() -> None:
         assert (await client.get("/x?first=1")).json() == 3
         assert len(threads) == 3
         assert len(set(threads)) == 1
+
+
+async def test_websocket_routes_of_flask_are_named_when_the_service_starts(caplog: pytest.LogCaptureFixture) -> None:
+    app = flask.Flask("sockets")
+    app.add_url_rule("/echo", view_func=lambda: "", websocket=True)
+    app.add_url_rule("/page", "page", view_func=lambda: "page")
+    service = Service("sockets")
+    service.mount("/old", app)
+    async with living(service) as client:
+        assert (await client.get("/old/page")).text == "page"
+    assert "the application at /old has WebSocket routes, which are not served: /echo" in caplog.text

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelport.assembly.failures import answer_call_errors
 from modelport.errors import ConfigError
-from modelport.mount.call import App, Message
+from modelport.mount.call import App, Message, Scope
+from modelport.mount.dispatch import local_path
 from modelport.mount.inside_flask import InsideFlask
 from modelport.mount.inside_starlette import InsideStarlette, let_through
+from modelport.mount.interface import answers
 from modelport.mount.threads import OwnThreads
 from modelport.routes import Mount
 
@@ -45,25 +47,30 @@ def stand_in(mount: Mount, hosted: App, is_asgi: bool, threads: OwnThreads, busy
 
 
 def leave_other_methods(routes: Any, mounts: Sequence[Mount]) -> None:
-    """Where a route of the service has a path of a mounted application, it takes its own methods and leaves the others there.
+    """A route of the service takes its own methods of a path, and leaves the others to a mounted application that has it, too.
 
     Else a form at `GET /predict` would be refused with 405 as soon as `POST /predict` has moved.
     """
+    for route in routes.routes if mounts else ():
+        if not hasattr(route.matches, "leaves_others"):  # a service may be built again
+            route.matches = _leaving(route.matches, mounts)
+
+
+def _leaving(matches: Callable[[Scope], Any], mounts: Sequence[Mount]) -> Callable[[Scope], Any]:
     from starlette.routing import Match
 
-    def only_full(matches: Any) -> Any:
-        def match(scope: Any) -> Any:
-            found, child = matches(scope)
-            return (found, child) if found is Match.FULL else (Match.NONE, {})
+    def match(scope: Scope) -> Any:
+        found, child = matches(scope)
+        if found is Match.PARTIAL and any(_has(mount, local_path(scope)) for mount in mounts):
+            return Match.NONE, {}
+        return found, child
 
-        match.only_full = True  # type: ignore[attr-defined]
-        return match
-
-    for route in routes.routes:
-        path = getattr(route, "path", "")
-        if any(_covers(mount, path) for mount in mounts) and not hasattr(route.matches, "only_full"):
-            route.matches = only_full(route.matches)
+    match.leaves_others = True  # type: ignore[attr-defined]
+    return match
 
 
-def _covers(mount: Mount, path: str) -> bool:
-    return not mount.prefix or path == mount.prefix or path.startswith(mount.prefix + "/")
+def _has(mount: Mount, path: str) -> bool:
+    """Whether a mounted application has a path, by any method; yes, where it cannot be asked."""
+    if mount.prefix and path != mount.prefix and not path.startswith(mount.prefix + "/"):
+        return False
+    return answers(mount.app, path[len(mount.prefix) :] or "/") is not False

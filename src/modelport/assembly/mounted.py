@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ from modelport.mount.wsgi import WsgiApp
 from modelport.routes import Mount
 from modelport.runtime.listeners import connect_unix, is_stranger
 from modelport.service import Service
+
+log = logging.getLogger("modelport.web")
 
 
 class Lived(Protocol):
@@ -58,6 +61,7 @@ def host(mount: Mount, threads: ThreadLane, options: ServeOptions, places: Mappi
 def _here(mount: Mount, interface: str, threads: ThreadLane) -> tuple[App, Lived | None]:
     if interface == WSGI:
         _tell_prefix(mount)
+        _tell_unserved(mount)
         return WsgiApp(mount.app, threads, busy()), None
     lifespan = Lifespan(mount.app)
     return lifespan, lifespan
@@ -68,6 +72,15 @@ def busy() -> list[Message]:
     return _refusal(
         Overloaded("Overloaded: every thread for mounted applications is taken, and too many requests wait")
     )
+
+
+def _tell_unserved(mount: Mount) -> None:
+    """Name at the start what nobody should find out in production: WSGI hands over no WebSockets."""
+    rules: Iterable[Any] = getattr(getattr(mount.app, "url_map", None), "iter_rules", tuple)()
+    sockets = sorted(rule.rule for rule in rules if getattr(rule, "websocket", False))
+    if sockets:
+        where, paths = mount.prefix or "/", ", ".join(sockets)
+        log.warning("the application at %s has WebSocket routes, which are not served: %s", where, paths)
 
 
 def _tell_prefix(mount: Mount) -> None:
