@@ -15,15 +15,15 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 
 from bench.harness import environment
 from bench.harness.containers import (
     BASE,
     Container,
     build_base,
+    build_image,
     call,
     collect_wheels,
     create,
@@ -34,18 +34,23 @@ from bench.harness.containers import (
     why_not,
 )
 from bench.harness.errors import BenchError
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import free_port
 from bench.harness.scenario import CONSTRAINTS, REQUIREMENTS, ROOT, WORK, Sheet, main, say
 from bench.lineup import FEATURES, OURS, PEERS
+from modelport.compare.processes import free_port
+from modelport.compare.usage import tree_pss_bytes
 
 INTRODUCTION = """\
 The compiled music model as `modelport ship docker` has it, and FastAPI with scikit-learn by the same recipe on the same base: two
 stages, exact versions, bytecode compiled. Both run as a careful cluster runs them: not root, read-only, no capability, 256 MiB,
-half a processor, one worker. Size is uncompressed, above the base. The first answer is counted from the start of the container. The
+half a processor, one worker. Size is uncompressed, above the base. The
 roll-out replaces two instances one after the other while clients ask whoever is ready."""
+COUNTED = """\
+The first answer is counted from the moment at which the container's first process was made, and from the order to start it, which
+holds the container engine's own time, too. Both images are asked from outside, anew every hundredth of a second, until one
+prediction was answered; the bytecode is compiled, the files were read before."""
 OURS_IMAGE, THEIRS_IMAGE = "localhost/bench-modelport:test", "localhost/bench-fastapi:test"
 ROUNDS, CALLERS = 5, 4
+ASK_EVERY_S = 0.01  # more often, and refusing while it loads would take of the half processor that it has
 FOLDER = ROOT / WORK / "ship"
 BODY = json.dumps({**dict.fromkeys(FEATURES.split(","), 0.5), "tempo": 120.0}).encode()
 
@@ -58,10 +63,10 @@ def build_images(options: argparse.Namespace) -> None:
     FOLDER.mkdir(parents=True)
     build_base(FOLDER / "base")
     environment.install_tree(OURS, ".[sklearn,ship]", CONSTRAINTS)
-    environment.ensure_environment(PEERS, REQUIREMENTS, CONSTRAINTS)
-    call(ROOT / environment.python_of(PEERS), "examples/music/train.py", "--out", FOLDER, cwd=ROOT)
+    call(ROOT / environment.python_of(OURS), "examples/music/train.py", "--out", FOLDER, cwd=ROOT)
     build_ours()
     if not options.no_control:
+        environment.ensure_environment(PEERS, REQUIREMENTS, CONSTRAINTS)
         build_theirs()
 
 
@@ -73,7 +78,8 @@ def build_ours() -> None:
     folder = FOLDER / "ours"
     call(*ours, "ship", "docker", "genre.bundle", "--wheels", "--out", folder, cwd=FOLDER)
     collect_wheels(folder)
-    _bud(folder, OURS_IMAGE)
+    say(f"building {OURS_IMAGE}")
+    build_image(folder, OURS_IMAGE)
 
 
 def build_theirs() -> None:
@@ -86,7 +92,8 @@ def build_theirs() -> None:
     pins = call("env", f"PYTHONPATH={ROOT}/src", ROOT / environment.python_of(PEERS), "-c", _CLOSURE, cwd=ROOT)
     (folder / "requirements.lock").write_text(pins, encoding="utf-8")
     collect_wheels(folder)
-    _bud(folder, THEIRS_IMAGE)
+    say(f"building {THEIRS_IMAGE}")
+    build_image(folder, THEIRS_IMAGE)
 
 
 THEIR_PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "scikit-learn", "joblib", "pandas")
@@ -94,11 +101,6 @@ _CLOSURE = f"""
 from modelport.deploy.requirements import close_over
 print("\\n".join(map(str, close_over({THEIR_PACKAGES}, {{}}))))
 """
-
-
-def _bud(folder: Path, name: str) -> None:
-    say(f"building {name}")
-    call("buildah", "bud", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", name, folder, timeout=1200)
 
 
 # -- one image ---------------------------------------------------------------------------------------------------------
@@ -110,27 +112,32 @@ class Found:
 
     above_mb: float
     first_answer_s: float
+    """From when its first process was made."""
+    ordered_s: float
+    """From the order to start it."""
     idle_mb: float
 
 
 def examine(image: str, rounds: int) -> Found:
     """Start it some times, ask at once, and see what it takes when nobody asks."""
-    seconds, idle = [], []
+    seconds, ordered, idle = [], [], []
     for _ in range(rounds):
         container = create(image, "bench-ship", free_port())
         try:
-            began = time.monotonic()
+            began = time.time()
             start(container)
             while ask(container) != 200:
-                if time.monotonic() - began > 60:
+                if time.time() - began > 60:
                     raise BenchError(container.log())
-                time.sleep(0.005)
-            seconds.append(time.monotonic() - began)
+                time.sleep(ASK_EVERY_S)
+            answered = time.time()
+            ordered.append(answered - began)
+            seconds.append(answered - container.began())
             time.sleep(2)
             idle.append(tree_pss_bytes(container.pid()) / 1e6)
         finally:
             remove(container.name)
-    return Found((image_bytes(image) - image_bytes(BASE)) / 1e6, median(seconds), median(idle))
+    return Found((image_bytes(image) - image_bytes(BASE)) / 1e6, max(seconds), max(ordered), max(idle))
 
 
 def ask(container: Container) -> int:
@@ -217,18 +224,21 @@ def measure(options: argparse.Namespace, sheet: Sheet) -> None:
     theirs = None if options.no_control else examine(THEIRS_IMAGE, rounds)
     for what, name, unit in (
         ("image, uncompressed, above its base", "above_mb", " MB"),
-        ("start of the container to the first answer", "first_answer_s", " s"),
-        ("memory when idle, all processes", "idle_mb", " MB"),
+        ("start of the container to the first answer, worst", "first_answer_s", " s"),
+        ("the order to start it to the first answer, worst", "ordered_s", " s"),
+        ("memory when idle, all processes, worst", "idle_mb", " MB"),
     ):
         sheet.compare(what, getattr(found, name), getattr(theirs, name) if theirs else None, unit)
     fleet = Fleet(OURS_IMAGE)
     fleet.run(rounds)
-    sheet.compare("requests during the roll-outs", fleet.sent)
+    sheet.compare(f"requests during {rounds} roll-outs of two instances", fleet.sent)
     sheet.promise("image above its base", found.above_mb, "at most", 250, " MB")
     sheet.promise("memory when idle", found.idle_mb, "at most", 110, " MB")
     sheet.promise("start to first answer", found.first_answer_s, "at most", 1.0, " s")
     sheet.promise("failed requests of the roll-outs", fleet.failed, "at most", 0)
     loaded(sheet)
+    on_arm(sheet)
+    sheet.note(COUNTED)
 
 
 def loaded(sheet: Sheet) -> None:
@@ -243,6 +253,19 @@ def loaded(sheet: Sheet) -> None:
         rate = next(line.split()[1] for line in said.splitlines() if line.startswith("Requests/sec"))
         sheet.compare("requests/s at 32 connections on half a processor", float(rate))
         sheet.promise("ended for want of memory under that load", int(container.oom_killed()), "at most", 0)
+
+
+def on_arm(sheet: Sheet) -> None:
+    """What a small ARM board is given: the same packages, as their makers build them for it."""
+    folder = FOLDER / "arm"
+    platforms = [part for glibc in ("2014", "_2_28", "_2_34") for part in ("--platform", f"manylinux{glibc}_aarch64")]
+    kinds = ("--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp")
+    abis = ("--abi", "cp311", "--abi", "abi3", "--abi", "none")
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps")
+    call(*pip, *platforms, *kinds, *abis, "-d", folder, "-r", FOLDER / "ours" / "wheels" / "others.txt")
+    wheels = [*folder.glob("*.whl"), *(FOLDER / "ours" / "wheels").glob("modelport-*.whl")]
+    size = sum(entry.file_size for wheel in wheels for entry in zipfile.ZipFile(wheel).infolist())
+    sheet.compare("the packages for 64-bit ARM, unpacked", size / 1e6, unit=" MB")
 
 
 def cli(arguments: list[str] | None = None) -> int:

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.client import fetch_status
@@ -66,8 +67,19 @@ def collect_wheels(folder: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     call(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", wheels, ROOT)
     others = [line for line in (folder / "requirements.lock").read_text().splitlines() if "modelport" not in line]
-    (folder / "others.txt").write_text("\n".join(others), encoding="utf-8")
-    call(*pip, "download", "--no-deps", "-d", wheels, "-r", folder / "others.txt")
+    (wheels / "others.txt").write_text("\n".join(others), encoding="utf-8")
+    call(*pip, "download", "--no-deps", "-d", wheels, "-r", wheels / "others.txt")
+
+
+def build_image(folder: Path, name: str) -> None:
+    """From a folder with a Dockerfile, on our base."""
+    call("buildah", "bud", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", name, folder, timeout=1200)
+
+
+def labels_of(name: str) -> dict[str, str]:
+    """What an image says of itself."""
+    found = json.loads(call("buildah", "inspect", "--type", "image", name))["Docker"]["config"]["Labels"]
+    return {str(key): str(value) for key, value in found.items()}
 
 
 def image_bytes(name: str) -> int:
@@ -104,6 +116,11 @@ class Container:
         """Its first process, as the host sees it."""
         return int(call(*PODMAN, "inspect", self.name, "--format", "{{.State.Pid}}"))
 
+    def began(self) -> float:
+        """When its first process was made, on the clock of `time.time()`, to a hundredth of a second."""
+        ticks = int(Path(f"/proc/{self.pid()}/stat").read_text().rpartition(")")[2].split()[19])
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+
     def exec(self, *command: str) -> str:
         """Run something inside."""
         return call(*PODMAN, "exec", self.name, *command)
@@ -118,23 +135,33 @@ class Container:
         return call(*PODMAN, "inspect", self.name, "--format", "{{.State.OOMKilled}}").strip() == "true"
 
 
-def create(image: str, name: str, port: int, memory: str = "256m", cpus: str = "0.5") -> Container:
-    """As a careful cluster runs it: not root, nothing to write to, no capability, little memory, half a processor. Not started."""
-    limits = ("--memory", memory, "--cpus", cpus, "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=1024:1024")
-    rights = ("--read-only", "--tmpfs", "/tmp:size=16m", "--cap-drop", "all", "--security-opt", "no-new-privileges")
-    where = (
-        "--runtime",
-        "runc",
-        "--no-healthcheck",
-        "--network",
-        "host",
-        "-e",
-        f"MODELPORT_PORT={port}",
-        "-e",
-        f"PORT={port}",
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """As a careful cluster runs it: little memory, half a processor; `more` is said to podman, `arguments` to the image."""
+
+    memory: str = "256m"
+    cpus: str = "0.5"
+    more: Sequence[str] = ("--tmpfs", "/tmp:size=16m")
+    arguments: Sequence[str] = ()
+
+
+def create(image: str, name: str, port: int, limits: Limits = Limits()) -> Container:
+    """Not root, nothing to write to, no capability. Not started."""
+    bounds = (
+        "--memory",
+        limits.memory,
+        "--cpus",
+        limits.cpus,
+        "--ulimit",
+        "nofile=4096:4096",
+        "--ulimit",
+        "nproc=1024:1024",
     )
+    rights = ("--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--security-opt", "no-new-privileges")
+    told = ("-e", f"MODELPORT_PORT={port}", "-e", f"PORT={port}")
+    where = ("--runtime", "runc", "--no-healthcheck", "--network", "host", *told)
     remove(name)
-    call(*PODMAN, "create", *where, *limits, *rights, "--name", name, image)
+    call(*PODMAN, "create", *where, *bounds, *rights, *limits.more, "--name", name, image, *limits.arguments)
     return Container(name, port)
 
 
@@ -149,9 +176,9 @@ def remove(name: str) -> None:
 
 
 @contextmanager
-def running(image: str, name: str, port: int, memory: str = "256m", cpus: str = "0.5") -> Iterator[Container]:
+def running(image: str, name: str, port: int, limits: Limits = Limits()) -> Iterator[Container]:
     """Created, started, and removed at the end."""
-    container = create(image, name, port, memory, cpus)
+    container = create(image, name, port, limits)
     try:
         start(container)
         yield container

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +193,9 @@ class ServeOptions:
     tls_key: Path | None = option(None, _path, "Private key (PEM) of the certificate.", "FILE")
     default_deadline: float = option(
         30.0, _some_seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
+    )
+    heartbeat: float = option(
+        15.0, _some_seconds, "How often a stream that has nothing to say gives a sign of life.", "DURATION"
     )
     executor: str = option(
         "auto",
@@ -394,13 +395,17 @@ def is_python(target: str) -> bool:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}") from None
+    import tomllib  # most services have no such file
+
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from None
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -416,6 +421,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
     for name in values:
         if name not in OPTION_NAMES:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, OPTION_NAMES, 1)
             hint = (
                 f"; did you mean {_spell(near[0], source)}?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -17,10 +18,13 @@ from bench.harness.containers import (
     BASE,
     PODMAN,
     Container,
+    Limits,
     build_base,
+    build_image,
     call,
     collect_wheels,
     image_bytes,
+    labels_of,
     running,
     why_not,
 )
@@ -45,7 +49,7 @@ def image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     shipped = modelport("ship", "docker", bundle, "--out", folder, "--wheels", folder=folder)
     assert shipped.returncode == 0, shipped.stderr
     collect_wheels(folder)
-    call("buildah", "bud", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", IMAGE, folder, timeout=900)
+    build_image(folder, IMAGE)
     return IMAGE
 
 
@@ -111,6 +115,21 @@ def test_it_starts_again_after_it_was_killed(image: str) -> None:
         call(*PODMAN, "start", first.name)
         first.wait_ready()
         assert httpx.post(f"{first.url}/predict", json=WORKING).status_code == 200
+
+
+def test_its_labels_say_which_bundle_and_which_base(image: str, bundle: Path) -> None:
+    labels = labels_of(image)
+    assert labels["modelport.bundle.sha256"] == hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+    assert labels["org.opencontainers.image.base.name"] == BASE
+    assert {"modelport.package.onnxruntime", "modelport.package.numpy", "modelport.version"} <= labels.keys()
+
+
+def test_it_serves_a_bundle_that_kserve_has_mounted_and_writes_nowhere(image: str, bundle: Path) -> None:
+    mounted = ("--volume", f"{bundle}:/mnt/models:ro")
+    limits = Limits(more=mounted, arguments=("serve", "/mnt/models", "--name", "song"))
+    with running(image, "modelport-kserve", free_port(), limits) as container:
+        container.wait_ready()
+        assert httpx.post(f"{container.url}/models/song/predict", json=WORKING).status_code == 200
 
 
 class Callers:

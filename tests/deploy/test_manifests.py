@@ -9,38 +9,39 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-import yaml
 
 from modelport.deploy import monitoring
-from modelport.deploy.helm import chart
-from modelport.deploy.hosts import compose_file, systemd_unit
 from modelport.deploy.image import ImageOptions, dockerfile
+from modelport.deploy.knative import knative
 from modelport.deploy.kserve import kserve
 from modelport.deploy.kubernetes import Release, manifests
-from modelport.deploy.kustomize import kustomized
 from modelport.deploy.resources import Resources
 from modelport.deploy.subject import read_subject
 from modelport.deploy.text import to_yaml
 
 SCHEMAS = Path(__file__).parent / "schemas"
-NEEDED = Resources(memory_mib=256, cpu_millis=1000, start_s=30, pre_stop_s=5, termination_s=42)
+NEEDED = Resources(memory_mib=256, cpu_millis=1000, start_s=30, pre_stop_s=5, stop_s=35, termination_s=45)
 RELEASE = Release("genre", "a476ddec59e7", "registry.example/genre:a476ddec59e7", NEEDED)
 SCALERS = {
     "horizontalpodautoscaler": monitoring.horizontal_autoscaler(RELEASE),
     "scaledobject": monitoring.keda_scaler(RELEASE),
 }
 PLAIN = manifests(RELEASE) | {"horizontalpodautoscaler": SCALERS["horizontalpodautoscaler"]}
-CUSTOM = (
-    kserve(RELEASE, "s3://models/genre.bundle")
-    | monitoring.monitoring(RELEASE)
-    | {"scaledobject": SCALERS["scaledobject"]}
-)
+SCALED = replace(RELEASE, autoscaler="keda")
+CUSTOM = {
+    **kserve(RELEASE, "s3://models/genre.bundle"),
+    "scaled inferenceservice": kserve(SCALED, "s3://models/genre.bundle")["inferenceservice"],
+    **monitoring.monitoring(RELEASE),
+    "scaledobject": SCALERS["scaledobject"],
+    **knative(RELEASE),
+}
 
 
 def tool(name: str) -> str:
@@ -52,6 +53,13 @@ def tool(name: str) -> str:
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=60, check=False)
+
+
+def faults_of(obj: object, schema: str) -> list[str]:
+    """What the schema of those who take it finds."""
+    rules = json.loads(gzip.decompress((SCHEMAS / f"{schema}.json.gz").read_bytes()))
+    faults = jsonschema.Draft202012Validator(rules).iter_errors(obj)
+    return [f"{list(fault.absolute_path)}: {fault.message[:200]}" for fault in faults]
 
 
 @pytest.mark.parametrize("release", ["1.30", "1.37"])
@@ -74,10 +82,9 @@ def test_the_validator_would_see_a_misspelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", CUSTOM)
 def test_the_schemas_of_custom_resources_take_every_object(kind: str) -> None:
     obj = CUSTOM[kind]
-    name = f"{obj['kind'].lower()}-{obj['apiVersion'].rpartition('/')[2]}.json.gz"
-    schema = json.loads(gzip.decompress((SCHEMAS / name).read_bytes()))
-    faults = jsonschema.Draft202012Validator(schema).iter_errors(obj)
-    assert [f"{list(fault.absolute_path)}: {fault.message[:200]}" for fault in faults] == []
+    group, _, version = obj["apiVersion"].partition("/")
+    named = "knative" if group.startswith("serving.knative") else obj["kind"].lower()
+    assert faults_of(obj, f"{named}-{version}") == []
 
 
 def test_a_replica_fits_the_restricted_profile_of_pod_security() -> None:
@@ -129,63 +136,10 @@ def test_prometheus_takes_the_alert_rules(tmp_path: Path) -> None:
     promtool = shutil.which("promtool") or pytest.skip("promtool is not installed")
     done = run(promtool, "check", "rules", rules)
     assert done.returncode == 0, done.stderr
-    assert "6 rules found" in done.stdout
+    assert "7 rules found" in done.stdout
 
 
-# -- other layouts -----------------------------------------------------------------------------------------------------
-
-
-def rendered(text: str, values: dict[str, Any]) -> str:
-    """A template of the chart with its values put in, as far as the chart uses Helm's language."""
-
-    def look_up(match: re.Match[str]) -> str:
-        expression = match[1].strip()
-        if literal := re.fullmatch(r"`(.*)`", expression):
-            return literal[1]
-        if expression == ".Release.Name":
-            return "genre"
-        as_json = expression.startswith("toJson ")
-        path = re.search(r"\.Values\.([\w.]+)", expression)
-        assert path is not None, expression
-        value: Any = values
-        for key in path[1].split("."):
-            value = value[key]
-        return json.dumps(str(value)) if "quote" in expression else json.dumps(value) if as_json else str(value)
-
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("{{-"))
-    return re.sub(r"\{\{ (`.*?`|[^`]*?) \}\}", look_up, body)
-
-
-def test_the_chart_with_its_own_values_is_the_plain_manifests() -> None:
-    files = chart(RELEASE)
-    values = yaml.safe_load(files["values.yaml"])
-    plain = manifests(RELEASE) | monitoring.monitoring(RELEASE) | SCALERS
-    for kind, obj in plain.items():
-        made = yaml.safe_load(rendered(files[f"templates/{kind}.yaml"], values))
-        if kind in SCALERS:
-            made["spec"] |= {k: int(v) for k, v in made["spec"].items() if k.startswith(("min", "max"))}
-        assert made == obj, kind
-
-
-def test_the_chart_names_nothing_after_the_release_that_wrote_it() -> None:
-    """Two installations of one chart must not meet in one object."""
-    for name, text in chart(RELEASE).items():
-        if name.startswith("templates/"):
-            assert not re.search(r"(?:name|Name|job)[=:] ?\"?genre\b", text), name
-
-
-def test_the_base_and_the_overlay_hold_every_object_once() -> None:
-    files = kustomized(RELEASE, manifests(RELEASE), monitoring.monitoring(RELEASE))
-    listed = [
-        str(Path(name).parent / resource)
-        for name, text in files.items()
-        if name.endswith("kustomization.yaml") and not name.startswith("overlays")
-        for resource in yaml.safe_load(text)["resources"]
-    ]
-    assert sorted(listed) == sorted(name for name in files if not name.endswith("kustomization.yaml"))
-
-
-# -- images and hosts --------------------------------------------------------------------------------------------------
+# -- images --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cuda", [False, True], ids=["cpu", "cuda"])
@@ -197,22 +151,6 @@ def test_hadolint_finds_nothing(kind: str, cuda: bool, bundle: Path, app: Path, 
     )
     done = run(tool("hadolint"), tmp_path / "Dockerfile")
     assert (done.returncode, done.stdout) == (0, "")
-
-
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze") or pytest.skip("systemd-analyze is not installed")
-    unit = tmp_path / "genre.service"
-    unit.write_text(systemd_unit("genre", "/tmp", "genre.bundle", "/bin/true", NEEDED, "0.1.0"), encoding="utf-8")
-    done = run(analyze, "verify", unit)
-    assert "genre.service" not in done.stderr, done.stderr
-
-
-def test_the_compose_file_gives_the_same_limits_and_rights() -> None:
-    (service,) = compose_file("genre", "genre:1", NEEDED)["services"].values()
-    assert service["mem_limit"] == "256m"
-    assert service["stop_grace_period"] == "42s"
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
 
 
 def objects() -> Iterator[dict[str, Any]]:

@@ -147,3 +147,68 @@ def test_the_health_is_asked_where_the_service_is_configured_to_listen(bundle: P
         (tmp_path / "modelport.toml").write_text(f'host = "0.0.0.0"\nport = {port}\n', encoding="utf-8")
         assert modelport("healthcheck", folder=tmp_path).returncode == 0
         assert modelport("healthcheck", "--live", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_where_a_file_is_in_the_way_nothing_at_all_is_written(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "Dockerfile").write_text("FROM mine", encoding="utf-8")
+    done = modelport("ship", "docker", bundle, "--out", out, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Dockerfile is there already" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["Dockerfile"]
+
+
+def test_a_service_cannot_be_shipped_into_another_folder_and_that_is_told_at_once(app: Path, tmp_path: Path) -> None:
+    done = modelport("ship", "docker", app, "--out", tmp_path, "--name", "loud", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"modelport: an image of a service is built from its own folder: --out {app.parent}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--name", "Genre_1"), "as in  --name genre-1"),
+        (("--tag", "Team/Genre"), "the repository in lower case"),
+        (("--env", "MODELPORT_PORT=1"), "is decided already"),
+        (("--storage", "s3://models/genre.bundle"), "--storage is for --kserve"),
+        (("--knative", "--autoscaler", "keda"), "--knative scales by itself"),
+        (("--kserve", "--storage", "s3://x/y", "--autoscaler", "hpa"), "say --autoscaler keda"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_started(
+    options: tuple[str, ...], said: str, bundle: Path, tmp_path: Path
+) -> None:
+    done = modelport("ship", "kubernetes", bundle, *options, folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_options_reach_the_measured_service_the_image_and_every_manifest(bundle: Path, tmp_path: Path) -> None:
+    told = ("--env", "MODELPORT_DEFAULT_DEADLINE=60s", "--env", "GREETING=a $b")
+    docker = modelport("ship", "docker", bundle, "--out", tmp_path, *told, folder=tmp_path)
+    assert docker.returncode == 0, docker.stderr
+    text = (tmp_path / "Dockerfile").read_text(encoding="utf-8")
+    assert 'MODELPORT_DEFAULT_DEADLINE="60s"' in text
+    assert 'GREETING="a \\$b"' in text
+    done = modelport("ship", "kubernetes", bundle, "--out", tmp_path, *told, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    pod = yaml.safe_load((tmp_path / "kubernetes" / "deployment.yaml").read_text())["spec"]["template"]["spec"]
+    environment = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    assert environment["MODELPORT_DEFAULT_DEADLINE"] == "60s"
+    assert environment["MODELPORT_STOP_TIMEOUT"] == "65s"  # the delay, a minute and its grace, and the last words
+    assert pod["terminationGracePeriodSeconds"] == 75
+
+
+@pytest.mark.slow
+def test_a_bundle_whose_name_has_spaces_is_shipped(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "my genre.bundle")
+    done = modelport("ship", "docker", "my genre.bundle", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "Dockerfile").read_text(encoding="utf-8")
+    assert 'COPY ["my genre.bundle", "/srv/my genre.bundle/"]' in text
+    assert 'CMD ["serve", "my genre.bundle"]' in text

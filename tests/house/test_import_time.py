@@ -19,6 +19,8 @@ BUDGETS = {
     # the parent process of a service: it must never be taken down by what a model needs
     "import modelport.cli.main": HEAVY | SERVER | WEB | {"rich"},
     "import modelport.cli.main, modelport.cli.serve, modelport.cli.banner": HEAVY | SERVER | WEB | {"rich"},
+    # a container asks for its health every few seconds, within the time of the service
+    "import modelport.cli.main, modelport.cli.healthcheck": HEAVY | SERVER | WEB | {"rich", "http", "email", "ssl"},
     # a worker: Uvicorn itself imports click (uvicorn/main.py), so click cannot be kept out; Rich can
     "import modelport.assembly.worker": HEAVY | WEB | {"rich"},
     # the lane of a service whose only web code is, say, a mounted Flask application

@@ -20,7 +20,6 @@ dtype = "float32"
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -48,6 +47,8 @@ def read_override(artifact: Path, hints: Hints) -> Hints:
     path = override_path(artifact)
     if path is None:
         return hints
+    import tomllib  # most artifacts have no such file
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,7 +6,6 @@ import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +79,9 @@ def build_bundle(
     name = model_name(source, options)
     model, notes = load_artifact(source, options, modules_of(code or ()))
     with new_folder(out) as draft:
-        for name, text in (code or {}).items():
-            (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
-            (draft / CODE / name).write_text(text, encoding="utf-8")
+        for file, text in (code or {}).items():
+            (draft / CODE / file).parent.mkdir(parents=True, exist_ok=True)
+            (draft / CODE / file).write_text(text, encoding="utf-8")
         _fill(draft, source, name, model, notes, options)
     return read_bundle(out)
 
@@ -219,6 +218,8 @@ def copy_bundle(source: Path, out: Path, force: bool = False) -> None:
 
 def environment() -> dict[str, str]:
     """Python and the libraries that decide what a model answers."""
+    from importlib.metadata import PackageNotFoundError, version  # for whoever builds, not for whoever starts
+
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -35,13 +35,13 @@ def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
             is_ours = scope["type"] == "http" and ours.owns(scope["path"])
             return (Match.FULL, {}) if is_ours else (Match.NONE, {})
 
-        def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-            """Ours have no names: the search goes on."""
-            raise NoMatchFound(name, path_params)
-
         async def handle(self, scope: Any, receive: Any, send: Any) -> None:
             """One request."""
             await ours(scope, receive, send)
+
+        def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+            """They have no names: whoever asks for one asks the next route."""
+            raise NoMatchFound(name, path_params)
 
     before = len(routes.router.routes)
     if routes.router.dependencies:

@@ -25,6 +25,7 @@ from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
 from modelport.runtime.limits import raise_descriptor_limit
 from modelport.runtime.listeners import open_listener
+from modelport.runtime.notify import notify_ready
 from modelport.runtime.plan import Plan
 from modelport.runtime.shared import SharedBoard
 from modelport.runtime.signals import hangups_noted
@@ -79,6 +80,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
 
         with suppress(OSError):  # nobody needs to read it
             print_banner(event, url, target, (count, workers_reason))
+        notify_ready()
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),

@@ -1,26 +1,28 @@
-"""`modelport ship …` and `modelport healthcheck`."""
+"""`modelport ship …`."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import modelport
 from modelport.assembly import copy_bundle
-from modelport.config import ServeOptions
 from modelport.deploy import hosts, image, monitoring
-from modelport.deploy.files import write_files
-from modelport.deploy.healthcheck import check_health, own_url
+from modelport.deploy.files import check_free, write_files
 from modelport.deploy.helm import chart
+from modelport.deploy.knative import knative
 from modelport.deploy.kserve import kserve
-from modelport.deploy.kubernetes import Release, manifests
+from modelport.deploy.kubernetes import Object, Release, manifests
 from modelport.deploy.kustomize import kustomized
 from modelport.deploy.measure import measure
-from modelport.deploy.requirements import accelerators, installed_from_folder
-from modelport.deploy.resources import Patience, Resources, resources
+from modelport.deploy.reference import read_reference
+from modelport.deploy.requirements import accelerators, from_other_indexes, installed_from_folder
+from modelport.deploy.resources import Patience, resources
 from modelport.deploy.sbom import bill_of_materials
+from modelport.deploy.settings import Settings, read_settings
 from modelport.deploy.subject import Subject, read_subject
 from modelport.deploy.text import to_yaml
 from modelport.errors import ConfigError
@@ -39,6 +41,7 @@ class Given:
     requirements: Path | None
     workers: int
     tag: str | None
+    env: tuple[str, ...]
     force: bool
 
     def subject(self) -> Subject:
@@ -47,8 +50,7 @@ class Given:
 
     def image_of(self, subject: Subject) -> str:
         """As it is called in a registry."""
-        tag = self.tag or f"{subject.name}:{subject.version}"
-        return tag if ":" in tag.rpartition("/")[2] else f"{tag}:{subject.version}"
+        return str(read_reference(self.tag or subject.name, subject.version))
 
 
 def _tell(line: str) -> None:
@@ -59,62 +61,86 @@ def _tell(line: str) -> None:
 def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int:
     """Dockerfile, .dockerignore, the list of packages, the bill of materials and a Compose file."""
     subject = given.subject()
+    _check_place(subject, given.out)
+    release = _release(given, subject)
     _warn(subject, cuda, wheels)
-    needed = _measured(given, subject)
-    options = image.ImageOptions(given.image_of(subject), base, cuda, wheels, needed.start_s)
+    start_s = release.resources.start_s
+    options = image.ImageOptions(release.image, base, cuda, wheels, start_s, release.variables)
     files = {
         "Dockerfile": image.dockerfile(subject, options, modelport.__version__),
         ".dockerignore": image.dockerignore(subject),
         image.REQUIREMENTS: image.requirements_text(subject.pins, modelport.__version__),
         image.SBOM: bill_of_materials(subject, modelport.__version__),
-        "compose.yaml": to_yaml(hosts.compose_file(subject.name, options.tag, needed), NOTE),
+        "compose.yaml": to_yaml(hosts.compose_file(release), NOTE),
     }
+    check_free(given.out, files, given.force)
     _bring(subject, given.out, given.force)
     _report(write_files(given.out, files, given.force))
     there = "" if given.out == Path() else f"cd {given.out} && "
-    _say_next(there + image.build_command(options), f"docker run --rm -p 8000:8000 {options.tag}")
+    collect = [f"{there}pip download --no-deps -d {image.WHEELS} -r {image.REQUIREMENTS}"] if wheels else []
+    _say_next(*collect, there + image.build_command(options), f"docker run --rm -p 8000:8000 {options.tag}")
     return 0
 
 
-def ship_kubernetes(given: Given, layout: str, autoscaler: str, storage: str | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What may be chosen of manifests."""
+
+    layout: str
+    autoscaler: str
+    storage: str | None
+
+
+def ship_kubernetes(given: Given, cluster: Cluster) -> int:
     """The manifests: one file for each object, a chart, or a base with an overlay."""
-    subject = given.subject()
-    release = Release(subject.name, subject.version, given.image_of(subject), _measured(given, subject))
-    made = _laid_out(release, layout, autoscaler, storage)
-    _report(write_files(given.out / "kubernetes", made, given.force))
+    _refuse_mixed(cluster)
+    release = _release(given, given.subject(), cluster.autoscaler)
     folder = given.out / "kubernetes"
-    _say_next(
-        {
-            "helm": f"helm install {release.name} {folder}",
-            "kustomize": f"kubectl apply -k {folder / 'overlays' / 'production'}",
-            "plain": f"kubectl apply -f {folder}",
-            "kserve": f"kubectl apply -f {folder}",
-        }[layout]
-    )
+    _report(write_files(folder, _laid_out(release, cluster), given.force))
+    applied = {
+        "helm": f"helm install {release.name} {folder}",
+        "kustomize": f"kubectl apply -k {folder}/overlays/production",
+    }
+    _say_next(applied.get(cluster.layout, f"kubectl apply -f {folder}"))
     return 0
 
 
-def _laid_out(release: Release, layout: str, autoscaler: str, storage: str | None) -> dict[str, str]:
-    if layout == "helm":
+def _refuse_mixed(cluster: Cluster) -> None:
+    """What does not go together, before anything is started."""
+    if cluster.layout == "kserve" and cluster.storage is None:
+        raise ConfigError("--kserve needs to know where the bundle lies: --storage s3://bucket/genre.bundle")
+    if cluster.layout != "kserve" and cluster.storage is not None:
+        raise ConfigError("--storage is for --kserve, which fetches the bundle; elsewhere it is in the image")
+    if cluster.layout == "knative" and cluster.autoscaler != "none":
+        raise ConfigError("--knative scales by itself, from none to as many as calls want: leave --autoscaler out")
+    if cluster.layout == "kserve" and cluster.autoscaler == "hpa":
+        raise ConfigError(
+            "KServe's own autoscaler knows processors and memory alone, and a model server is busy long before anybody waits: "
+            "say --autoscaler keda, or none"
+        )
+
+
+def _laid_out(release: Release, cluster: Cluster) -> dict[str, str]:
+    if cluster.layout == "helm":
         return chart(release)
-    if layout == "kserve":
-        if storage is None:
-            raise ConfigError("--kserve needs to know where the bundle lies: --storage s3://bucket/genre.bundle")
-        return _documents(kserve(release, storage))
-    objects = manifests(release) | _scaler(release, autoscaler)
-    if layout == "kustomize":
+    if cluster.layout == "knative":
+        return _documents(knative(release))
+    if cluster.layout == "kserve":
+        return _documents(kserve(release, str(cluster.storage)))
+    objects = manifests(release) | _scaler(release)
+    if cluster.layout == "kustomize":
         return kustomized(release, objects, monitoring.monitoring(release))
     watched = {f"monitoring/{name}": text for name, text in _documents(monitoring.monitoring(release)).items()}
     return _documents(objects) | watched | {"prometheus/alerts.rules": to_yaml(monitoring.alert_rules(release), NOTE)}
 
 
-def _scaler(release: Release, autoscaler: str) -> dict[str, dict[str, object]]:
-    if autoscaler == "hpa":
+def _scaler(release: Release) -> dict[str, Object]:
+    if release.autoscaler == "hpa":
         return {"horizontalpodautoscaler": monitoring.horizontal_autoscaler(release)}
-    return {"scaledobject": monitoring.keda_scaler(release)} if autoscaler == "keda" else {}
+    return {"scaledobject": monitoring.keda_scaler(release)} if release.autoscaler == "keda" else {}
 
 
-def _documents(objects: dict[str, dict[str, object]]) -> dict[str, str]:
+def _documents(objects: Mapping[str, Object]) -> dict[str, str]:
     return {f"{kind}.yaml": to_yaml(obj, NOTE) for kind, obj in objects.items()}
 
 
@@ -122,33 +148,43 @@ def ship_systemd(given: Given, executable: str | None) -> int:
     """A unit file."""
     subject = given.subject()
     found = executable or shutil.which("modelport") or str(Path(sys.executable).with_name("modelport"))
-    needed = _measured(given, subject)
-    unit = hosts.systemd_unit(subject.name, str(subject.folder), subject.target, found, needed, modelport.__version__)
+    host = hosts.Host(str(subject.folder), subject.target, found)
+    unit = hosts.systemd_unit(_release(given, subject), host, modelport.__version__)
     written = write_files(given.out, {f"{subject.name}.service": unit}, given.force)
     _report(written)
     _say_next(f"sudo cp {written[0]} /etc/systemd/system/ && sudo systemctl enable --now {subject.name}")
     return 0
 
 
-def run_healthcheck(options: ServeOptions, url: str | None, live: bool) -> int:
-    """0 where the service is ready (alive), 1 where it is not."""
-    asked = url or own_url(options.host, options.port, options.tls_cert is not None, "/livez" if live else "/readyz")
-    well, said = check_health(asked)
-    print(said, file=sys.stdout if well else sys.stderr)
-    return 0 if well else 1
+def _release(given: Given, subject: Subject, autoscaler: str = "none") -> Release:
+    """With what was measured. What can be told to be wrong is told before that: it takes some seconds."""
+    named = given.image_of(subject)
+    settings = read_settings(given.env, subject)
+    found = measure(subject, settings.variables, given.workers, _tell)
+    needed = resources(found, _patience(settings))
+    variables = settings.variables
+    return Release(subject.name, subject.version, named, needed, autoscaler=autoscaler, variables=variables)
 
 
-def _measured(given: Given, subject: Subject) -> Resources:
-    found = measure(subject.target, subject.folder, given.workers, _tell)
-    return resources(found, Patience(PRE_STOP_S, ServeOptions().stop_timeout))
+def _patience(settings: Settings) -> Patience:
+    options = settings.options
+    return Patience(PRE_STOP_S, options.stop_timeout, options.drain_delay, options.graceful_s)
 
 
 def _warn(subject: Subject, cuda: bool, wheels: bool) -> None:
-    heavy = accelerators(subject.pins)
+    heavy, elsewhere = accelerators(subject.pins), from_other_indexes(subject.pins)
     if heavy and not cuda:
+        more = f" and {len(heavy) - 1} more packages bring" if len(heavy) > 1 else " brings"
         _tell(
-            f"note: {heavy[0]} and {len(heavy) - 1} more packages bring CUDA, gigabytes that a CPU image cannot use: install the "
+            f"note: {heavy[0]}{more} CUDA, gigabytes that a CPU image cannot use: install the "
             "builds without it here (PyTorch has them on an index of its own) and ship again, or say --cuda"
+        )
+    if cuda and not heavy:
+        _tell(f"note: nothing that {subject.target} needs uses a GPU: without --cuda its image is gigabytes smaller")
+    if elsewhere and not wheels:
+        _tell(
+            f"note: {elsewhere[0]} is a build that the default index does not have; say where it is when you build: "
+            "--build-arg PIP_EXTRA_INDEX_URL=…"
         )
     if not wheels and installed_from_folder():
         _tell(
@@ -157,12 +193,15 @@ def _warn(subject: Subject, cuda: bool, wheels: bool) -> None:
         )
 
 
+def _check_place(subject: Subject, out: Path) -> None:
+    if subject.is_service and out.resolve() != subject.folder:
+        raise ConfigError(f"an image of a service is built from its own folder: --out {subject.folder}")
+
+
 def _bring(subject: Subject, out: Path, force: bool) -> None:
     """An image is built from one folder: what it serves has to be there. Another bundle is replaced where that is said."""
     if out.resolve() == subject.folder:
         return
-    if subject.is_service:
-        raise ConfigError(f"an image of a service is built from its own folder: --out {subject.folder}")
     copy_bundle(subject.folder / subject.target, out / subject.target, force)
 
 

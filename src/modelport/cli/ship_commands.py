@@ -26,6 +26,12 @@ SHARED = (
         help="What the image installs; default: what the bundle needs, or requirements.txt beside the app.",
     ),
     click.option("--workers", type=click.IntRange(1, 64), default=1, help="HTTP worker processes.  [default: 1]"),
+    click.option(
+        "--env",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What the service is told, as in MODELPORT_MAX_BODY=64MiB; repeatable. No secrets: it is written down.",
+    ),
     click.option("--force", is_flag=True, help="Replace files that are there already."),
 )
 
@@ -68,6 +74,7 @@ def docker(base: str | None, cuda: bool, wheels: bool, **given: Any) -> int:
 @click.option("--helm", "layout", flag_value="helm", help="A Helm chart.")
 @click.option("--kustomize", "layout", flag_value="kustomize", help="A base and an overlay for kubectl apply -k.")
 @click.option("--kserve", "layout", flag_value="kserve", help="A ServingRuntime and an InferenceService.")
+@click.option("--knative", "layout", flag_value="knative", help="A Service of Knative's, which Cloud Run reads, too.")
 @click.option("--storage", help="With --kserve: where KServe fetches the bundle, as in s3://models/genre.bundle.")
 @click.option(
     "--autoscaler",
@@ -77,9 +84,9 @@ def docker(base: str | None, cuda: bool, wheels: bool, **given: Any) -> int:
 )
 def kubernetes(layout: str | None, storage: str | None, autoscaler: str, **given: Any) -> int:
     """Deployment, Service, probes, budgets, policies and alerts, with what was measured here."""
-    from modelport.cli.ship import ship_kubernetes
+    from modelport.cli.ship import Cluster, ship_kubernetes
 
-    return ship_kubernetes(_given(given), layout or "plain", autoscaler, storage)
+    return ship_kubernetes(_given(given), Cluster(layout or "plain", autoscaler, storage))
 
 
 @ship.command()
@@ -97,7 +104,7 @@ def systemd(executable: str | None, **given: Any) -> int:
 @click.option("--live", is_flag=True, help="Ask whether it lives, not whether it is ready.")
 def healthcheck(url: str | None, live: bool) -> int:
     """Exit with 0 where a service on this machine is ready, with 1 where it is not. Needs no curl."""
-    from modelport.cli.ship import run_healthcheck
+    from modelport.cli.healthcheck import run_healthcheck
     from modelport.config import resolve
 
     return run_healthcheck(resolve({}), url, live)

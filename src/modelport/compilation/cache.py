@@ -10,11 +10,11 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -177,9 +177,27 @@ def runtime_version() -> str:
 
     Parity holds for the runtime that was asked: 1.21 to 1.23 accept the same graphs and round their thresholds.
     """
-    for name in ("onnxruntime", "onnxruntime-gpu"):
-        with suppress(PackageNotFoundError):
-            return version(name)
+    names = ("onnxruntime", "onnxruntime-gpu")
+    return next(filter(None, map(_version_by_folder, names)), "") or next(filter(None, map(_version, names)), "")
+
+
+def _version_by_folder(name: str) -> str:
+    """Of a package that pip has installed, by the folder beside it: to import what else tells it costs 10 ms of each start."""
+    start, end = f"{name.replace('-', '_')}-", ".dist-info"
+    for place in sys.path:
+        with suppress(OSError):
+            for found in os.listdir(place or "."):
+                if found.startswith(start) and found.endswith(end):
+                    return found[len(start) : -len(end)]
+    return ""
+
+
+def _version(name: str) -> str:
+    """However it was installed; empty where it was not."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    with suppress(PackageNotFoundError):
+        return version(name)
     return ""
 
 

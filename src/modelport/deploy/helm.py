@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import replace
 
 from modelport.deploy.kubernetes import Object, Release, container, manifests
 from modelport.deploy.monitoring import horizontal_autoscaler, keda_scaler, monitoring
+from modelport.deploy.reference import read_reference
 from modelport.deploy.text import to_yaml
 
 IF = {
@@ -19,12 +21,16 @@ IF = {
 }
 """Which value switches an object on."""
 NAME = "{{ .Release.Name }}"
+COUNTED = r"""{{- if eq .Values.autoscaling.kind "none" }}
+\g<0>
+{{- end }}"""
+"""The number of replicas is an autoscaler's where there is one: an upgrade must not set it back."""
 
 
 def chart(release: Release) -> dict[str, str]:
     """Files of the chart, by their paths in it."""
     objects = {
-        **manifests(release),
+        **manifests(replace(release, autoscaler="none")),
         **monitoring(release),
         "horizontalpodautoscaler": horizontal_autoscaler(release),
         "scaledobject": keda_scaler(release),
@@ -45,14 +51,13 @@ def _chart(release: Release) -> Object:
 
 
 def _values(release: Release) -> Object:
-    repository, _, tag = release.image.rpartition(":")
     return {
-        "image": {"repository": repository, "tag": tag},
+        "image": _image(release)[0],
         "replicas": release.replicas,
         "resources": container(release)["resources"],
         "workers": release.resources.workers,
         "terminationGracePeriodSeconds": release.resources.termination_s,
-        "autoscaling": {"kind": "none", "maxReplicas": release.max_replicas},
+        "autoscaling": {"kind": release.autoscaler, "maxReplicas": release.max_replicas},
         "monitoring": {"enabled": False},
         "networkPolicy": {"enabled": True},
         "disruptionBudget": {"enabled": True},
@@ -60,9 +65,10 @@ def _values(release: Release) -> Object:
 
 
 def _template(kind: str, obj: Object, release: Release) -> str:
-    obj = _with_values(kind, copy.deepcopy(obj))
+    obj = _with_values(kind, copy.deepcopy(obj), release)
     text = _named(_escaped(to_yaml(obj)), release)
-    text = re.sub(r"'?@@(.+?)@@'?", r"{{ \1 }}", text)
+    text = re.sub(r"«(.+?)»", r"{{ \1 }}", text)
+    text = re.sub(r"^  replicas: .*$", COUNTED, text, flags=re.MULTILINE)
     if condition := IF.get(kind):
         guard = condition if condition.startswith("eq ") else f".Values.{condition}"
         return f"{{{{- if {guard} }}}}\n{text}{{{{- end }}}}\n"
@@ -71,7 +77,7 @@ def _template(kind: str, obj: Object, release: Release) -> str:
 
 def _escaped(text: str) -> str:
     """Braces that are Prometheus's are none of Helm's."""
-    return re.sub(r"(\{\{ \$.*?\}\})", r"{{ `\1` }}", text)
+    return re.sub(r"(\{\{.*?\}\})", r"{{ `\1` }}", text)
 
 
 def _named(text: str, release: Release) -> str:
@@ -85,18 +91,29 @@ def _named(text: str, release: Release) -> str:
     )
 
 
-def _with_values(kind: str, obj: Object) -> Object:
+def _with_values(kind: str, obj: Object, release: Release) -> Object:
     spec = obj.get("spec", {})
     if kind == "deployment":
         pod = spec["template"]["spec"]
         (container,) = pod["containers"]
-        spec["replicas"] = "@@.Values.replicas@@"
-        pod["terminationGracePeriodSeconds"] = "@@.Values.terminationGracePeriodSeconds@@"
-        container["image"] = "@@.Values.image.repository@@:@@.Values.image.tag@@"
-        container["env"][0]["value"] = "@@.Values.workers | quote@@"
-        container["resources"] = "@@toJson .Values.resources@@"
+        spec["replicas"] = "«.Values.replicas»"
+        pod["terminationGracePeriodSeconds"] = "«.Values.terminationGracePeriodSeconds»"
+        container["image"] = _image(release)[1]
+        container["env"][0]["value"] = "«.Values.workers | quote»"
+        container["resources"] = "«toJson .Values.resources»"
     elif kind == "horizontalpodautoscaler":
-        spec |= {"minReplicas": "@@.Values.replicas@@", "maxReplicas": "@@.Values.autoscaling.maxReplicas@@"}
+        spec |= {"minReplicas": "«.Values.replicas»", "maxReplicas": "«.Values.autoscaling.maxReplicas»"}
     elif kind == "scaledobject":
-        spec |= {"minReplicaCount": "@@.Values.replicas@@", "maxReplicaCount": "@@.Values.autoscaling.maxReplicas@@"}
+        spec |= {"minReplicaCount": "«.Values.replicas»", "maxReplicaCount": "«.Values.autoscaling.maxReplicas»"}
     return obj
+
+
+def _image(release: Release) -> tuple[Object, str]:
+    """The values that name it, and how a template puts them together."""
+    image = read_reference(release.image, release.version)
+    if image.digest:
+        return {
+            "repository": image.repository,
+            "digest": image.digest,
+        }, "«.Values.image.repository»@«.Values.image.digest»"
+    return {"repository": image.repository, "tag": image.tag}, "«.Values.image.repository»:«.Values.image.tag»"

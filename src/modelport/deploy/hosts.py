@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from modelport.deploy.image import PORT
-from modelport.deploy.kubernetes import UID, Object
-from modelport.deploy.resources import Resources
+from modelport.deploy.kubernetes import UID, Object, Release
 
 UNIT = """\
 # {name}, served by Modelport. Written by modelport {modelport}.
@@ -16,16 +17,18 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-Type=exec
+# It is started when every model is ready, and not before: what is ordered after it finds it answering.
+Type=notify
 WorkingDirectory={folder}
-ExecStart={executable} serve {target} --host 127.0.0.1 --port {port} --workers {workers} --log-format json
+ExecStart={executable} serve {target} --host 127.0.0.1 --port {port} --log-format json
 ExecReload=/bin/kill -HUP $MAINPID
 KillSignal=SIGTERM
 KillMode=mixed
 TimeoutStartSec={start_s}
-TimeoutStopSec={termination_s}
+TimeoutStopSec={stop_s}
 Restart=on-failure
 RestartSec=1
+{environment}
 
 DynamicUser=yes
 CacheDirectory={name}
@@ -33,52 +36,92 @@ Environment=XDG_CACHE_HOME=%C/{name}
 LimitNOFILE=65536
 MemoryMax={memory_mib}M
 CPUQuota={cpu_percent}%
+UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-PrivateTmp=yes
-PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectControlGroups=yes
+ProtectProc=invisible
+PrivateTmp=yes
+PrivateDevices=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
 RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
 LockPersonality=yes
 CapabilityBoundingSet=
+SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
 """
 
 
-def systemd_unit(name: str, folder: str, target: str, executable: str, resources: Resources, modelport: str) -> str:
-    """The unit. `folder` and `executable` are absolute paths on the host that it is for."""
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where things lie on the host that a unit is for; paths are absolute."""
+
+    folder: str
+    target: str
+    executable: str
+
+
+def systemd_unit(release: Release, host: Host, modelport: str) -> str:
+    """The unit."""
+    resources = release.resources
     return UNIT.format(
-        name=name,
+        name=release.name,
         modelport=modelport,
-        folder=folder,
-        target=target,
-        executable=executable,
+        folder=_literal(host.folder),
+        target=_argument(host.target),
+        executable=_argument(host.executable),
         port=PORT,
-        workers=resources.workers,
         start_s=resources.start_s * 2,
-        termination_s=resources.termination_s,
+        stop_s=resources.termination_s - resources.pre_stop_s,
+        environment="\n".join(f"Environment={_word(f'{key}={value}')}" for key, value in release.environment.items()),
         memory_mib=resources.memory_mib,
         cpu_percent=resources.cpu_millis // 10,
     )
 
 
-def compose_file(name: str, image: str, resources: Resources) -> Object:
+def _literal(text: str) -> str:
+    """Without the specifiers that a percent sign begins."""
+    return text.replace("%", "%%")
+
+
+def _argument(text: str) -> str:
+    """Of a command line, in which a dollar would begin a variable."""
+    return _word(text.replace("$", "$$"))
+
+
+def _word(text: str) -> str:
+    """One word, whatever is in it."""
+    plain = _literal(text)
+    if not any(c in " \t\n\"'\\;" for c in plain):
+        return plain
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def compose_file(release: Release) -> Object:
     """The service alone, as the Compose specification has it."""
+    resources = release.resources
     return {
-        "name": name,
+        "name": release.name,
         "services": {
-            name: {
-                "image": image,
+            release.name: {
+                "image": release.image,
                 "build": {"context": "."},
                 "ports": [f"127.0.0.1:{PORT}:{PORT}"],
-                "environment": {"MODELPORT_WORKERS": str(resources.workers)},
+                "environment": {key: value.replace("$", "$$") for key, value in release.environment.items()},
                 "user": f"{UID}:{UID}",
                 "read_only": True,
                 "tmpfs": ["/tmp:size=16m"],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from modelport.deploy.requirements import Pin
-from modelport.deploy.subject import Subject
+from modelport.deploy.subject import LEFT_OUT_ANYWHERE, LEFT_OUT_AT_THE_TOP, WRITTEN, Subject
 
 USER = "10001:10001"
 PORT = 8000
@@ -23,20 +25,14 @@ IGNORED = """\
 **/__pycache__
 **/*.pyc
 """
-IGNORED_OF_A_SERVICE = """\
-# What has no place in an image.
-.*
-**/__pycache__
-**/*.pyc
-**/*.ipynb
-Dockerfile*
-compose.yaml
-build
-dist
-tests
-venv
-kubernetes
-"""
+IGNORED_OF_A_SERVICE = "\n".join(
+    (
+        "# What has no place in an image.",
+        *(f"**/{pattern}" for pattern in LEFT_OUT_ANYWHERE),
+        *LEFT_OUT_AT_THE_TOP,
+        "",
+    )
+)
 
 DOCKERFILE = """\
 # {title}
@@ -47,27 +43,36 @@ DOCKERFILE = """\
 ARG BASE={base}
 
 FROM ${{BASE}} AS build
-{prepare}WORKDIR /build
+{index}{prepare}WORKDIR /build
 COPY {requirements} ./
 {wheels}RUN python3 -m venv --without-pip /opt/venv \\
  && python3 -m venv /opt/pip \\
  && /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps{find} -r {requirements} \\
- && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv
+ && {{ {compile} /opt/venv || true; }}
+{sources}
 
 FROM ${{BASE}}
+ARG BASE
 {runtime}{labels}
 COPY --from=build /opt/venv /opt/venv
 COPY {sbom} /usr/share/doc/{name}/
 WORKDIR /srv
-{copies}
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \\
-    MODELPORT_HOST=0.0.0.0 MODELPORT_LOG_FORMAT=json
+COPY --from=build /srv ./
+ENV {environment}
 USER {user}
 EXPOSE {port}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period={start_period}s CMD ["modelport", "healthcheck"]
 ENTRYPOINT ["modelport"]
 CMD {serve}
+"""
+COMPILE = "/opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash"
+"""Bytecode that is not held against its source at every import: nothing changes in an image, and tools that rewrite its dates would
+make all of it stale. Sources for other versions of Python, which some packages have among theirs, do not compile, and need not."""
+INDEX = """\
+# Packages from elsewhere: --build-arg PIP_INDEX_URL=… or PIP_EXTRA_INDEX_URL=…
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
 """
 
 
@@ -81,6 +86,9 @@ class ImageOptions:
     wheels: bool = False
     """Whether packages are taken from the folder `wheels` beside the Dockerfile, and from nowhere else."""
     start_seconds: float = 30.0
+    """For how long a container that is not ready is no matter for concern."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the service is told, besides where it listens."""
 
 
 def dockerfile(subject: Subject, options: ImageOptions, modelport: str) -> str:
@@ -92,23 +100,27 @@ def dockerfile(subject: Subject, options: ImageOptions, modelport: str) -> str:
         base=options.base or default_base(subject, options),
         requirements=REQUIREMENTS,
         sbom=SBOM,
+        index="" if options.wheels else INDEX,
         prepare=_prepare(options, build=True),
         runtime=_prepare(options, build=False),
         wheels=f"COPY {WHEELS}/ {WHEELS}/\n" if options.wheels else "",
         find=f" --no-index --find-links {WHEELS}" if options.wheels else "",
+        compile=COMPILE,
         labels=_labels(subject, modelport),
         name=subject.name,
-        copies=_copies(subject),
+        sources=_sources(subject),
+        environment=_environment(options.variables),
         user=USER,
         port=PORT,
-        start_period=max(10, round(options.start_seconds * 3)),
+        start_period=round(options.start_seconds),
         serve=json.dumps(["serve", subject.target]),
     )
 
 
 def default_base(subject: Subject, options: ImageOptions) -> str:
     """The Python that the bundle was built with, to the patch; for CUDA what its maker publishes."""
-    return CUDA_BASE if options.cuda else f"python:{subject.python}-slim-bookworm"
+    release = re.match(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", subject.python)  # distributions append signs of their own
+    return CUDA_BASE if options.cuda else f"python:{release[0] if release else subject.python}-slim-bookworm"
 
 
 def build_command(options: ImageOptions) -> str:
@@ -136,24 +148,46 @@ def _labels(subject: Subject, modelport: str) -> str:
         **subject.labels,
         **{f"modelport.package.{pin.name}": pin.version for pin in subject.pins if pin.name in SHOWN and pin.version},
     }
-    return "LABEL " + " \\\n      ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+    shown = {key: _quoted(value) for key, value in labels.items()}
+    shown["org.opencontainers.image.base.name"] = '"$BASE"'
+    return "LABEL " + " \\\n      ".join(f"{key}={value}" for key, value in shown.items())
 
 
 SHOWN = frozenset({"numpy", "onnxruntime", "scikit-learn", "xgboost", "lightgbm", "catboost", "torch"})
 """Packages that decide what a model answers."""
 
 
-def _copies(subject: Subject) -> str:
-    """Owned by root: whoever breaks into the service cannot change what it serves."""
-    return "\n".join(f"COPY {file} ./{'' if file == '.' else file + '/'}" for file in subject.files)
+def _sources(subject: Subject) -> str:
+    """What is served, as everybody may read it and nobody in the container change it, whatever rights it has here."""
+    if not subject.is_service:
+        named = json.dumps(
+            [subject.target, f"/srv/{subject.target}/"], ensure_ascii=False
+        )  # as a list: names may have spaces
+        return f"COPY {named}\nRUN chmod -R a+rX,go-w /srv"
+    built_from = " ".join(f"/srv/{name}" for name in WRITTEN)
+    return (
+        f"COPY . /srv/\nRUN rm -rf {built_from} \\\n && chmod -R a+rX,go-w /srv \\\n && {{ {COMPILE} /srv || true; }}"
+    )
+
+
+def _environment(variables: Mapping[str, str]) -> str:
+    """Of the final image: where its packages are, where it listens, and what its user says."""
+    ours = ("PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1",)
+    listens = (f"MODELPORT_HOST=0.0.0.0 MODELPORT_PORT={PORT} MODELPORT_LOG_FORMAT=json",)
+    told = (f"{name}={_quoted(value)}" for name, value in variables.items())
+    return " \\\n    ".join((*ours, *listens, *told))
+
+
+def _quoted(value: str) -> str:
+    """As a Dockerfile takes it literally."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
 
 
 def dockerignore(subject: Subject) -> str:
     """What stays out of the context."""
     if subject.is_service:
         return IGNORED_OF_A_SERVICE
-    kept = "\n".join(f"!{file}" for file in subject.files)
-    return IGNORED.format(requirements=REQUIREMENTS, sbom=SBOM, kept=kept)
+    return IGNORED.format(requirements=REQUIREMENTS, sbom=SBOM, kept=f"!{subject.target}")
 
 
 def requirements_text(pins: tuple[Pin, ...], modelport: str) -> str:

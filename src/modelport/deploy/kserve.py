@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from modelport.deploy.image import PORT
-from modelport.deploy.kubernetes import Object, Release, container, head
+from modelport.deploy.kubernetes import Object, Release, by_number, container, head
+from modelport.deploy.monitoring import PROMETHEUS, WAITING_ROWS_A_REPLICA
 
 FORMAT = "modelport"
 MODELS = "/mnt/models"
+KEPT = (
+    "image",
+    "imagePullPolicy",
+    "env",
+    "resources",
+    "startupProbe",
+    "readinessProbe",
+    "livenessProbe",
+    "lifecycle",
+    "securityContext",
+)
+"""What of the plain container holds here, too."""
 
 
 def kserve(release: Release, storage: str) -> dict[str, Object]:
     """Both objects by the names of their files."""
-    return {"servingruntime": serving_runtime(release), "inferenceservice": inference_service(release, storage)}
+    return {
+        "servingruntime": serving_runtime(release),
+        "inferenceservice": inference_service(release, storage),
+    }
 
 
 def serving_runtime(release: Release) -> Object:
     """KServe puts the bundle under /mnt/models; the image brings the packages, and its own bundle is not used."""
     served = container(release)
-    kept = (
-        "image",
-        "imagePullPolicy",
-        "env",
-        "resources",
-        "startupProbe",
-        "readinessProbe",
-        "livenessProbe",
-        "lifecycle",
-    )
     return {
         **head(release, "serving.kserve.io/v1alpha1", "ServingRuntime", "-runtime"),
         "spec": {
@@ -37,35 +43,46 @@ def serving_runtime(release: Release) -> Object:
                     "name": "kserve-container",
                     "args": ["serve", MODELS, "--name", "{{.Name}}"],
                     "ports": [{"containerPort": PORT, "protocol": "TCP"}],
-                    "securityContext": served["securityContext"],
-                    **{key: _by_number(served[key]) for key in kept},
+                    **{key: by_number(served[key]) for key in KEPT},
                 }
             ],
         },
     }
 
 
-def _by_number(part: object) -> object:
-    """KServe names no ports."""
-    if isinstance(part, dict) and "httpGet" in part:
-        return {**part, "httpGet": {**part["httpGet"], "port": PORT}}
-    return part
-
-
 def inference_service(release: Release, storage: str) -> Object:
-    """One model, without Knative: replicas are an autoscaler's, not a queue proxy's."""
+    """One model, without Knative: a call is not queued twice. The number of replicas is fixed, or KEDA's to choose."""
+    scaled = release.autoscaler == "keda"
+    service = head(release, "serving.kserve.io/v1beta1", "InferenceService")
+    service["metadata"]["annotations"] = {
+        "serving.kserve.io/deploymentMode": "RawDeployment",  # newer versions say Standard, and know this name, too
+        "serving.kserve.io/autoscalerClass": "keda" if scaled else "external",
+    }
+    predictor: Object = {
+        "minReplicas": release.replicas,
+        "maxReplicas": release.max_replicas if scaled else release.replicas,
+        "terminationGracePeriodSeconds": release.resources.termination_s,
+        "model": {
+            "modelFormat": {"name": FORMAT, "version": "1"},
+            "runtime": f"{release.name}-runtime",
+            "storageUri": storage,
+        },
+    }
+    if scaled:
+        predictor["autoScaling"] = {"metrics": [_waiting(release)]}
+    return {**service, "spec": {"predictor": predictor}}
+
+
+def _waiting(release: Release) -> Object:
+    """As elsewhere: rows that wait, asked of Prometheus."""
     return {
-        **head(release, "serving.kserve.io/v1beta1", "InferenceService"),
-        "spec": {
-            "predictor": {
-                "minReplicas": release.replicas,
-                "maxReplicas": release.max_replicas,
-                "terminationGracePeriodSeconds": release.resources.termination_s,
-                "model": {
-                    "modelFormat": {"name": FORMAT, "version": "1"},
-                    "runtime": f"{release.name}-runtime",
-                    "storageUri": storage,
-                },
-            }
+        "type": "External",
+        "external": {
+            "metric": {
+                "backend": "prometheus",
+                "serverAddress": PROMETHEUS,
+                "query": f'sum(modelport_waiting_rows{{pod=~"{release.name}-predictor-.*"}})',
+            },
+            "target": {"type": "Value", "value": str(WAITING_ROWS_A_REPLICA)},
         },
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelport.deploy.image import PORT
@@ -23,6 +24,14 @@ class Release:
     resources: Resources
     replicas: int = REPLICAS
     max_replicas: int = REPLICAS * 4
+    autoscaler: str = "none"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What its user says of it, in the environment."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its containers are told: what was measured holds for these options, and what the user says is said last."""
+        return {**self.resources.environment, **self.variables}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -61,11 +70,15 @@ def service_account(release: Release) -> Object:
 
 
 def deployment(release: Release) -> Object:
-    """Replaced without a gap: a new replica is ready before an old one is asked to end."""
+    """Replaced without a gap: a new replica is ready before an old one is asked to end.
+
+    Where an autoscaler counts the replicas, nothing is said of them here: applying it again would set them back.
+    """
+    counted = {"replicas": release.replicas} if release.autoscaler == "none" else {}
     return {
         **head(release, "apps/v1", "Deployment"),
         "spec": {
-            "replicas": release.replicas,
+            **counted,
             "revisionHistoryLimit": 5,
             "progressDeadlineSeconds": release.resources.start_s * 2 + 60,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
@@ -116,7 +129,7 @@ def container(release: Release) -> Object:
         "name": "modelport",
         "image": release.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": "MODELPORT_WORKERS", "value": str(resources.workers)}],
+        "env": [{"name": name, "value": value.replace("$(", "$$(")} for name, value in release.environment.items()],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {**given, "ephemeral-storage": "64Mi"},
@@ -174,3 +187,10 @@ def network_policy(release: Release) -> Object:
             "egress": [],
         },
     }
+
+
+def by_number(part: Any) -> Any:
+    """A probe for those who name no ports; anything else as it is."""
+    if isinstance(part, dict) and "httpGet" in part:
+        return {**part, "httpGet": {**part["httpGet"], "port": PORT}}
+    return part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,12 +12,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from modelport.config import ENV_PREFIX
+from modelport.deploy.subject import Subject
 from modelport.errors import ArtifactError
 
 START_LIMIT_S = 600.0
@@ -40,14 +45,17 @@ class Measured:
     workers: int = 1
 
 
-def measure(source: str, folder: Path, workers: int, tell: Tell) -> Measured:
+def measure(subject: Subject, variables: Mapping[str, str], workers: int, tell: Tell) -> Measured:
     """Start it as its container will, ask it for some seconds, stop it. Raises ArtifactError where it does not start."""
-    tell(f"starting {source} to see what it takes")
-    with _running(source, folder, workers) as (port, start_s):
-        own = sum(model["executor"] == "process" for model in _get(port, "/models")["models"])
-        idle = memory_of(port)
-        tell(f"ready after {start_s:.2f} s, {idle / 1e6:.0f} MB; asking it for {LOAD_SECONDS:.0f} s")
-        peak, slowest = _load(port, _requests(port))
+    tell(f"starting {subject.target} to see what it takes")
+    with _running(subject, variables, workers) as (port, start_s, ended):
+        try:
+            own = sum(model["executor"] == "process" for model in _get(port, "/models")["models"])
+            idle = memory_of(port)
+            tell(f"ready after {start_s:.2f} s, {idle / 1e6:.0f} MB; asking it for {LOAD_SECONDS:.0f} s")
+            peak, slowest = _load(port, _requests(port))
+        except (OSError, http.client.HTTPException) as error:
+            raise ArtifactError(ended(f"does not go on when it is asked ({error})")) from None
         return Measured(start_s, idle, max(idle, peak), own, slowest, workers)
 
 
@@ -58,22 +66,45 @@ def memory_of(port: int) -> int:
 
 
 @contextmanager
-def _running(source: str, folder: Path, workers: int) -> Iterator[tuple[int, float]]:
+def _running(
+    subject: Subject, variables: Mapping[str, str], workers: int
+) -> Iterator[tuple[int, float, Callable[[str], str]]]:
     port = _free_port()
-    command = [sys.executable, "-m", "modelport", "serve", source, "--port", str(port), "--workers", str(workers)]
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, _place(subject) as (folder, target):
+        options = ("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))
+        command = [sys.executable, "-m", "modelport", "serve", target, *options]
         started = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = _start(command, folder, variables, log)
         try:
             while not _is_ready(port):
                 if process.poll() is not None:
-                    raise ArtifactError(_last_words(source, log))
+                    raise ArtifactError(_last_words(subject.target, log, "does not start"))
                 if time.monotonic() - started > START_LIMIT_S:
-                    raise ArtifactError(f"{source} was not ready after {START_LIMIT_S:.0f} s")
+                    raise ArtifactError(f"{subject.target} was not ready after {START_LIMIT_S:.0f} s")
                 time.sleep(POLL_SECONDS)
-            yield port, time.monotonic() - started
+            yield port, time.monotonic() - started, partial(_last_words, subject.target, log)
         finally:
             _end(process)
+
+
+@contextmanager
+def _place(subject: Subject) -> Iterator[tuple[Path, str]]:
+    """Where it is started, and as what: a bundle is alone in its image, a service among its files."""
+    if subject.is_service:
+        yield subject.folder, subject.target
+        return
+    with tempfile.TemporaryDirectory() as empty:
+        yield Path(empty), str(subject.folder / subject.target)
+
+
+def _start(command: list[str], folder: Path, variables: Mapping[str, str], log: Any) -> subprocess.Popen[bytes]:
+    """With what its user says of it, and nothing that this shell says of services of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    environment = {**kept, **variables}
+    environment.pop("NOTIFY_SOCKET", None)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -86,11 +117,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _last_words(source: str, log: Any) -> str:
+def _last_words(source: str, log: Any, what: str) -> str:
     log.seek(0)
     said = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
     last = said[-1].removeprefix("modelport: ") if said else "it said nothing"
-    return f"{source} does not start, so it cannot be shipped: {last}"
+    return f"{source} {what}, so it cannot be shipped: {last}"
 
 
 def _free_port() -> int:
@@ -130,7 +161,7 @@ def _requests(port: int) -> list[tuple[str, bytes]]:
     for model in _get(port, "/models")["models"]:
         example = model.get("example")
         if example is not None:
-            path = f"/models/{model['name']}/predict"
+            path = f"/models/{quote(model['name'])}/predict"
             asked += [(path, json.dumps(example).encode()), (path, json.dumps([example] * 64).encode())]
     return asked
 
@@ -146,7 +177,10 @@ def _load(port: int, requests: list[tuple[str, bytes]]) -> tuple[int, float]:
             path, body = requests[turn % len(requests)]
             turn += 1
             began = time.monotonic()
-            status, _ = _ask(port, "POST", path, body)
+            try:
+                status, _ = _ask(port, "POST", path, body)
+            except (OSError, http.client.HTTPException):  # whether it is gone is for who looks at its memory to say
+                return
             if status == 200:
                 slowest[number] = max(slowest[number], time.monotonic() - began)
 

@@ -9,6 +9,8 @@ from modelport.deploy.kubernetes import Object, Release, head
 WAITING_ROWS_A_REPLICA = 64
 """Rows that wait or run in one replica before another is wanted: about two batches of the small models that most are."""
 COOL_DOWN_S = 300
+PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
+"""Where the Prometheus operator puts it, in the namespace that its charts take; another address is to be edited."""
 
 
 def monitoring(release: Release) -> dict[str, Object]:
@@ -74,10 +76,17 @@ def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
         ),
         (
             "ModelportNotReady",
-            f"sum by (pod) (modelport_models_ready{{{by}}}) == 0 or absent(modelport_info{{{by}}})",
+            f"sum by (pod) (modelport_models_ready{{{by}}}) == 0",
             "5m",
             "critical",
-            "no model of {{ $labels.pod }} is ready, or nothing of it is scraped",
+            "no model of {{ $labels.pod }} is ready",
+        ),
+        (
+            "ModelportGone",
+            f"absent(modelport_info{{{by}}})",
+            "5m",
+            "critical",
+            "no replica of {{ $labels.job }} tells its figures: none runs, or none is scraped",
         ),
         (
             "ModelportMemory",
@@ -129,7 +138,7 @@ def keda_scaler(release: Release) -> Object:
     trigger = {
         "type": "prometheus",
         "metadata": {
-            "serverAddress": "http://prometheus-operated.monitoring.svc:9090",
+            "serverAddress": PROMETHEUS,
             "query": query,
             "threshold": str(WAITING_ROWS_A_REPLICA),
         },

@@ -28,7 +28,10 @@ class Pin:
     name: str
     version: str
     license: str = ""
+    """An SPDX expression, where the package states one."""
     line: str = ""
+    license_name: str = ""
+    """What it is called where there is no expression."""
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}" if self.version else self.line
@@ -56,7 +59,7 @@ def close_over(needs: Iterable[str], recorded: Mapping[str, str]) -> tuple[Pin, 
                 f"{requirement.name} is not installed here, so nobody can say which version the image should have: "
                 f"pip install '{requirement}'"
             )
-        found[name] = Pin(name, version, _license(installed))
+        found[name] = Pin(name, version, _license(installed), license_name=_license_name(installed))
         if installed is not None:
             waiting += _needs(installed, extras)
     return tuple(sorted(found.values()))
@@ -104,6 +107,11 @@ def named_in(path: Path) -> tuple[str, ...]:
 def accelerators(pins: Iterable[Pin]) -> tuple[str, ...]:
     """Those among them that bring CUDA."""
     return tuple(pin.name for pin in pins if ACCELERATOR.match(pin.name))
+
+
+def from_other_indexes(pins: Iterable[Pin]) -> tuple[str, ...]:
+    """Those whose version is a local one, as 2.4.0+cpu: the index that everybody asks takes none."""
+    return tuple(str(pin) for pin in pins if "+" in pin.version)
 
 
 def canonical(name: str) -> str:
@@ -154,10 +162,21 @@ def _needs(installed: Distribution, extras: frozenset[str]) -> list[Requirement]
     return [
         need
         for need in needs
-        if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in extras or {""})
+        if need.marker is None or any(need.marker.evaluate({**TARGET, "extra": extra}) for extra in extras or {""})
     ]
+
+
+TARGET = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+"""Where the image runs, wherever this does."""
 
 
 def _license(installed: Distribution | None) -> str:
     """The SPDX expression, where the package states one."""
     return str(installed.metadata.json.get("license_expression") or "") if installed else ""
+
+
+def _license_name(installed: Distribution | None) -> str:
+    """By its classifiers, as packages said it before there were expressions."""
+    classified = installed.metadata.get_all("Classifier") or [] if installed else []
+    names = [line.rpartition(" :: ")[2] for line in classified if line.startswith("License ::")]
+    return " or ".join(sorted(set(names) - {"OSI Approved"}))

@@ -25,6 +25,7 @@ def bill_of_materials(subject: Subject, modelport: str) -> str:
             "component": _model(subject),
         },
         "components": components,
+        "dependencies": [{"ref": subject.name, "dependsOn": [component["bom-ref"] for component in components]}],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -43,4 +44,6 @@ def _package(pin: Pin) -> dict[str, Any]:
         component["version"] = pin.version
     if pin.license:
         component["licenses"] = [{"expression": pin.license}]
+    elif pin.license_name:
+        component["licenses"] = [{"license": {"name": pin.license_name}}]
     return component

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from modelport.assembly import read_bundle
@@ -31,17 +34,20 @@ EXTRAS = {
 }
 """Which extra reads an original, by the end of its name."""
 TRAINERS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
+LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "*.ipynb")
+LEFT_OUT_AT_THE_TOP = ("Dockerfile*", "compose.yaml", "build", "dist", "tests", "venv", "kubernetes", "*.service")
+WRITTEN = ("requirements.lock", "sbom.cdx.json", "wheels")
+"""What of a service's folder has no place in its image, or is there for building it alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing to ship. `files` are the paths, relative to `folder`, that go into the image."""
+    """One thing to ship."""
 
     name: str
     folder: Path
     target: str
     """What `modelport serve` is given, relative to the image's /srv."""
-    files: tuple[str, ...]
     python: str
     """The version of Python that it is known to work with."""
     pins: tuple[Pin, ...]
@@ -76,10 +82,9 @@ def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
     needs = named_in(requirements) if requirements else _needs_of(manifest.original, manifest.compiled, manifest)
     recorded = dict(manifest.environment) | ({"onnxruntime": manifest.runtime} if manifest.runtime else {})
     return Subject(
-        name=_checked(name or manifest.name),
+        name=_named(name, manifest.name),
         folder=path.resolve().parent,
-        target=path.name,
-        files=(path.name,),
+        target=path.resolve().name,
         python=manifest.environment.get("python", platform.python_version()),
         pins=close_over(needs, recorded),
         version=bundle.version[:12],
@@ -113,12 +118,11 @@ def _service(source: str, name: str | None, requirements: Path | None) -> Subjec
             f"what {file} needs is not known: write it into {path.parent / 'requirements.txt'}, one package a line, "
             "or name the file with --requirements"
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = _digest(path.resolve().parent)
     return Subject(
-        name=_checked(name or path.resolve().parent.name.lower().replace("_", "-") or path.stem),
+        name=_named(name, path.resolve().parent.name or path.stem),
         folder=path.resolve().parent,
         target=path.name + (f":{attribute}" if attribute else ""),
-        files=(".",),
         python=platform.python_version(),
         pins=read_requirements(listed),
         version=digest[:12],
@@ -127,9 +131,44 @@ def _service(source: str, name: str | None, requirements: Path | None) -> Subjec
     )
 
 
-def _checked(name: str) -> str:
-    """A name that an image and Kubernetes objects can have: RFC 1123, with room for what is appended."""
+def _named(said: str | None, found: str) -> str:
+    """A name that an image and Kubernetes objects can have: RFC 1123, with room for what is appended.
+
+    What a model or a folder is called is made one; what the user says has to be one, since it is what they will look for.
+    """
+    name = said if said is not None else found
     plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME].strip("-")
-    if not plain or not plain[0].isalpha():
-        raise ConfigError(f"{name!r} gives no name for an image: choose one of letters, digits and dashes with --name")
+    usable = bool(plain) and plain[0].isalpha()
+    if said is None and usable:
+        return plain
+    if not usable or plain != said:
+        proposal = plain if usable else "model"
+        raise ConfigError(
+            f"{name[:80]!r} cannot name an image and Kubernetes objects: at most {LONGEST_NAME} lower-case letters, digits and "
+            f"dashes, a letter first, as in  --name {proposal}"
+        )
     return plain
+
+
+def _digest(folder: Path) -> str:
+    """Of everything of a service that goes into its image: the same tag must never mean another code, or another model."""
+    digest = hashlib.sha256()
+    for path in sorted(_shipped_files(folder)):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _shipped_files(folder: Path) -> Iterator[Path]:
+    for current, folders, files in os.walk(folder):
+        place = Path(current)
+        top = place == folder
+        folders[:] = [name for name in folders if not _left_out(name, top)]
+        yield from (place / name for name in files if not _left_out(name, top) and (place / name).is_file())
+
+
+def _left_out(name: str, top: bool) -> bool:
+    """By the same rules as `.dockerignore`; what `ship` itself writes is no part of the service, either."""
+    anywhere = any(fnmatch(name, pattern) for pattern in LEFT_OUT_ANYWHERE)
+    return anywhere or (top and any(fnmatch(name, pattern) for pattern in (*LEFT_OUT_AT_THE_TOP, *WRITTEN)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -122,6 +121,8 @@ def _process_metrics(board: Board) -> Iterator[Metric]:
 @cache
 def own_version() -> str:
     """The installed version of this package."""
+    from importlib.metadata import PackageNotFoundError, version  # for whoever is scraped, not for whoever starts
+
     try:
         return version("modelport")
     except PackageNotFoundError:

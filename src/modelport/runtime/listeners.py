@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import socket
 import struct
 import sys
-import tempfile
 from dataclasses import dataclass
 
 NAMED = "@"
@@ -46,7 +43,9 @@ class Meeting:
     def arrange(cls) -> Meeting:
         """A new place. Raises OSError where a folder is needed and none can be made."""
         if sys.platform == "linux":
-            return cls(f"{NAMED}modelport-{os.getpid()}-{secrets.token_hex(8)}")
+            return cls(f"{NAMED}modelport-{os.getpid()}-{os.urandom(8).hex()}")
+        import tempfile
+
         return cls(tempfile.mkdtemp(prefix="modelport-"))
 
     def address(self, model_index: int) -> str:
@@ -73,6 +72,8 @@ class Meeting:
     def clear(self) -> None:
         """Nobody meets there any more."""
         if not self.place.startswith(NAMED):
+            import shutil
+
             shutil.rmtree(self.place, ignore_errors=True)
 
 

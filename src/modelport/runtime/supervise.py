@@ -302,8 +302,8 @@ class Supervisor:
     # -- workers -------------------------------------------------------------------------------------------------
 
     def _worker_ready(self, child: Child, event: Event) -> None:
-        child.ready = True
         self.restarts.quiet_since = time.monotonic()
+        child.begin_work(self.restarts.quiet_since)
         if self.announced:
             child.tell({"do": "serve"})
             self._replace_worker(child)
@@ -316,9 +316,8 @@ class Supervisor:
 
     def _restart_due(self, now: float) -> None:
         answered = self.workers or all(group.active for group in self.groups.values())
-        for slot in self.restarts.take_due(
-            now
-        ):  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+        # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+        for slot in self.restarts.take_due(now):
             try:
                 self.spawn_worker(slot, "ready" if answered else "now")
             except StartFailed as error:
@@ -477,11 +476,12 @@ class Supervisor:
         if self._not_reloaded(child, group) or child.role != "worker":
             return
         self.board.count_restart("worker")
-        self._restart_worker(child.slot, f"worker {child.process.pid} ended: {describe_exit(child)}")
+        why = f"worker {child.process.pid} ended: {describe_exit(child)}"
+        self._restart_worker(child.slot, why, child.was_well(time.monotonic()))
 
-    def _restart_worker(self, slot: int, why: str) -> None:
-        """Later and later, where one death follows another."""
-        wait_s = self.restarts.plan(slot, time.monotonic())
+    def _restart_worker(self, slot: int, why: str, was_well: bool = False) -> None:
+        """Later and later, where one after the other dies before it has come to work."""
+        wait_s = self.restarts.plan(slot, time.monotonic(), was_well)
         self.log(f"{why}; starting another in {wait_s:g} s")
 
     def _close(self, child: Child) -> None:
