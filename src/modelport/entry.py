@@ -45,6 +45,10 @@ def app(artifact: str | os.PathLike[str] | Service, **options: Any) -> Any:
     from modelport.assembly import build_application, build_service
 
     resolved = resolve(options)
+    if options.get("reload"):
+        raise ConfigError(
+            "reload is for  modelport serve: ask the server that this application is for to watch its files"
+        )
     if isinstance(artifact, Service) or is_python(os.fspath(artifact)):
         application, start = build_service(artifact if isinstance(artifact, Service) else os.fspath(artifact), resolved)
     else:
@@ -153,6 +157,11 @@ def _pack(artifact: Any, options: ServeOptions, packed: ExitStack) -> tuple[str,
     if isinstance(artifact, Service):
         from modelport.assembly.parcel import write_parcel
 
+        if options.reload:
+            raise ConfigError(
+                "--reload watches files, and a Service that is given as an object has none: run its cell again, or serve its file "
+                "with  modelport serve app.py --reload"
+            )
         folder = packed.enter_context(TemporaryDirectory(prefix="modelport-", ignore_cleanup_errors=True))
         return write_parcel(artifact, options, Path(folder)), folder
     if not isinstance(artifact, (str, os.PathLike)):

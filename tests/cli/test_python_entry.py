@@ -219,3 +219,12 @@ def test_options_of_python_calls_go_before_the_environment(fake: Write, monkeypa
     monkeypatch.setenv("MODELPORT_NAME", "from-the-environment")
     assert "/models/from-the-environment" in modelport.app(fake("track")).gets
     assert "/models/from-the-call" in modelport.app(fake("track"), name="from-the-call").gets
+
+
+def test_files_are_not_watched_for_what_has_none() -> None:
+    with pytest.raises(
+        ConfigError, match=r"run its cell again, or serve its file with  modelport serve app\.py --reload"
+    ):
+        modelport.serve(modelport.Service("songs"), reload=True)
+    with pytest.raises(ConfigError, match="reload is for  modelport serve"):
+        modelport.app(modelport.Service("songs"), reload=True)

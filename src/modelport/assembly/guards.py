@@ -35,10 +35,6 @@ def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
             is_ours = scope["type"] == "http" and ours.owns(scope["path"])
             return (Match.FULL, {}) if is_ours else (Match.NONE, {})
 
-        def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-            """Ours have no names: the search goes on."""
-            raise NoMatchFound(name, path_params)
-
         async def handle(self, scope: Any, receive: Any, send: Any) -> None:
             """One request."""
             await ours(scope, receive, send)
