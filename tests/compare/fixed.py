@@ -69,7 +69,7 @@ def contestant(name: str) -> dict[str, Any]:
 
 def case() -> dict[str, Any]:
     """The one case."""
-    return {"name": "one-row", "title": "one row", "rows": 1, "connections": 32}
+    return {"name": "one-row", "title": "one row", "rows": 1, "connections": 32, "app": "predict"}
 
 
 def about() -> dict[str, Any]:

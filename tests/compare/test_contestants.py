@@ -32,6 +32,19 @@ def subject(**changes: Any) -> Subject:
     return dataclasses.replace(Subject("m", Path("/m.joblib"), described, rows, ("--data", "/d.csv"), ()), **changes)
 
 
+def test_each_other_application_answers_every_case_of_its_own(tmp_path: Path) -> None:
+    environments = {name: Environment(tmp_path / name) for name in ("flask", "fastapi")}
+    names = [case.name for case in cases.CASES if case.app == cases.WORK]
+    for entry in write_contestants(CONTESTANTS, subject(), environments, tmp_path / "out", 4):
+        assert bool(entry.work_command) == bool(entry.contestant.work_template)
+        if entry.work_command:
+            code = (entry.folder / "work.py").read_text()
+            ast.parse(code)
+            quote = '"' if entry.contestant.is_ours else '"/'
+            assert [name for name in names if f'{quote}{name}"' not in code] == []
+            assert "/m.joblib" not in " ".join(entry.work_command)
+
+
 @pytest.mark.parametrize("template", sorted({c.template for c in CONTESTANTS if c.template}))
 def test_each_application_is_python(template: str) -> None:
     contestant = next(c for c in CONTESTANTS if c.template == template)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelport.compare.baseline import changes
-from modelport.compare.claims import FAILS, HOLDS, UNKNOWN, UNSURE, checked
+from modelport.compare.claims import DEPENDS, FAILS, HOLDS, UNKNOWN, UNSURE, checked
 from modelport.compare.costs import costs
 from modelport.compare.findings import contests
 from modelport.compare.report import render
@@ -72,6 +72,19 @@ def test_much_faster_is_a_factor_of_two_that_the_interval_bears(rates: list[floa
 
 def test_a_claim_whose_contestants_did_not_run_is_not_measured() -> None:
     assert {c.word for c in checked(results({"modelport": [1.0, 2, 3]}))} == {UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("naive", "threads", "word"), [(18.0, 78.0, DEPENDS), (18.0, 18.0, HOLDS), (78.0, 78.0, FAILS)]
+)
+def test_how_many_requests_flask_takes_at_once_follows_from_those_that_wait(
+    naive: float, threads: float, word: str
+) -> None:
+    run = results({"flask-naive": [naive] * 3, "flask-threads": [threads] * 3})
+    run.measurements = [dataclasses.replace(m, case="wait") for m in run.measurements]
+    found = next(c for c in checked(run) if c.claim == "Flask takes one request at a time")
+    assert found.word == word
+    assert f"Flask-naive: {naive / 20:.1f}" in found.found
 
 
 def test_costs_count_rows_cores_and_the_price() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 from modelport.compare.findings import idle_bytes, latencies
 from modelport.compare.intervals import Interval, paired_ratio
 from modelport.compare.results import Results
 
 MIB = 2**20
+WAIT_S, AT_ONCE = 0.05, 1.2
+"""What the case `wait` takes, and up to how many at once count as one."""
 MUCH = 2.0
 """From this factor on, much faster is a fair word."""
 HOLDS, FAILS, DEPENDS = "holds", "does not hold", "depends"
@@ -119,6 +122,38 @@ def _async_faster(results: Results) -> Checked:
     return Checked(claim, word, found)
 
 
+def _one_at_a_time(results: Results) -> Checked:
+    claim = "Flask takes one request at a time"
+    told = {}
+    for name in ("flask-naive", "flask-threads", "flask-gevent", "flask"):
+        found = [m.per_s for m in results.of(name, "wait", open_loop=False) if m.answers]
+        if found:
+            told[name] = fmean(found) * WAIT_S
+    if "flask-naive" not in told or len(told) < 2:
+        return _missing(claim, "flask-naive and flask, flask-threads or flask-gevent; case wait")
+    numbers = "; ".join(f"{results.title(name)}: {count:.1f}" for name, count in told.items())
+    word = (
+        DEPENDS
+        if max(told.values()) > AT_ONCE >= told["flask-naive"]
+        else HOLDS
+        if told["flask-naive"] <= AT_ONCE
+        else FAILS
+    )
+    return Checked(
+        claim, word, f"Requests that wait at the same time, from requests per second of 50 ms each: {numbers}."
+    )
+
+
+def _async_waits(results: Results) -> Checked:
+    claim = "Asynchronous code is what makes waiting cheap"
+    ratio = _capacity_ratio(results, "wait", "fastapi-async", "fastapi")
+    if ratio is None:
+        return _missing(claim, "fastapi-async, fastapi; case wait")
+    slots = results.about["plan"]["slots"]
+    found = f"async def answers {_ratio(ratio)} the requests per second of def with {slots} threads, while an upstream takes 50 ms."
+    return Checked(claim, _size(ratio), found)
+
+
 CHECKS: tuple[Callable[[Results], Checked], ...] = (
     _much_faster,
     _overhead,
@@ -127,6 +162,8 @@ CHECKS: tuple[Callable[[Results], Checked], ...] = (
     _greenlets,
     _validation,
     _async_faster,
+    _one_at_a_time,
+    _async_waits,
 )
 
 

@@ -14,6 +14,7 @@ from modelport.errors import SetupError
 POLL_S = 0.002
 START_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0
+JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Response:
     body: bytes
 
 
-def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Callable[[Response], bool]) -> float:
+def first_answer_s(
+    server: ServerProcess, path: str, body: bytes, is_right: Callable[[Response], bool], media_type: str = JSON
+) -> float:
     """Return the seconds from the launch of the process to its first right answer, asked for every 2 ms."""
     while True:
-        answer = _try_post(server.port, path, body)
+        answer = _try_post(server.port, path, body, media_type)
         now_s = time.perf_counter() - server.started_s
         if answer is not None and is_right(answer):
             return now_s
@@ -39,22 +42,24 @@ def first_answer_s(server: ServerProcess, path: str, body: bytes, is_right: Call
         time.sleep(POLL_S)
 
 
-def post_at_once(port: int, path: str, bodies: Sequence[bytes], *, connections: int) -> list[Response]:
+def post_at_once(
+    port: int, path: str, bodies: Sequence[bytes], *, connections: int, media_type: str = JSON
+) -> list[Response]:
     """Return the answers to all bodies, in order, asked over several connections at the same time.
 
     A server that forms batches can mix up answers only when it is asked this way.
     """
     shares = [bodies[first::connections] for first in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
-        answered = list(pool.map(lambda share: post_all(port, path, share), shares))
+        answered = list(pool.map(lambda share: post_all(port, path, share, media_type), shares))
     return [answered[number % connections][number // connections] for number in range(len(bodies))]
 
 
-def post_all(port: int, path: str, bodies: Sequence[bytes]) -> list[Response]:
+def post_all(port: int, path: str, bodies: Sequence[bytes], media_type: str = JSON) -> list[Response]:
     """Return the answers to all bodies, in order, over one connection where the server keeps it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:
-        return [_post(connection, path, body) for body in bodies]
+        return [_post(connection, path, body, media_type) for body in bodies]
     finally:
         connection.close()
 
@@ -71,18 +76,18 @@ def fetch_status(port: int, path: str) -> int:
         connection.close()
 
 
-def _try_post(port: int, path: str, body: bytes) -> Response | None:
+def _try_post(port: int, path: str, body: bytes, media_type: str) -> Response | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_LIMIT_S)
     try:
-        return _post(connection, path, body)
+        return _post(connection, path, body, media_type)
     except (OSError, http.client.HTTPException):
         return None  # not listening yet, or dropped while starting
     finally:
         connection.close()
 
 
-def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> Response:
-    connection.request("POST", path, body, {"Content-Type": "application/json"})
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes, media_type: str) -> Response:
+    connection.request("POST", path, body, {"Content-Type": media_type})
     response = connection.getresponse()
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Response(response.status, headers, response.read())

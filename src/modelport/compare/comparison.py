@@ -13,7 +13,7 @@ from typing import Any
 
 import modelport
 from modelport.compare import generators
-from modelport.compare.cases import Case
+from modelport.compare.cases import PREDICT, WORK, Case
 from modelport.compare.contestants import Contestant
 from modelport.compare.environments import Environment, stamp_of
 from modelport.compare.generation import Entry, write_contestants
@@ -81,14 +81,21 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
         contestants=[_plain(entry) for entry in entries],
         cases=[dataclasses.asdict(case) for case in setting.cases],
     )
-    return results, [Trial(entry, setting.subject, setting.cases, setting.plan, work) for entry in entries]
+    apps = {app: tuple(case for case in setting.cases if case.app == app) for app in (PREDICT, WORK)}
+    trials = [
+        Trial(entry, setting.subject, cases, setting.plan, work)
+        for app, cases in apps.items()
+        for entry in entries
+        if cases and (app == PREDICT or entry.work_command)
+    ]
+    return results, trials
 
 
 def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Teller) -> None:
     """Check everybody, then all rounds. `results` grows as it goes; it is left valid by an interruption at any time."""
     os.sched_setaffinity(0, {setting.plan.cores.load})  # the server's cores are the server's alone
     rough = _check_all(trials, results, teller)
-    left = [trial for trial in trials if trial.name in rough]
+    left = [trial for trial in trials if trial.key in rough]
     if not left:
         raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
     rates = _rates(setting, rough)
@@ -96,20 +103,20 @@ def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Tel
     steps = order(left, setting.plan.rounds)
     plan = setting.plan
     times = {
-        trial.name: trial_s(
-            len(setting.cases),
+        trial.key: trial_s(
+            len(trial.cases),
             plan.warm_up_s + plan.capacity_s,
             plan.latency_s,
-            sum(len(reachable(rates[c.name], rough[trial.name][c.name])) for c in setting.cases) / len(setting.cases),
+            sum(len(reachable(rates[c.name], rough[trial.key][c.name])) for c in trial.cases) / len(trial.cases),
         )
         for trial in left
     }
-    total, done = sum(times[trial.name] for _, trial in steps), 0.0
-    teller.say(f"{len(left)} contestants, {plan.rounds} rounds: about {in_words(total)}")
+    total, done = sum(times[trial.key] for _, trial in steps), 0.0
+    teller.say(f"{len({trial.name for trial in left})} contestants, {plan.rounds} rounds: about {in_words(total)}")
     for number, trial in steps:
         teller.progress(done, total)
         _one(trial, number, rates, rough, results, teller)
-        done += times[trial.name]
+        done += times[trial.key]
     teller.progress(total, total)
     results.complete = True
 
@@ -123,7 +130,7 @@ def _one(
     teller: Teller,
 ) -> None:
     """One start; a contestant that fails is told and left out of nothing that was measured before."""
-    own = {case: reachable(found, rough[trial.name][case]) for case, found in rates.items()}
+    own = {c.name: reachable(rates[c.name], rough[trial.key][c.name]) for c in trial.cases}
 
     def keep(sample: Start | Measurement) -> None:
         if isinstance(sample, Start):
@@ -142,9 +149,9 @@ def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dic
     reference: dict[str, list[Any]] = {}
     rough = {}
     for trial in trials:
-        teller.say(f"checking the answers of {trial.name}")
+        teller.say(f"checking the answers of {trial.key}")
         try:
-            rough[trial.name] = check(trial, reference)
+            rough[trial.key] = check(trial, reference)
         except SetupError as error:
             results.failed[trial.name] = str(error)
             teller.say(f"{trial.name} takes no part: {error}")
@@ -153,10 +160,8 @@ def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dic
 
 def _rates(setting: Setting, rough: dict[str, dict[str, float]]) -> dict[str, list[float]]:
     """Arrival rates of each case."""
-    return {
-        case.name: arrival_rates([found[case.name] for found in rough.values()], setting.plan.rates)
-        for case in setting.cases
-    }
+    found = {case.name: [known[case.name] for known in rough.values() if case.name in known] for case in setting.cases}
+    return {name: arrival_rates(capacities, setting.plan.rates) for name, capacities in found.items() if capacities}
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class Contestant:
     template: str
     command: tuple[str, ...]
     batch_path: str = "/predict/batch"
+    work_template: str = ""
+    """Of the cases that are no prediction of the model; empty where they would show nothing new."""
     threads: int = 0
     """Threads that the template's pool has; 0: as many as slots."""
 
@@ -54,18 +56,22 @@ CONTESTANTS = (
     Contestant(
         *("flask-naive", "Flask, Gunicorn with one worker", NAIVE, "1: one process, one thread", "flask", "flask"),
         (*GUNICORN, "app:app"),
+        work_template="flask_work",
     ),
     Contestant(
         *("flask", "Flask, Gunicorn sync", BEST, "{slots}: as many processes of one thread", "flask", "flask"),
         (*GUNICORN, "--workers", "{slots}", "app:app"),
+        work_template="flask_work",
     ),
     Contestant(
         *("flask-threads", "Flask, Gunicorn gthread", BEST, "{slots}: one process, as many threads", "flask", "flask"),
         (*GUNICORN, "--threads", "{slots}", "app:app"),
+        work_template="flask_work",
     ),
     Contestant(
         *("flask-gevent", "Flask, Gunicorn gevent", BEST, "{slots}: one process, as many greenlets", "flask", "flask"),
         (*GUNICORN, "--worker-class", "gevent", "--worker-connections", "{slots}", "app:app"),
+        work_template="flask_work",
     ),
     Contestant(
         *("flask-typed", "Flask with Pydantic, Gunicorn gthread", BEST, "{slots}: one process, as many threads"),
@@ -81,27 +87,33 @@ CONTESTANTS = (
         *("flask-async", "Flask with async views, Gunicorn gthread", BEST, "{slots}: one process, as many threads"),
         *("flask", "flask_async"),
         (*GUNICORN, "--threads", "{slots}", "app:app"),
+        work_template="flask_async_work",
     ),
     Contestant(
         *("fastapi-naive", "FastAPI def, Uvicorn", NAIVE, "40: one process, AnyIO's threads"),
         *("fastapi", "fastapi_def", UVICORN),
         threads=40,
+        work_template="fastapi_def_work",
     ),
     Contestant(
         *("fastapi", "FastAPI def, Uvicorn", BEST, "{slots}: one process, as many threads"),
         *("fastapi", "fastapi_def", UVICORN),
+        work_template="fastapi_def_work",
     ),
     Contestant(
         *("fastapi-async", "FastAPI async def, Uvicorn", NAIVE, "one computation; any number that wait"),
         *("fastapi", "fastapi_async", UVICORN),
+        work_template="fastapi_async_work",
     ),
     Contestant(
         *("fastapi-pool", "FastAPI with a thread pool, Uvicorn", BEST, "{slots}: one process, as many threads"),
         *("fastapi", "fastapi_pool", UVICORN),
+        work_template="fastapi_pool_work",
     ),
     Contestant(
         *("fastapi-granian", "FastAPI with a thread pool, Granian", BEST, "{slots}: one process, as many threads"),
         *("fastapi", "fastapi_pool", GRANIAN),
+        work_template="fastapi_pool_work",
     ),
     Contestant(
         *("modelport-original", "Modelport, model not compiled", "the same library as the others use"),
@@ -114,6 +126,7 @@ CONTESTANTS = (
         *("", ""),
         (*SERVE, "{flags}"),
         batch_path="/predict",
+        work_template="modelport_work",
     ),
 )
 

@@ -30,6 +30,8 @@ class Entry:
     folder: Path
     command: tuple[str, ...]
     slots: str
+    work_command: tuple[str, ...] = ()
+    """The same for the cases that are no prediction; empty where it takes no part in them."""
 
 
 def write_contestants(
@@ -48,15 +50,30 @@ def _write(
         values["bin"] = str(environments[contestant.environment].folder / "bin")
         (folder / "model.py").write_text(model_code(subject), encoding="utf-8")
         (folder / "app.py").write_text(app_code(contestant, subject, slots), encoding="utf-8")
-    command = tuple(
-        word
-        for part in contestant.command
-        for word in (subject.serve_flags if part == "{flags}" else (part.format(**values),))
-    )
-    script = shlex.join(command).replace("'{port}'", "8000").replace("{port}", "8000")
-    (folder / "start.sh").write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder.resolve()))} && exec {script}\n")
-    (folder / "start.sh").chmod(0o755)
-    return Entry(contestant, folder, command, contestant.slots.format(slots=slots))
+    flags = subject.serve_flags
+    command = _command(contestant.command, values, flags)
+    work_command: tuple[str, ...] = ()
+    _write_script(folder, "start.sh", command)
+    if contestant.work_template:
+        threads = str(contestant.threads or slots)
+        (folder / "tasks.py").write_text(_filled("tasks"), encoding="utf-8")
+        (folder / "work.py").write_text(_filled(contestant.work_template, threads=threads), encoding="utf-8")
+        as_work = ["work:app" if word == "app:app" else word for word in contestant.command if word != "{flags}"]
+        work_command = _command(as_work, values | {"artifact": "work.py"}, ())
+        work_command += ("--standby", "off") if contestant.is_ours else ()
+        _write_script(folder, "start_work.sh", work_command)
+    return Entry(contestant, folder, command, contestant.slots.format(slots=slots), work_command)
+
+
+def _command(parts: Sequence[str], values: dict[str, str], flags: Sequence[str]) -> tuple[str, ...]:
+    words = [flags if part == "{flags}" else (part.format(**values),) for part in parts]
+    return tuple(word for group in words for word in group)
+
+
+def _write_script(folder: Path, name: str, command: Sequence[str]) -> None:
+    script = shlex.join(command).replace("{port}", "8000")
+    (folder / name).write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder.resolve()))} && exec {script}\n")
+    (folder / name).chmod(0o755)
 
 
 def app_code(contestant: Contestant, subject: Subject, slots: int) -> str:

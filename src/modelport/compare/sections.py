@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from modelport.compare.cases import PREDICT
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.claims import checked
 from modelport.compare.contestants import OURS
@@ -144,7 +145,7 @@ def cost_table(results: Results, price: float | None) -> str:
     """Cores, instances and money."""
     parts = []
     for case in results.cases:
-        found = costs(results, case, price)
+        found = costs(results, case, price) if case["app"] == PREDICT else []
         if not found:
             continue
         header = ["contestant", "predictions/s per core", "core-seconds per million", f"machines for {RATE:,.0f}/s"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
-from modelport.compare.cases import Case, bodies_of, path_of, requests_of
+from modelport.compare.cases import PREDICT, Case, bodies_of, headers_of, path_of, requests_of
 from modelport.compare.client import Response, first_answer_s, post_at_once
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
@@ -59,11 +59,22 @@ class Trial:
         """Of the contestant."""
         return self.entry.contestant.name
 
+    @property
+    def key(self) -> str:
+        """Of the contestant's application."""
+        return self.name if self.app == PREDICT else f"{self.name} ({self.app})"
+
+    @property
+    def app(self) -> str:
+        """Which of the contestant's applications the cases are of: one trial knows one."""
+        return self.cases[0].app
+
     @contextmanager
     def started(self) -> Iterator[ServerProcess]:
         """The server, while the block lasts."""
-        log, core = self.work / f"{self.name}.log", self.plan.cores.server_list
-        with serving(self.entry.command, core=core, cwd=self.entry.folder, log=log) as server:
+        log, core = self.work / f"{self.name}.{self.app}.log", self.plan.cores.server_list
+        command = self.entry.command if self.app == PREDICT else self.entry.work_command
+        with serving(command, core=core, cwd=self.entry.folder, log=log) as server:
             yield server
 
     def pool(self, case: Case) -> Path:
@@ -83,7 +94,8 @@ def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
         for case in trial.cases:
             bodies = bodies_of(case, trial.subject)[:CHECKED]
             path = path_of(case, trial.entry.contestant)
-            answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS)
+            kind = headers_of(case)["Content-Type"]
+            answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS, media_type=kind)
             _compare(trial.name, case, answers, reference.setdefault(case.name, answers))
             load = _closed(trial, case, server, 1.0)
             server.check_alive()
@@ -98,7 +110,8 @@ def measure(
     with trial.started() as server:
         first_s = _first_answer(trial, server)
         time.sleep(SETTLE_S)
-        found(Start(trial.name, number, first_s, tree_pss_bytes(server.process.pid)))
+        if trial.app == PREDICT:
+            found(Start(trial.name, number, first_s, tree_pss_bytes(server.process.pid)))
         for case in trial.cases:
             _closed(trial, case, server, trial.plan.warm_up_s)
             found(_timed(trial, case, number, server, None, 0))
@@ -145,7 +158,8 @@ def _first_answer(trial: Trial, server: ServerProcess) -> float:
     """Any answer with status 200: what it says was checked before the first round."""
     case = trial.cases[0]
     body, path = bodies_of(case, trial.subject)[0], path_of(case, trial.entry.contestant)
-    return first_answer_s(server, path, body, lambda response: response.status == 200)
+    kind = headers_of(case)["Content-Type"]
+    return first_answer_s(server, path, body, lambda response: response.status == 200, media_type=kind)
 
 
 def _compare(name: str, case: Case, given: Sequence[Response], wanted: Sequence[Response]) -> None:
