@@ -194,6 +194,9 @@ class ServeOptions:
     default_deadline: float = option(
         30.0, _some_seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
     )
+    heartbeat: float = option(
+        15.0, _some_seconds, "How often a stream that has nothing to say gives a sign of life.", "DURATION"
+    )
     executor: str = option(
         "auto",
         _one_of("auto", "inline", "thread", "process"),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from modelport.codecs.json import is_list_of_bodies, parse_answer, split_answers
 from modelport.codecs.media import JSON
 from modelport.codecs.records import accepted, compile_sender, read_binary, send_json
+from modelport.codecs.stream_forms import COLLECTED
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.errors import (
     CallCycle,
@@ -81,23 +82,19 @@ def typed_carrier(spec: ModelSpec, binary: bool) -> Carrier:
     """
     typed = body_type(spec)
     write = compile_sender(typed) if binary else send_json
-    wanted = accepted(typed) if binary else b""
+    wanted = accepted(typed) if binary and typed.stream is None else b""
+    read_one = answer_reader(spec.name, typed)
 
     def send(record: Any) -> tuple[bytes, bytes, bytes]:
         body, media = write(record)
+        if typed.stream is not None:
+            return body, media, COLLECTED
         is_list = media == JSON and is_list_of_bodies(body, typed.list_depth)
         return body, media, b"" if is_list or not wanted else wanted + b", application/json;q=0.5"
 
-    def read_one(answer: bytes) -> Any:
-        if typed.answer is None:
-            return parse_answer(answer)
-        try:
-            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
-        except ValueError as error:
-            reason = str(error).replace("\n", " ")[:200]
-            raise _failed(spec.name, f"its answer is not what its annotation says: {reason}") from None
-
     def read(body: bytes, answer: bytes, headers: Headers) -> Any:
+        if typed.stream is not None:
+            return [read_one(part) for part in split_answers(answer)]
         media = dict(headers).get(b"content-type", JSON) if wanted else JSON
         if media != JSON:
             return read_binary(media, answer)
@@ -110,6 +107,21 @@ def typed_carrier(spec: ModelSpec, binary: bool) -> Carrier:
         return _all_or_error(spec.name, plain, values)
 
     return Carrier(send, read)
+
+
+def answer_reader(model: str, typed: TypedBody) -> Callable[[bytes], Any]:
+    """For one answer, or one item of a stream."""
+
+    def read_one(answer: bytes) -> Any:
+        if typed.answer is None:
+            return parse_answer(answer)
+        try:
+            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
+        except ValueError as error:
+            reason = str(error).replace("\n", " ")[:200]
+            raise _failed(model, f"its answer is not what its annotation says: {reason}") from None
+
+    return read_one
 
 
 def body_type(spec: ModelSpec) -> TypedBody:

@@ -78,6 +78,7 @@ class Application:
         """The ASGI application over these routes."""
         app = ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
         app.beside = self.beside
+        app.sockets = True
         return app
 
     def add(self, name: str, index: int, only: bool, options: ServeOptions | None = None) -> Slot:
@@ -87,6 +88,7 @@ class Application:
         recorder = self.board.recorder(self.board_slot, index)
         reception = Reception(recorder.receiving, partial(self.board.held_bytes, index), self.options.queue_bytes)
         route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body, reception)
+        route.heartbeat_s = self.options.heartbeat
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
         self.endpoints.update(dict.fromkeys(paths, route))

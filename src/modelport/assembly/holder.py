@@ -37,11 +37,13 @@ from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
+from modelport.runtime.generators import stream_executor
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, calls_of, mark_started
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.runtime.stream_holder import StreamHolder
 from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
 from modelport.service import Service
 
@@ -151,10 +153,13 @@ class HolderMain:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
 
     def _make_holder(self, handler: Handler) -> None:
-        self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
+        kind = Holder if handler.streaming is None else StreamHolder
+        self.holder = kind(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
         limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
         executor, cancels = self._executor(handler)
         self._watch = BatchWatch(self.board, self.slot, limits, cancels)
+        if isinstance(self.holder, StreamHolder):
+            self.holder.streams, self.holder.watch = executor, self._watch  # type: ignore[assignment]
         self._contexts = handler.contexts
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
@@ -170,6 +175,10 @@ class HolderMain:
 
     def _executor(self, handler: Handler) -> tuple[Executor, Cancels | None]:
         """Threads for a function, the loop itself for a coroutine: if that blocks, only calls of its own model wait."""
+        if handler.streaming is not None and handler.contexts is not None:
+            warn = partial(self._log, request_id="")
+            streams = stream_executor(handler.streaming, handler.contexts, self._loop, "model", handler.slots, warn)
+            return streams, streams
         if handler.run_async is None:
             return ThreadExecutor(handler.run, self._loop, "model", handler.slots), None
         coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)

@@ -41,6 +41,7 @@ class Hosted:
     mount: Mount
     app: App
     lifespan: Lived | None
+    is_asgi: bool
     text: str
 
 
@@ -50,17 +51,23 @@ def host(mount: Mount, threads: ThreadLane, options: ServeOptions, places: Mappi
     text = f"{_describe(mount)} ({interface.upper()})"
     if mount.isolate and places is not None:
         remote = _remote(mount, places, options.default_deadline)
-        return Hosted(mount, remote, remote, f"{text}, in a process of its own")
-    return Hosted(mount, *_here(mount, interface, threads), text)
+        return Hosted(mount, remote, remote, interface != WSGI, f"{text}, in a process of its own")
+    return Hosted(mount, *_here(mount, interface, threads), interface != WSGI, text)
 
 
 def _here(mount: Mount, interface: str, threads: ThreadLane) -> tuple[App, Lived | None]:
     if interface == WSGI:
         _tell_prefix(mount)
-        busy = "Overloaded: every thread for mounted applications is taken, and too many requests wait"
-        return WsgiApp(mount.app, threads, _refusal(Overloaded(busy))), None
+        return WsgiApp(mount.app, threads, busy()), None
     lifespan = Lifespan(mount.app)
     return lifespan, lifespan
+
+
+def busy() -> list[Message]:
+    """What is answered where no thread is left."""
+    return _refusal(
+        Overloaded("Overloaded: every thread for mounted applications is taken, and too many requests wait")
+    )
 
 
 def _tell_prefix(mount: Mount) -> None:

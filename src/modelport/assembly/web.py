@@ -9,7 +9,8 @@ from typing import Any
 
 from modelport.assembly.failures import answer_call_errors, context_of_request
 from modelport.assembly.guards import guard, names_of_guards
-from modelport.assembly.mounted import Lived, host
+from modelport.assembly.inside import leave_other_methods, stand_in
+from modelport.assembly.mounted import Lived, busy, host
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError
 from modelport.fronts.asgi import ModelportApp
@@ -19,7 +20,7 @@ from modelport.mount.call import App, Receive, Scope, Send
 from modelport.mount.dispatch import Mounts
 from modelport.mount.interface import answers
 from modelport.mount.lifespan import Lifespan
-from modelport.mount.threads import ThreadLane
+from modelport.mount.threads import OwnThreads, ThreadLane
 from modelport.routes import Mount
 from modelport.service import Service
 
@@ -78,6 +79,9 @@ def build_web(
     """
     threads = ThreadLane(options.web_threads, options.web_queue)
     hosted = [host(mount, threads, options, places) for mount in service.mounts]
+    own_threads = OwnThreads(options.web_threads, options.web_queue)  # what has moved never waits for what has not
+    for each in hosted:
+        stand_in(each.mount, each.app, each.is_asgi, own_threads, busy())
     mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], ours)
     routes = service._web
     _refuse_routes_of_models(routes, models)
@@ -94,6 +98,7 @@ def build_web(
         routes = service.web
         web.routes = len(routes.routes)
         routes.router.default = mounts
+        leave_other_methods(routes, service.mounts)
         answer_call_errors(routes)
         web.app = Lifespan(routes)
         lifespans.insert(0, web.app)

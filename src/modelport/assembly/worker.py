@@ -59,7 +59,9 @@ class Worker:
     def _make_server(self) -> WorkerServer:
         options = self.options
         tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-        return make_server(self.asgi, self.application.direct, options.max_body, tls, options.graceful_s)
+        return make_server(
+            self.asgi, self.application.direct, options.max_body, tls, options.graceful_s, options.heartbeat
+        )
 
     async def run(self, listener: socket.socket, now: bool) -> None:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
@@ -148,6 +150,8 @@ class Worker:
         self._report_ready()
 
     def _report(self, slot: Slot) -> None:
+        if slot.loaded is not None and slot.loaded.streams:
+            self.server.accept_sockets()
         if slot.state is State.FAILED:
             self.channel.tell(event="failed", error=slot.error)
         else:

@@ -37,6 +37,7 @@ from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
 from modelport.codecs.strict import read_strictly
+from modelport.codecs.streamed import Streamed, read_stream
 from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
@@ -106,6 +107,8 @@ class TypedBody:
     parameters: tuple[Parameter, ...] = ()
     whole: Whole | type[bytes] | None = None
     answers_frame: bool = False
+    stream: Streamed | None = None
+    """Where it answers item by item: `answer` is the type of one item then."""
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
@@ -199,7 +202,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         parameters = _read_parameters(found, hints, place)
         body, arguments = _body_of(parameters, batch)
         one, many = adapter_of(body), adapter_of(list[body])  # type: ignore[valid-type]
-        answer = _answer_of(hints.get("return"), batch)
+        stream = read_stream(function, hints.get("return"), batch, place)
+        answer = _answer_of(stream.item if stream else hints.get("return"), batch)
         answer_adapter = None if answer is None else adapter_of(answer)
         one.json_schema()
         if answer_adapter is not None:
@@ -210,7 +214,7 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
     whole = bytes if body is bytes else marker_of(body)
     parameters = (Parameter(parameters[0].name, body),) if batch else parameters
     is_frame = is_data_frame(_element_of(hints.get("return"), batch))
-    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole, is_frame)
+    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole, is_frame, stream)
 
 
 def _schema_fault(error: Exception) -> str:

@@ -26,8 +26,8 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, with a copy of the state."""
-        scope["state"] = self.state.copy()
+        """One request, with the state, beside what stands in front of the application has left there for it."""
+        scope.setdefault("state", {}).update(self.state)
         await self.app(scope, receive, send)
 
     async def startup(self) -> None:

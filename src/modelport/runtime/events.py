@@ -106,6 +106,7 @@ LOADED = {
     "list_depth?": _count,
     "reads?": _texts,
     "writes?": _texts,
+    "streams?": _switch,
 }
 
 

@@ -42,6 +42,7 @@ class Loaded:
     reads: tuple[str, ...] = ()  # media types that its holder reads as they are, beside JSON
     writes: tuple[str, ...] = ()  # those that its holder writes
     threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
+    streams: bool = False  # it answers item by item
 
 
 @dataclass(slots=True)
