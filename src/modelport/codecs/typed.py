@@ -36,8 +36,8 @@ from modelport.codecs.images import LazyImage
 from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
-from modelport.codecs.strict import read_strictly
 from modelport.codecs.streamed import Streamed, read_stream
+from modelport.codecs.strict import read_strictly
 from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
