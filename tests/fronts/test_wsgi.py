@@ -252,6 +252,26 @@ def test_streams_come_part_by_part_wait_for_their_reader_and_end_with_it(serve: 
     assert ended.wait(5)
 
 
+def test_a_model_that_streams_is_closed_when_its_reader_leaves(serve: Any) -> None:
+    service, closed = Service("s"), threading.Event()
+
+    @service.model("count")
+    async def count(first: int) -> AsyncIterator[int]:
+        try:
+            while True:
+                yield first
+        finally:
+            closed.set()
+
+    environ = environ_of("POST", "/models/count/predict", b'{"first": 7}', HTTP_ACCEPT="text/event-stream")
+    answer = Answer(serve(service), environ)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    parts = iter(answer.parts)
+    assert b"7" in next(parts) + next(parts)
+    answer.parts.close()
+    assert closed.wait(5)
+
+
 def test_a_stream_that_breaks_off_raises_so_that_the_server_cuts_the_connection(serve: Any) -> None:
     service = Service("s")
 

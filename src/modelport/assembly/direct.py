@@ -38,8 +38,7 @@ def direct_call(model: Any) -> Ask:
     if not callable(function):
         raise ConfigError(f"a {type(model).__name__} is no model: give a function, or something with predict")
     _refuse_async(function, getattr(model, "__name__", type(model).__name__))
-    ask: Ask = function
-    return ask
+    return lambda example: _whole(function(example))
 
 
 def _declared(spec: ModelSpec) -> Ask:
@@ -49,13 +48,23 @@ def _declared(spec: ModelSpec) -> Ask:
 
     def ask(example: Any) -> Any:
         records, _ = body.decode(encode_record(example))
-        answered = function(**body.arguments(records if spec.batch else records[0]))
-        written = write(answered[0] if spec.batch else answered)
-        if isinstance(written, Failure):
-            raise TypeError(written.cause)
-        return bytes(written)
+        answered = _whole(function(**body.arguments(records if spec.batch else records[0])))
+        if body.stream is not None:
+            return [_written(write(item)) for item in answered]
+        return _written(write(answered[0] if spec.batch else answered))
 
     return ask
+
+
+def _whole(answered: Any) -> Any:
+    """A stream, to its end."""
+    return [*answered] if inspect.isgenerator(answered) else answered
+
+
+def _written(outcome: bytes | Failure) -> bytes:
+    if isinstance(outcome, Failure):
+        raise TypeError(outcome.cause)
+    return bytes(outcome)
 
 
 def _saved(handle: ModelHandle) -> Ask:

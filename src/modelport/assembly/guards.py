@@ -25,7 +25,7 @@ def _name(thing: Any) -> str:
 def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
     """Have our pages and the models answered inside a FastAPI application: behind its middleware, and models behind its
     dependencies."""
-    from starlette.routing import BaseRoute, Match, NoMatchFound
+    from starlette.routing import BaseRoute, Match
 
     class Ours(BaseRoute):
         """Our pages, and the models where nothing else is asked of a caller."""

@@ -11,14 +11,18 @@ from modelport.testing.clients import async_client, client
 from modelport.testing.concurrency import Concurrency, check_concurrency
 from modelport.testing.fakes import Fake
 from modelport.testing.golden import Difference, Replay, replay
+from modelport.testing.sockets import WebSocket, WebSocketClosed, websocket
 
 __all__ = [
     "Concurrency",
     "Difference",
     "Fake",
     "Replay",
+    "WebSocket",
+    "WebSocketClosed",
     "async_client",
     "check_concurrency",
     "client",
     "replay",
+    "websocket",
 ]

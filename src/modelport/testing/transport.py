@@ -47,8 +47,8 @@ class ThreadTransport(httpx.BaseTransport):
     """Asks an application whose loop runs in another thread. `check` is called before an answer is given out."""
 
     def __init__(self, thread: LoopThread, embedded: Embedded, check: Callable[[], None]) -> None:
-        self._thread = thread
-        self._embedded = embedded
+        self.thread = thread
+        self.embedded = embedded
         self._check = check
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ class ThreadTransport(httpx.BaseTransport):
             return part or b"", part is not None
 
         wait_s = request.extensions.get("timeout", {}).get("read")
-        call = self._embedded.ask(self._thread.loop, scope_of(request), read, wait_s)
+        call = self.embedded.ask(self.thread.loop, scope_of(request), read, wait_s)
         try:
             head = call.head()
         except TimeoutError:
