@@ -20,6 +20,7 @@ from werkzeug.local import LocalProxy
 import modelport
 from modelport import Service
 from modelport.errors import ConfigError
+from modelport.mount.threads import OwnThread
 
 current_user = LocalProxy(lambda: flask.g.user)
 
@@ -413,3 +414,20 @@ async def test_websocket_routes_of_flask_are_named_when_the_service_starts(caplo
     async with living(service) as client:
         assert (await client.get("/old/page")).text == "page"
     assert "the application at /old has WebSocket routes, which are not served: /echo" in caplog.text
+
+
+async def test_hooks_never_begin_before_the_route_has_left_their_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is quicker than the loop: its step has begun, and has failed, before `submit` returns."""
+    submit = OwnThread.submit
+
+    def at_once(thread: OwnThread, step: Callable[[], None]) -> None:
+        ran = threading.Event()
+        submit(thread, step)
+        submit(thread, ran.set)
+        ran.wait(20)
+
+    monkeypatch.setattr(OwnThread, "submit", at_once)
+    async with served(declare(Shop())) as new, new() as ann:
+        await ann.post("/login/Ann")
+        assert (await ann.post("/predict", json={"decibel": 20})).json()["user"] == "Ann"
+        assert (await ann.get("/plain")).json()["user"] == "Ann"

@@ -117,7 +117,7 @@ class _Turn:
             loop.call_soon_threadsafe(settle, value, error)
 
         self._threads.steps += 1
-        self._thread.submit(run)
+        loop.call_soon(self._thread.submit, run)  # once the route has left the context, which only one can be in
         return await done
 
     # -- in the thread -------------------------------------------------------------------------------------------

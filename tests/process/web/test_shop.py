@@ -237,7 +237,7 @@ def test_ten_thousand_requests_of_users_and_strangers_are_never_mixed_up(half_wa
         "probe 200": 2000,
         "stranger 401": 2000,
         "stranger may 401": 2000,
-    }
+    }, half_way.stderr
 
 
 def test_sixty_slow_requests_of_the_application_starve_neither_models_nor_moved_routes_nor_probes(shop: Path) -> None:
