@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+
+import pytest
 
 from tests.browser.visits import Visit
+from tests.process.engine import serve, write_app
 
 TELEMETRY_DELAY_MS = 7_000  # ReDoc as published sends what it saw after five seconds
 GENRES = ("Rock", "Hip-Hop")
@@ -45,6 +49,42 @@ def test_docs_execute_shows_200_and_a_prediction(visit: Visit, served_url: str) 
     assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
     assert json.loads(answer.locator("code").first.inner_text())["prediction"] in GENRES
     assert visit.outside() == []
+
+
+STREAM = """
+from collections.abc import Iterator
+
+@service.model("words", example={"text": "so what"})
+def words(text: str) -> Iterator[str]:
+    yield from text.split()
+"""
+
+
+@pytest.fixture(scope="module")
+def streaming_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service whose model answers item by item."""
+    app = write_app(tmp_path_factory.mktemp("streaming"), STREAM)
+    with serve(app, "--workers", "1", "--standby", "off") as running:
+        yield f"http://127.0.0.1:{running.port}"
+
+
+@pytest.mark.parametrize(
+    ("media", "shown"),
+    [("application/x-ndjson", '"so"\n"what"'), ("text/event-stream", 'data: "so"')],
+)
+def test_docs_execute_shows_a_stream_in_the_form_that_is_chosen(
+    visit: Visit, streaming_url: str, media: str, shown: str
+) -> None:
+    open_predict(visit, streaming_url)
+
+    visit.page.locator(".opblock-post .responses-wrapper select").first.select_option(media)
+    visit.page.locator(".opblock-post .execute").first.click()
+    answer = visit.page.locator(".live-responses-table tr.response")
+    answer.wait_for()
+
+    assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
+    assert shown in answer.locator(".response-col_description").inner_text()
+    assert visit.complaints == []
 
 
 def test_docs_logs_no_error_and_breaks_no_policy(visit: Visit, served_url: str) -> None:
