@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.harness.asking import Caller, run
 from bench.harness.errors import BenchError
-from bench.harness.load import LoadResult, need_tools, run_wrk, write_bodies
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import WORK, Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
+from modelport.compare.usage import tree_pss_bytes
+from modelport.compare.wrk import LoadResult, need_tools, run_wrk, write_bodies
 
 INTRODUCTION = """\
 A thousand clients in a closed loop ask a handler that awaits 50 ms, as one that asks another service does. Both servers have
@@ -90,47 +90,58 @@ def check(server: ServerProcess) -> None:
 
 
 def measure(options: argparse.Namespace, sheet: Sheet) -> None:
+    """A model."""
+    compare(options, sheet, "async_model", LEAST_TIMES)
+
+
+def compare(options: argparse.Namespace, sheet: Sheet, target: str, least_times: float) -> None:
     """Both servers up at once, asked in turn."""
     need_tools()
     options.cores = options.server_core
     if options.short:
         options.rounds, options.seconds = 1, 3
-    bodies = write_bodies((b'{"id": "%06d"}' % number for number in range(BODIES)), WORK / "async_model.bodies")
-    with ours(options, "async_model", "--workers", "1") as server:
+    bodies = write_bodies((b'{"id": "%06d"}' % number for number in range(BODIES)), WORK / f"{target}.bodies")
+    with ours(options, target, "--workers", "1") as server:
         own = Contestant(server, options, bodies)
         if options.no_control:
             for _ in range(options.rounds):
                 own.round()
-            return report(sheet, own, None)
+            return report(sheet, own, None, least_times)
         with control(options, "async_model") as other:
             theirs = Contestant(other, options, bodies)
             for _ in range(options.rounds):
                 theirs.round()
                 own.round()
-    return report(sheet, own, theirs)
+    return report(sheet, own, theirs, least_times)
 
 
-def report(sheet: Sheet, own: Contestant, theirs: Contestant | None) -> None:
+def report(sheet: Sheet, own: Contestant, theirs: Contestant | None, least_times: float) -> None:
     """The table and the promises."""
     sheet.compare("answers/s", own.per_second, theirs and theirs.per_second)
     sheet.compare("p99", own.p99_ms, theirs and theirs.p99_ms, " ms")
     sheet.compare("memory at rest", own.at_rest / 2**20, theirs and theirs.at_rest / 2**20, " MiB")
     sheet.compare("memory per waiting request", own.waiting_kib, theirs and theirs.waiting_kib, " KiB")
     if theirs is not None:
-        sheet.promise("answers/s, over FastAPI's", own.per_second / theirs.per_second, "at least", LEAST_TIMES, "×")
+        sheet.promise("answers/s, over FastAPI's", own.per_second / theirs.per_second, "at least", least_times, "×")
         memory = own.waiting_kib / max(theirs.waiting_kib, 0.1)
         sheet.promise("memory per waiting request, over FastAPI's", memory, "at most", MOST_MEMORY, "×")
 
 
-def cli(arguments: list[str] | None = None) -> int:
-    """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options_of(description: str | None) -> argparse.ArgumentParser:
+    """What can be said on the command line."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--clients", type=int, default=CLIENTS, help=f"default {CLIENTS}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each server, default {ROUNDS}")
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"per round, default {SECONDS}")
     parser.add_argument("--server-core", default="0", help="of the servers; default 0")
     parser.add_argument("--load-core", default="1", help="of wrk; default 1")
-    return main(Sheet("async_model", "Waiting for others", INTRODUCTION), parser, measure, arguments)
+    return parser
+
+
+def cli(arguments: list[str] | None = None) -> int:
+    """Run it."""
+    sheet = Sheet("async_model", "Waiting for others", INTRODUCTION)
+    return main(sheet, options_of(__doc__), measure, arguments)
 
 
 if __name__ == "__main__":

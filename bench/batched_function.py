@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.harness.asking import Caller, run
 from bench.harness.errors import BenchError
-from bench.harness.load import LoadResult, need_tools, run_wrk, write_bodies
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import WORK, Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
+from modelport.compare.wrk import LoadResult, need_tools, run_wrk, write_bodies
 
 INTRODUCTION = """\
 A function around a forest of 100 trees as a model with `batch=True`, and the same function as a `def` endpoint that takes one

@@ -13,13 +13,14 @@ import os
 import sys
 from dataclasses import replace
 
-from bench.harness import environment, load
+from bench.harness import environment
 from bench.harness.answers import Case
 from bench.harness.samples import Sample, Summary, summarise
 from bench.harness.scenario import CONSTRAINTS, REQUIREMENTS, ROOT, WORK, Sheet, main, say
 from bench.harness.trial import Bench, Contestant, Plan, check, run_trial
 from bench.lineup import CONTESTANTS, OURS, PEERS
 from bench.serve_saved_model import run_tool
+from modelport.compare import wrk
 
 INTRODUCTION = """\
 A random forest of 100 trees on the music data, started from its joblib file, one worker on one core, 32 connections.
@@ -61,7 +62,7 @@ def prepare(plan: Plan) -> Bench:
     run_tool([*built, "--out", str(BUNDLE), "--force", "--require-compiled"])
     pool = json.loads((WORK / "forest.json").read_text())
     cases = [Case(json.dumps(row["record"]).encode(), row["prediction"], row["probabilities"]) for row in pool]
-    bodies = load.write_bodies((case.body for case in cases), WORK / "forest.jsonl")
+    bodies = wrk.write_bodies((case.body for case in cases), WORK / "forest.jsonl")
     return Bench(plan, cases, bodies, ROOT, WORK / "server.log")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.harness.asking import Caller, Reply, closed_loop, run
 from bench.harness.crowd import Tally, ask
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
 
 INTRODUCTION = """\
 A model of 20 ms and 1 ms per item that raises when it is entered twice at once, asked by two hundred clients who each

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench.harness import environment, load
+from bench.harness import environment
 from bench.harness.client import fetch_status
 from bench.harness.errors import BenchError
 from bench.harness.kills import role_of
-from bench.harness.processes import ServerProcess, child_environment, serving, tree
 from bench.harness.scenario import CONSTRAINTS, REQUIREMENTS, ROOT, WORK, Sheet, control, main, ours, say, wait_until
 from bench.lineup import FEATURES, PEERS
+from modelport.compare import wrk
+from modelport.compare.processes import ServerProcess, child_environment, serving, tree
 
 INTRODUCTION = """\
 Two prices. A model in a process of its own costs two crossings of a Unix socket: the median latency at one connection of
@@ -32,14 +33,14 @@ LOAD_CORE = 1
 
 def body_file() -> Path:
     """The one body that wrk sends."""
-    return load.write_bodies([b'{"id": "a"}'], WORK / "cost.jsonl")
+    return wrk.write_bodies([b'{"id": "a"}'], WORK / "cost.jsonl")
 
 
 def p50_us(server: ServerProcess, options: argparse.Namespace) -> float:
     """Median latency at one connection."""
     url = f"http://127.0.0.1:{server.port}/predict"
     found = [
-        load.run_wrk(url, bodies=body_file(), connections=1, seconds=seconds, core=LOAD_CORE)
+        wrk.run_wrk(url, bodies=body_file(), connections=1, seconds=seconds, core=LOAD_CORE)
         for seconds in (1, options.seconds)
     ]
     if found[-1].errors:
@@ -100,7 +101,7 @@ def prepare_model() -> Path:
     if done.returncode:
         raise BenchError(f"training failed:\n{done.stderr[-1000:]}")
     values = ", ".join(f'"{name}": 0.5' for name in FEATURES.split(",")).replace('"tempo": 0.5', '"tempo": 120')
-    return load.write_bodies([f"{{{values}}}".encode()], WORK / "track.jsonl")
+    return wrk.write_bodies([f"{{{values}}}".encode()], WORK / "track.jsonl")
 
 
 def inline_cpu_us(source: Path, bodies: Path, options: argparse.Namespace) -> float:
@@ -115,9 +116,9 @@ def inline_cpu_us(source: Path, bodies: Path, options: argparse.Namespace) -> fl
             pid for pid, _ in tree(server.process.pid) if pid != server.process.pid and role_of(pid) == "worker"
         )
         url = f"http://127.0.0.1:{server.port}/predict"
-        load.run_wrk(url, bodies=bodies, connections=32, seconds=1, core=LOAD_CORE)
+        wrk.run_wrk(url, bodies=bodies, connections=32, seconds=1, core=LOAD_CORE)
         before = _cpu_ns(worker)
-        result = load.run_wrk(url, bodies=bodies, connections=32, seconds=options.seconds, core=LOAD_CORE)
+        result = wrk.run_wrk(url, bodies=bodies, connections=32, seconds=options.seconds, core=LOAD_CORE)
         spent = _cpu_ns(worker) - before
         if result.errors:
             raise BenchError(f"{result.errors} errors from {source}; the log ends with:\n{server.log_tail()}")
@@ -150,7 +151,7 @@ def before_and_after(options: argparse.Namespace, sheet: Sheet) -> None:
 
 def measure(options: argparse.Namespace, sheet: Sheet) -> None:
     """Both prices."""
-    load.need_tools()
+    wrk.need_tools()
     if options.short:
         options.runs, options.rounds, options.seconds = 2, 1, 1
     os.sched_setaffinity(0, {LOAD_CORE})

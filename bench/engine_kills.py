@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from bench.harness.asking import Caller, Reply, closed_loop, run
 from bench.harness.crowd import Tally, ask
 from bench.harness.kills import Killer, longest_pause
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
 
 INTRODUCTION = """\
 Sixteen clients ask a model of 5 ms without a pause, each request with an id that its answer must carry, while a random

@@ -16,9 +16,9 @@ from itertools import pairwise
 from bench.harness.asking import Caller, Lost, Reply, run
 from bench.harness.crowd import Tally, ask
 from bench.harness.kills import Killer, role_of
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess, tree
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess, tree
+from modelport.compare.usage import tree_pss_bytes
 
 INTRODUCTION = """\
 A model that is an array of 500 MB, served with one HTTP worker and with eight. PSS is summed over the process tree after

@@ -9,8 +9,8 @@ import sys
 import time
 
 from bench.harness.asking import Caller, Lost, percentile, run
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
 
 MODELS = {"async_burn": "async def that burns CPU", "burn": "def that burns CPU", "hold": "C call that holds the GIL"}
 INTRODUCTION = """\

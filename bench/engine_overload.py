@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from bench.harness.asking import Caller, Reply, closed_loop, open_loop, run
 from bench.harness.crowd import Tally, ask
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
+from modelport.compare.usage import tree_pss_bytes
 
 INTRODUCTION = """\
 A model of 50 ms, one call at a time. Its capacity is measured in a closed loop, then requests come six times as fast,

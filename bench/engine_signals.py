@@ -16,8 +16,8 @@ from bench.harness.asking import Caller, Lost, Reply, run
 from bench.harness.crowd import Tally, ask
 from bench.harness.errors import BenchError
 from bench.harness.kills import role_of
-from bench.harness.processes import ProcessId, ServerProcess, free_port, tree
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ProcessId, ServerProcess, free_port, tree
 
 INTRODUCTION = """\
 Sixteen clients ask a model of 5 ms without a pause while the servers get signals, five times each. For SIGTERM there are

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from bench.harness.asking import Caller, Reply, closed_loop, run
 from bench.harness.crowd import Tally, ask
-from bench.harness.processes import ServerProcess
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess
 
 INTRODUCTION = """\
 Four clients ask a model of 5 ms, at first alone. Then 2,000 connections send half a head and one more byte every few seconds, 500

@@ -18,9 +18,9 @@ from statistics import median
 from bench.harness.asking import Caller, Reply, closed_loop, run
 from bench.harness.crowd import Tally, ask
 from bench.harness.kills import Killer
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess, tree
 from bench.harness.scenario import Sheet, main, ours, say
+from modelport.compare.processes import ServerProcess, tree
+from modelport.compare.usage import tree_pss_bytes
 
 INTRODUCTION = """\
 Twelve clients ask three models without a pause and check that each answer carries their own id; one item in two hundred

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.harness.client import fetch_status, post_all
 from bench.harness.errors import BenchError
-from bench.harness.processes import ServerProcess, tree
 from bench.harness.scenario import Sheet, control, main, ours, say
+from modelport.compare.processes import ServerProcess, tree
 
 INTRODUCTION = """\
 A model answers an array of 128 × 1536 numbers of 32 bits, as JSON, to one caller at a time; `/livez` is asked meanwhile.

@@ -18,14 +18,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.harness import environment, gates, load, report
+from bench.harness import environment, gates, report
 from bench.harness.answers import Case, check_echo
 from bench.harness.comparison import losses, speed_table, start_table
 from bench.harness.errors import BenchError
-from bench.harness.processes import child_environment
 from bench.harness.samples import Sample, Summary, rotated, summarise
 from bench.harness.trial import Bench, Contestant, Plan, check, run_trial
 from bench.lineup import CONTESTANTS, OURS, PEERS
+from modelport.compare import wrk
+from modelport.compare.processes import child_environment
 
 NAME = "serve_saved_model"
 COMMAND = f"python -m bench.{NAME}"
@@ -125,7 +126,7 @@ def is_full(options: argparse.Namespace) -> bool:
 def measure(options: argparse.Namespace) -> report.Run:
     """Prepare, check every answer, then run all rounds."""
     environment.need_cores(options.server_core, options.load_core)
-    load.need_tools()
+    wrk.need_tools()
     machine = environment.machine()
     if environment.is_busy():
         say(f"the machine was busy just now (load {os.getloadavg()[0]:.2f}): if it stays so, every number suffers")
@@ -180,7 +181,7 @@ def prepare_model(plan: Plan) -> Bench:
     run_tool([python, "-m", "bench.prepare_music", "--rows", str(ROWS)])
     pool = json.loads((WORK / "pool.json").read_text())
     cases = [Case(json.dumps(row["record"]).encode(), row["prediction"], row["probabilities"]) for row in pool]
-    bodies = load.write_bodies((case.body for case in cases), WORK / "bodies.jsonl")
+    bodies = wrk.write_bodies((case.body for case in cases), WORK / "bodies.jsonl")
     return Bench(plan, cases, bodies, ROOT, WORK / "server.log")
 
 

@@ -34,10 +34,10 @@ from bench.harness.containers import (
     why_not,
 )
 from bench.harness.errors import BenchError
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import free_port
 from bench.harness.scenario import CONSTRAINTS, REQUIREMENTS, ROOT, WORK, Sheet, main, say
 from bench.lineup import FEATURES, OURS, PEERS
+from modelport.compare.processes import free_port
+from modelport.compare.usage import tree_pss_bytes
 
 INTRODUCTION = """\
 The compiled music model as `modelport ship docker` has it, and FastAPI with scikit-learn by the same recipe on the same base: two

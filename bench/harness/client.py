@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.harness.errors import BenchError
-from bench.harness.processes import ServerProcess
+from modelport.compare.processes import ServerProcess
 
 POLL_S = 0.002
 START_LIMIT_S = 60.0

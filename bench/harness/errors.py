@@ -1,5 +1,5 @@
-"""The one exception of a benchmark that cannot give a result."""
+"""The one exception of a benchmark that cannot give a result: the run cannot go on or would measure something wrong."""
 
+from modelport.errors import SetupError as BenchError  # what is shared with `modelport compare` raises it, too
 
-class BenchError(Exception):
-    """The run cannot go on or would measure something wrong; the message says what to do about it."""
+__all__ = ["BenchError"]

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.harness.crowd import Failed, Tally
-from bench.harness.processes import tree
+from modelport.compare.processes import tree
 
 REACTION_S = 0.05
 """A client that asks within this of a kill may not have seen yet that its connection is dead."""

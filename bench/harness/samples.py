@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
-from bench.harness.load import LoadResult
+from modelport.compare.wrk import LoadResult
 
 MIB = 2**20
 

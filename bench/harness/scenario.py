@@ -19,10 +19,10 @@ from bench.harness.client import fetch_status
 from bench.harness.comparison import number
 from bench.harness.errors import BenchError
 from bench.harness.gates import Gate, Verdict
-from bench.harness.processes import ServerProcess, serving
 from bench.harness.report import gate_table, miss_sentence
 from bench.harness.tables import Table
 from bench.lineup import OURS, PEERS
+from modelport.compare.processes import ServerProcess, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("bench/results")
@@ -46,8 +46,9 @@ is measured, not judged.""",
         """\
 # Performance: services in Python
 
-What models in Python gain over the same function in a FastAPI endpoint. Each section is one command; both servers run on the same
-machine in the same run. Gates are ours alone: the control is measured, not judged.""",
+What models in Python gain over the same function in a FastAPI endpoint, and what ordinary routes and mounted applications
+cost. Each section is one command; both servers run on the same machine in the same run. Gates are ours alone: the control is
+measured, not judged.""",
     ),
     "compile": (
         Path("docs/performance-compile.md"),
@@ -75,7 +76,12 @@ What it costs to write what models return. Both servers run on the same machine 
 }
 """Pages of results, by the kind of a scenario."""
 
-KINDS = {"async_model": "services", "batched_function": "services"}
+KINDS = {
+    "async_model": "services",
+    "batched_function": "services",
+    "mounted_flask": "services",
+    "ordinary_route": "services",
+}
 """Of scenarios whose name does not begin with their kind."""
 
 
@@ -87,8 +93,8 @@ def kind_of(name: str) -> str:
 class Sheet:
     """The findings of one scenario: numbers beside the control's, promises, and remarks."""
 
-    def __init__(self, name: str, title: str, introduction: str) -> None:
-        self.name, self.title, self.introduction = name, title, introduction
+    def __init__(self, name: str, title: str, introduction: str, control: str = "FastAPI + Uvicorn") -> None:
+        self.name, self.title, self.introduction, self.control = name, title, introduction, control
         self.machine = environment.machine()
         self.rows: list[list[str]] = []
         self.verdicts: list[Verdict] = []
@@ -110,7 +116,7 @@ class Sheet:
 
     def table(self) -> Table:
         """Ours beside the control."""
-        return Table("Observed", ["what", "Modelport", "FastAPI + Uvicorn"], self.rows)
+        return Table("Observed", ["what", "Modelport", self.control], self.rows)
 
     def content(self, arguments: argparse.Namespace) -> dict[str, Any]:
         """Everything, for the results file."""

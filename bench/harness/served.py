@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.errors import BenchError
-from bench.harness.processes import ServerProcess, free_port, serving
+from modelport.compare.processes import ServerProcess, free_port, serving
 
 PROBABILITY_TOLERANCE, VALUE_TOLERANCE = 1e-5, 1e-6
 """As documented: absolute, and relative."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from bench.harness.answers import Case, check_all, is_constant, is_right
 from bench.harness.client import Answer, first_answer_s, post_all, post_at_once
 from bench.harness.errors import BenchError
-from bench.harness.load import LoadResult, run_wrk
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import ServerProcess, serving
 from bench.harness.samples import Sample
+from modelport.compare.processes import ServerProcess, serving
+from modelport.compare.usage import tree_pss_bytes
+from modelport.compare.wrk import LoadResult, run_wrk
 
 SETTLE_S = 0.5
 CHECK_CONNECTIONS = 16

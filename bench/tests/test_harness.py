@@ -12,11 +12,11 @@ from bench.harness.answers import Case, is_right
 from bench.harness.client import Answer
 from bench.harness.errors import BenchError
 from bench.harness.gates import Gate, judge, throughput_gate
-from bench.harness.load import LoadResult, parse
-from bench.harness.memory import tree_pss_bytes
-from bench.harness.processes import serving, tree
 from bench.harness.samples import Sample, Summary, rotated, summarise
 from bench.harness.tables import Table
+from modelport.compare.processes import serving, tree
+from modelport.compare.usage import tree_pss_bytes
+from modelport.compare.wrk import LoadResult, parse
 
 REPORT = """\
 Running 4s test @ http://127.0.0.1:8000/predict

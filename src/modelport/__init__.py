@@ -23,6 +23,7 @@ _LAZY = {
     "compile": "modelport.entry",
     "load_compiled": "modelport.entry",
     "save": "modelport.entry",
+    "wsgi": "modelport.entry",
     "ModelHandle": "modelport.service",
     "deadline": "modelport.entry",
     **dict.fromkeys(
@@ -61,13 +62,14 @@ __all__ = [
     "load_compiled",
     "save",
     "serve",
+    "wsgi",
 ]
 
 if TYPE_CHECKING:
     from modelport.codecs.arrays import Array
     from modelport.codecs.images import Image
     from modelport.codecs.tables import Columns
-    from modelport.entry import Handle, app, compile, deadline, load_compiled, save, serve
+    from modelport.entry import Handle, app, compile, deadline, load_compiled, save, serve, wsgi
     from modelport.errors import (
         CallCycle,
         CallError,

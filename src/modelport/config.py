@@ -194,6 +194,9 @@ class ServeOptions:
     default_deadline: float = option(
         30.0, _some_seconds, "Time a call may take, queue and run together, unless it says.", "DURATION"
     )
+    heartbeat: float = option(
+        15.0, _some_seconds, "How often a stream that has nothing to say gives a sign of life.", "DURATION"
+    )
     executor: str = option(
         "auto",
         _one_of("auto", "inline", "thread", "process"),
@@ -225,6 +228,12 @@ class ServeOptions:
     web_threads: int = option(8, _int(1, 1000), "Threads of each worker for mounted WSGI applications.", "N")
     web_queue: int = option(
         128, _int(0, 100_000), "Requests that may wait for one of these threads before they are refused.", "N"
+    )
+    reload: bool = option(
+        False,
+        _switch,
+        "For development: when a file of the service is saved, read anew what it concerns, and keep all other models loaded.",
+        "",
     )
     log_format: str = option("text", _one_of("text", "json"), "Log lines for people or for machines.", "text|json")
 

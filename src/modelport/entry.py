@@ -9,16 +9,20 @@ import re
 import subprocess
 import sys
 import threading
+from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
-from modelport.config import FLAGS, REPEATED, flag_of, is_python, key_of, refuse_remote, resolve
-from modelport.errors import SetupError
+from modelport.config import FLAGS, REPEATED, ServeOptions, flag_of, is_python, key_of, refuse_remote, resolve
+from modelport.errors import ConfigError, SetupError
 from modelport.runtime.deadline import deadline as seconds_left
 from modelport.service import Service
 
 if TYPE_CHECKING:
     from modelport.assembly.objects import Compiled
+    from modelport.assembly.wsgi import WsgiApplication
     from modelport.runtime.lifecycle import Slot
 
 
@@ -51,6 +55,23 @@ def app(artifact: str | os.PathLike[str] | Service, **options: Any) -> Any:
     asgi = application.asgi()
     asgi.start_with(start)
     return asgi
+
+
+def wsgi(artifact: str | os.PathLike[str] | Service, **options: Any) -> WsgiApplication:
+    """The same as a WSGI application, for uWSGI, mod_wsgi, Gunicorn's own workers and every other WSGI server.
+
+        # service.py, run with:  gunicorn --worker-class gthread --threads 16 service:application
+        application = modelport.wsgi("genre.joblib")
+
+    Nothing runs before the process that serves gets its first request, which waits until the models have loaded; `start()` begins
+    earlier, from a hook that the server calls in each such process. Raises SetupError as `app` does.
+    """
+    from modelport.assembly.wsgi import WsgiApplication
+
+    application = WsgiApplication(artifact, resolve(options))
+    for slot in application.embedded.application.slots:
+        slot.on_change.append(_log_failure)
+    return application
 
 
 def compile(model: Any, data: Any = None) -> Compiled:
@@ -107,21 +128,39 @@ def _log_failure(slot: Slot) -> None:
         logging.getLogger("modelport").error("model %s cannot be served: %s", slot.name, slot.error)
 
 
-def serve(artifact: str | os.PathLike[str], **options: Any) -> Handle | None:
-    """Serve a model: blocks in a script until Ctrl-C, returns a `Handle` in a notebook.
+def serve(artifact: str | os.PathLike[str] | Service, **options: Any) -> Handle | None:
+    """Serve a saved model, a Python file, or a `Service`: blocks in a script until Ctrl-C, returns a `Handle` in a notebook.
 
     Takes every option of `modelport serve` as a keyword, for example `port=9000`. Serving the same port again from a
-    notebook replaces what was served there. Raises SetupError where the service cannot start.
+    notebook replaces what was served there. A service travels by value: what its code uses of the notebook is sent along as it
+    is now. Raises SetupError where it cannot start.
     """
     resolved = resolve(options)
-    if in_notebook():
-        return _serve_beside(os.fspath(artifact), options, resolved.host, resolved.port)
-    from modelport.cli.serve import run_service
+    with ExitStack() as packed:
+        target, folder = _pack(artifact, resolved, packed)
+        if in_notebook():
+            return _serve_beside((target, folder), options, (resolved.host, resolved.port), packed.pop_all())
+        from modelport.cli.serve import run_service
 
-    code = run_service(os.fspath(artifact), resolved)
+        code = run_service(target, resolved)
     if code:
         raise SystemExit(code)
     return None
+
+
+def _pack(artifact: Any, options: ServeOptions, packed: ExitStack) -> tuple[str, str]:
+    """What the command line would be given, and the folder that a service is written to, which lasts as long as `packed`."""
+    if isinstance(artifact, Service):
+        from modelport.assembly.parcel import write_parcel
+
+        folder = packed.enter_context(TemporaryDirectory(prefix="modelport-", ignore_cleanup_errors=True))
+        return write_parcel(artifact, options, Path(folder)), folder
+    if not isinstance(artifact, (str, os.PathLike)):
+        raise ConfigError(
+            f"modelport.serve wants a path or a Service, not a {type(artifact).__name__}: save a model that is in memory with  "
+            "modelport.save(model, 'genre.bundle', X),  and serve that"
+        )
+    return os.fspath(artifact), ""
 
 
 def in_notebook() -> bool:
@@ -135,8 +174,10 @@ class Handle:
 
     url = ""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], packed: ExitStack) -> None:
         self._process = process
+        self._packed = packed
+        self._said: deque[str] = deque(maxlen=SAID_LINES)
         atexit.register(self.stop)
 
     def stop(self, timeout_s: float = 35.0) -> None:
@@ -150,6 +191,7 @@ class Handle:
                 self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
+        self._packed.close()
         atexit.unregister(self.stop)
 
     @property
@@ -157,44 +199,72 @@ class Handle:
         """Whether the service is up."""
         return self._process.poll() is None
 
+    def _read_url(self, output: IO[bytes]) -> str:
+        """What the banner says when the service is ready, however long that takes. Raises SetupError where it ends instead."""
+        for line in output:
+            self._said.append(line.decode(errors="replace").rstrip())
+            if found := _BANNER.fullmatch(line):
+                return found[1].decode()
+        complaints = [line.removeprefix("modelport: ") for line in self._said if line.startswith("modelport: ")]
+        raise SetupError(_name_cells((complaints or [*self._said] or ["the service did not start"])[-1].strip()))
+
+    def _listen(self, output: IO[bytes]) -> None:
+        """Keep the last of what the service writes: one whose output nobody reads stops when the pipe is full."""
+        with output:
+            for line in output:
+                self._said.append(line.decode(errors="replace").rstrip())
+
+    @property
+    def log(self) -> str:
+        """The last lines that the service has written: its banner, what it logged, tracebacks."""
+        return "\n".join(self._said)
+
     def __repr__(self) -> str:
         return f"<modelport service at {self.url}{'' if self.running else ', stopped'}>"
 
 
+SAID_LINES = 1000
 _handles: dict[tuple[str, int], Handle] = {}
 
 _BESIDE = """
-import os, signal, sys, threading
+import os, shutil, signal, sys, threading
 threading.Thread(target=lambda: (os.read(0, 1), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
 from modelport.cli.main import main
-main(sys.argv[1:])
+try:
+    main(sys.argv[2:])
+finally:
+    if sys.argv[1]:
+        shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 """The service ends with the notebook, however that ends: the other end of its standard input is the notebook's alone."""
 
 _BANNER = re.compile(rb"  Modelport .* at (https?://\S+)\s*")
 
 
-def _serve_beside(target: str, options: dict[str, Any], host: str, port: int) -> Handle:
-    if (old := _handles.pop((host, port), None)) is not None:
+def _serve_beside(
+    packet: tuple[str, str], options: dict[str, Any], place: tuple[str, int], packed: ExitStack
+) -> Handle:
+    target, folder = packet
+    if (old := _handles.pop(place, None)) is not None:
         old.stop()
     flags = [flag for key, value in options.items() for flag in _flag(key, value)]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _BESIDE, "serve", target, *flags],
+        [sys.executable, "-P", "-c", _BESIDE, folder, "serve", target, *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # else the button that interrupts a cell would end the service
     )
-    handle = Handle(process)
+    handle = Handle(process, packed)
     assert process.stdout is not None
     try:
-        handle.url = _read_url(process.stdout)
+        handle.url = handle._read_url(process.stdout)
     except BaseException:  # an interrupted cell leaves no service behind that nobody has a handle of
         handle.stop()
         process.stdout.close()
         raise
-    threading.Thread(target=_drain, args=(process.stdout,), name="modelport-output", daemon=True).start()
-    _handles[host, int(handle.url.rpartition(":")[2])] = handle
+    threading.Thread(target=handle._listen, args=(process.stdout,), name="modelport-output", daemon=True).start()
+    _handles[place[0], int(handle.url.rpartition(":")[2])] = handle
     return handle
 
 
@@ -208,19 +278,7 @@ def _flag(key: str, value: Any) -> list[str]:
     return [] if value is None else [flag, text]
 
 
-def _read_url(output: IO[bytes]) -> str:
-    """What the banner says when the service is ready, however long that takes. Raises SetupError where it ends instead."""
-    said: list[str] = []
-    for line in output:
-        if found := _BANNER.fullmatch(line):
-            return found[1].decode()
-        said.append(line.decode(errors="replace").strip())
-    complaints = [line.removeprefix("modelport: ") for line in said if line.startswith("modelport: ")]
-    raise SetupError((complaints or said or ["the service did not start"])[-1])
+def _name_cells(text: str) -> str:
+    from modelport.assembly.parcel import name_cells
 
-
-def _drain(output: IO[bytes]) -> None:
-    """Read what the service logs: one whose output nobody reads stops when the pipe is full."""
-    with output:
-        while output.read(65536):
-            pass
+    return name_cells(text)

@@ -50,6 +50,10 @@ class ModelportError(Exception):
 class SetupError(ModelportError):
     """The service cannot start as asked; the message says why and what to do, in one line."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, which says what to do."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(SetupError):
     """An option is unknown, has the wrong type or is out of range."""

@@ -6,25 +6,114 @@ FastAPI is imported when the first of them is used: a service without routes of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from modelport.errors import ConfigError, MissingExtra
+from modelport.kernel.context import own_thread
+from modelport.kernel.names import MOUNTED
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows."""
+    """An application at a prefix; the empty prefix is everything. `interface`: wsgi or asgi; None where it shows. `isolate`: in a
+    process of its own."""
 
     prefix: str
     app: Any
     interface: str | None = None
+    isolate: bool = False
+    inside: list[Any] = field(default_factory=list)
+    """Routes that stand in for the application's own: FastAPI's route objects."""
+
+    @property
+    def name(self) -> str:
+        """What its process is called, where it has one."""
+        return f"{MOUNTED}{self.prefix or '/'}"
+
+
+class Mounted:
+    """A mounted application. Its routes move out of it one at a time: what is declared here is answered in its stead.
+
+        shop = service.mount("/", flask_app)
+
+        @shop.post("/predict")                     # FastAPI's decorator: typed, documented, and it can await models
+        async def predict(song: Song) -> Genre:
+            if "user" not in flask.session: ...     # of the application, as it was there
+
+    Paths are below the application's prefix. Around the route runs what the application has around its own: in Flask its session,
+    `g` and the functions before and after a request, in FastAPI and Starlette its middleware and exception handlers.
+    """
+
+    def __init__(self, service: WebSurface, mount: Mount) -> None:
+        self._service = service
+        self._mount = mount
+
+    def api_route(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route; the options are those of FastAPI's `api_route`, such as `methods` and `response_model`."""
+        web = self._service.web
+        guards = getattr(getattr(self._mount.app, "router", None), "dependencies", None)
+        if guards:  # of all routes of a FastAPI application: of those that move, too
+            options["dependencies"] = [*guards, *(options.get("dependencies") or ())]
+
+        def declare(handler: Handler) -> Handler:
+            web.add_api_route(self._mount.prefix + path, _in_own_thread(handler), **options)
+            self._mount.inside.append(web.router.routes[-1])
+            return handler
+
+        return declare
+
+    def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route for GET."""
+        return self.api_route(path, methods=["GET"], **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route for POST."""
+        return self.api_route(path, methods=["POST"], **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route for PUT."""
+        return self.api_route(path, methods=["PUT"], **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route for PATCH."""
+        return self.api_route(path, methods=["PATCH"], **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route for DELETE."""
+        return self.api_route(path, methods=["DELETE"], **options)
+
+
+def _in_own_thread(handler: Any) -> Any:
+    """A plain function, run where the hooks of its request run: what they have opened may be bound to their thread."""
+    if (
+        not isfunction(handler)
+        or iscoroutinefunction(handler)
+        or isgeneratorfunction(handler)
+        or isasyncgenfunction(handler)
+    ):
+        return handler
+
+    @wraps(handler)
+    async def run(*args: Any, **fields: Any) -> Any:
+        step = partial(handler, *args, **fields)
+        own = own_thread.get()
+        if own is not None:
+            return await own(step)
+        from starlette.concurrency import run_in_threadpool
+
+        return await run_in_threadpool(step)
+
+    return run
 
 
 class Delegated(Generic[Parameters, Result]):
@@ -97,10 +186,14 @@ class WebSurface:
         """Whether there is anything beside the models: routes, middleware, dependencies, a lifespan, mounted applications."""
         return bool(self._web is not None or self.mounts or self.dependencies or self.lifespan)
 
-    def mount(self, prefix: str, app: Any, *, interface: str | None = None) -> None:
+    def mount(self, prefix: str, app: Any, *, interface: str | None = None, isolate: bool = False) -> Mounted:
         """Serve a WSGI or ASGI application, Flask's or anybody's, below `prefix`; "/" is everything that nobody else serves.
 
+        What returns declares typed routes that stand in for the application's own, see `Mounted`.
+
         `interface`: "wsgi" or "asgi", where the way the application is called does not show which it is.
+        `isolate`: run it in a process of its own, for all workers, so that models, probes and other routes feel nothing of what it
+        does; if it ends, it is replaced.
         Raises ConfigError for a prefix that is none, or is taken.
         """
         if not isinstance(prefix, str) or not prefix.startswith("/") or "//" in prefix or "{" in prefix:
@@ -108,7 +201,11 @@ class WebSurface:
         prefix = prefix.rstrip("/")
         if any(mount.prefix == prefix for mount in self.mounts):
             raise ConfigError(f"something is mounted at {prefix or '/'} already")
-        self.mounts.append(Mount(prefix, app, interface))
+        if not isinstance(isolate, bool):
+            raise ConfigError(f"isolate wants True or False, not {isolate!r:.60}")
+        mount = Mount(prefix, app, interface, isolate)
+        self.mounts.append(mount)
+        return Mounted(self, mount)
 
 
 def _make_web(service: WebSurface) -> FastAPI:

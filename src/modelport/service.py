@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -82,6 +82,16 @@ class SavedSpec:
     place: str
 
 
+class Items(Protocol):
+    """What a model gives item by item, to be walked through once. Leaving the loop early stops the model."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """In an `async def`."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """In a `def`."""
+
+
 class Caller(Protocol):
     """Carries calls of models from the user's code. Bound to a service when it is served."""
 
@@ -91,13 +101,17 @@ class Caller(Protocol):
     def call_sync(self, model: str, record: Any) -> Any:
         """Ask and wait, in a thread that may wait."""
 
+    def stream(self, model: str, record: Any) -> Items:
+        """Ask a model that answers item by item."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelHandle:
     """A model of a service, to be called from other models and from routes. It joins the micro-batches of all other callers.
 
-    `await handle(record)` in an `async def`, in whatever event loop; `handle.sync(record)` in a `def`. A record is what the
-    model's body is: a dict, a Pydantic model, a dataclass …; a list of them is a batch; fields may also be given by name.
+    `await handle(record)` in an `async def`, in whatever event loop; `handle.sync(record)` in a `def`;
+    `handle.stream(record)` for the items of one that streams. A record is what the model's body is: a dict,
+    a Pydantic model, a dataclass …; a list of them is a batch; fields may also be given by name.
     Raises a `modelport.CallError` that names the model: InvalidInput, Overloaded, DeadlineExceeded, ModelFailed …
     """
 
@@ -111,6 +125,10 @@ class ModelHandle:
     def sync(self, record: Any = None, /, **fields: Any) -> Any:
         """Ask the model and wait for its answer: for plain functions. Never in an event loop, which would stand still."""
         return self._caller.call_sync(self.name, _one_of(record, fields))
+
+    def stream(self, record: Any = None, /, **fields: Any) -> Items:
+        """Ask a model that answers item by item: `async for item in handle.stream(record)` in an `async def`, `for` in a `def`."""
+        return self._caller.stream(self.name, _one_of(record, fields))
 
     @property
     def _caller(self) -> Caller:

@@ -95,6 +95,20 @@ FLASK_CASES: list[tuple[str, str, str]] = [
         + "d = request.get_json()\n    if 'a' not in d:\n        return jsonify(1), 400\n    return jsonify(d['a'])",
     ),
     (
+        "missing-field",
+        MODEL + POST + "d = request.json\n    return jsonify(list(model.predict([[d[n] for n in ['a', 'b']]])))",
+        MODEL + POST + "d = request.json\n    return jsonify(list(model.predict([[d.get(n, 0) for n in ['a', 'b']]])))",
+    ),
+    (
+        "missing-field",
+        MODEL + POST + "d = request.json\n    return jsonify(list(model.predict(pd.DataFrame([d])[['a', 'b']])))",
+        MODEL
+        + POST
+        + "d = request.json\n    try:\n"
+        + "        return jsonify(list(model.predict(pd.DataFrame([d])[['a', 'b']])))\n"
+        + "    except KeyError:\n        return jsonify(1), 400",
+    ),
+    (
         "unchecked-number",
         POST + "return jsonify(float(request.form['a']))",
         POST + "return jsonify(request.args.get('a', type=float))",
@@ -139,6 +153,7 @@ FLASK_CASES: list[tuple[str, str, str]] = [
         "if __name__ == '__main__':\n    app.run()",
         "if __name__ == '__main__':\n    print('hello')",
     ),
+    ("secret-in-code", "app.secret_key = os.environ.get('KEY', 'abc')", "app.secret_key = os.environ.get('KEY')"),
     ("secret-in-code", "app.secret_key = 'abc'", "app.secret_key = os.environ['KEY']"),
     ("secret-in-code", "app.config['SECRET_KEY'] = 'abc'", "app.config['SECRET_KEY'] = os.urandom(16)"),
     (

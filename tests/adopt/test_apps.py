@@ -305,3 +305,24 @@ def test_a_model_that_fastapi_hands_over_is_found(tmp_path: Path) -> None:
     text += "def get_model():\n    return app.state.model\n"
     text += "@app.post('/p')\ndef p(model=Depends(get_model)):\n    return float(model.predict([[1]])[0])"
     assert routes(read(tmp_path, FASTAPI + text))["POST /p"].models == ("app.state.model",)
+
+
+def test_answers_of_a_class_and_of_a_generator_are_told(tmp_path: Path) -> None:
+    text = FASTAPI + "class Weather(BaseModel):\n    city: str\n    temp: float\n"
+    text += "@app.get('/w')\ndef weather(city: str):\n    return Weather(city=city, temp=1.5)\n"
+    assert read(tmp_path, text).routes[0].answers == ("JSON {city, temp}",)
+    text = (
+        FLASK + "@app.get('/s')\ndef stream():\n    def parts():\n        yield 'a'\n    return parts(), {'x': 'y'}\n"
+    )
+    assert read(tmp_path, text).routes[0].answers == ("stream",)
+
+
+def test_no_place_is_cut_short_in_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "/".join(["a_folder_with_a_long_name"] * 3)
+    read(tmp_path, "import flask\nfrom routes.deep.er import bp\napp = flask.Flask('x')\napp.register_blueprint(bp)\n")
+    (tmp_path / "routes" / "deep").mkdir(parents=True)
+    (tmp_path / "routes" / "deep" / "er.py").write_text(
+        f"import flask\nbp = flask.Blueprint('b', __name__)\n@bp.get('/{names}/<int:number>')\ndef show(number): return 'x'\n"
+    )
+    assert run_adopt(tmp_path / "app.py", None, False, False) == 0
+    assert "…" not in capsys.readouterr().out

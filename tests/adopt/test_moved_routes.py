@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from modelport.adopt.facts import Report
 from tests.adopt.reading import FASTAPI, FLASK, MODEL, adopted, write
-from tests.adopt.standin import running
+from tests.adopt.running import running
 
 BODIES = [{"a": 1.0, "b": 2.0}, {"a": 3.5, "b": 0.25}, {"b": 9, "a": -4}]
 DATA = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, 6], "b": [6.0, 1, 5, 2, 4, 3]})
@@ -159,7 +159,6 @@ STAYS = [
         "@app.post('/predict')\n@login_required\ndef predict():\n" + GET + "    return jsonify(y=y[0])",
     ),
     ("flask.session", POST + GET + "    flask.session['y'] = 1\n    return jsonify(y=y[0])"),
-    ("before_request", "@app.before_request\ndef check(): pass\n" + POST + GET + "    return jsonify(y=y[0])"),
     ("JSON", POST + GET + "    return render_template('x.html', y=y[0])"),
     (
         "form",
@@ -200,6 +199,100 @@ STAYS = [
         + "    return jsonify(y=score(request.json))",
     ),
 ]
+
+
+HOOKED = """
+@app.before_request
+def check():
+    flask.g.user = flask.request.headers.get('x-user')
+    if flask.g.user is None:
+        return 'who are you?', 401
+
+@app.after_request
+def tell(response):
+    response.headers['x-seen'] = flask.g.get('user') or 'nobody'
+    return response
+"""
+EXTENSION = """
+def limit(app):
+    app.after_request(lambda response: response.headers.add('x-seen', 'Ann') or response)
+limit(app)
+"""
+
+
+@pytest.mark.parametrize("around", [HOOKED, EXTENSION], ids=["hooks", "extension"])
+async def test_where_hooks_run_around_it_a_route_moves_inside_the_application(around: str, tmp_path: Path) -> None:
+    save(tmp_path, "values")
+    report, text = adopted(tmp_path, FLASK + MODEL + around + POST + GET + "    return jsonify(y=y[0])")
+    assert moved(report) == ["/predict"]
+    assert '@old.post("/predict")' in text
+    assert text.count("service.mount(") == 1
+    with running(tmp_path, text) as service:
+        old = service.mounted["/"].test_client()
+        for headers in ({"x-user": "Ann"}, {}):
+            answer = await service.ask("/predict", BODIES[0], **headers)
+            expected = old.post("/predict", json=BODIES[0], headers=headers)
+            assert (answer.status_code, answer.headers["x-seen"]) == (expected.status_code, expected.headers["x-seen"])
+            assert answer.status_code == (401 if around == HOOKED and not headers else 200)
+            assert answer.status_code == 401 or same(answer.json(), expected.json)
+
+
+async def test_where_middleware_stands_before_it_a_fastapi_route_moves_inside_the_application(tmp_path: Path) -> None:
+    save(tmp_path, "values")
+    app = FASTAPI.replace("import requests\nimport uvicorn\n", "") + MODEL + ROW
+    app = app.replace(
+        "app = FastAPI()", "from fastapi import Depends, HTTPException\napp = FastAPI(dependencies=[Depends(key)])"
+    )
+    app = app.replace(
+        "app = ", "def key(request: Request):\n    if 'x-key' not in request.headers: raise HTTPException(401)\napp = "
+    )
+    app += "@app.middleware('http')\nasync def mark(request, go_on):\n    response = await go_on(request)\n"
+    app += "    response.headers['x-seen'] = 'yes'\n    return response\n"
+    app += (
+        "@app.post('/predict')\ndef predict(row: Row):\n    return {'y': float(model.predict([[row.a, row.b]])[0])}\n"
+    )
+    report, text = adopted(tmp_path, app)
+    assert moved(report) == ["/predict"]
+    with running(tmp_path, text) as service:
+        assert (await service.ask("/predict", BODIES[0])).status_code == 401
+        answer = await service.ask("/predict", BODIES[0], **{"x-key": "k"})
+        assert (answer.status_code, answer.headers["x-seen"]) == (200, "yes")
+
+
+GUARDED = [
+    ("dependencies=[Depends(key)]", "app = FastAPI()", "@app.post('/predict', dependencies=[Depends(key)])"),
+    ("status_code=201", "app = FastAPI()", "@app.post('/predict', status_code=201)"),
+    (
+        "a router asks",
+        "from fastapi import APIRouter\napp = FastAPI()\nr = APIRouter(dependencies=[Depends(key)])\napp.include_router(r)",
+        "@r.post('/predict')",
+    ),
+    (
+        "a router asks",
+        "from fastapi import APIRouter\napp = FastAPI()\nr = APIRouter()\napp.include_router(r, dependencies=[Depends(key)])",
+        "@r.post('/predict')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "app", "decorator"), GUARDED)
+def test_a_guarded_route_stays(reason: str, app: str, decorator: str, tmp_path: Path) -> None:
+    save(tmp_path, "values")
+    text = FASTAPI.replace("app = FastAPI()", f"from fastapi import Depends\ndef key(): pass\n{app}") + MODEL + ROW
+    handler = f"{decorator}\ndef predict(row: Row):\n    return {{'y': float(model.predict([[row.a, row.b]])[0])}}\n"
+    report, _ = adopted(tmp_path, text + handler)
+    assert moved(report) == []
+    assert reason in next(route.stays for route in report.routes if route.path == "/predict")
+
+
+@pytest.mark.parametrize(("wrapper", "stays"), [("ProxyFix", False), ("AuthMiddleware", True)])
+def test_a_route_behind_wsgi_middleware_stays_unless_that_only_tells_addresses(
+    wrapper: str, stays: bool, tmp_path: Path
+) -> None:
+    save(tmp_path, "values")
+    wrapped = f"from werkzeug.middleware.proxy_fix import ProxyFix\napp.wsgi_app = {wrapper}(app.wsgi_app)\n"
+    report, _ = adopted(tmp_path, FLASK + MODEL + wrapped + POST + GET + "    return jsonify(y=y[0])")
+    assert (moved(report) == []) is stays
 
 
 @pytest.mark.parametrize(("reason", "handler"), STAYS, ids=[reason for reason, _ in STAYS])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from modelport.assembly import verify_bundle
+from modelport.assembly import read_bundle, verify_bundle
 from modelport.assembly.forms import open_form
 from modelport.cli.main import main
 from modelport.config import ServeOptions
@@ -100,6 +100,7 @@ def test_what_a_script_defines_is_saved_with_all_that_it_needs_and_answers_alike
 ) -> None:
     bundle, command, rows, wanted = saved
     assert command == "modelport serve genre.bundle --allow-code"
+    assert read_bundle(bundle).manifest.name == "genre"
     model = open_form(None, bundle, ServeOptions(allow_code=True)).model
     assert model.signature.names == ("energy", "tempo")
     assert [a["prediction"] for a in model.predict([tuple(row) for row in rows])] == wanted

@@ -88,3 +88,10 @@ def test_bodies_as_deep_as_they_like_are_compared() -> None:
     deep = "[" * 900 + "1" + "]" * 900
     found = differences(Answer(200, JSON, deep.encode()), Answer(200, JSON, deep.replace("1", "2").encode()), Rules())
     assert len(found) == 1
+
+
+def test_the_order_of_a_list_that_has_none_is_no_difference() -> None:
+    old = answer(1, (*JSON, ("allow", "GET, POST"), ("vary", "Cookie"), ("vary", "Accept")))
+    assert differences(old, answer(1, (*JSON, ("Allow", "POST,GET"), ("Vary", "accept, Cookie"))), Rules()) == []
+    new = answer(1, (*JSON, ("allow", "GET"), ("vary", "Cookie, Accept")))
+    assert [(d.what, d.old, d.new) for d in differences(old, new, Rules())] == [("allow", "GET, POST", "GET")]

@@ -26,6 +26,7 @@ DEFAULTS = {
     "queue_bytes": "256MiB",
     "name": "the file's stem",
     "default_deadline": "30s",
+    "heartbeat": "15s",
     "kill_grace": "500ms",
     "drain_delay": "1s",
     "stop_timeout": "25s",
@@ -35,6 +36,7 @@ DEFAULTS = {
     "no_compile": "off",
     "require_compiled": "off",
     "require_signature": "off",
+    "reload": "off",
 }
 
 ARGUMENT_WITH_TYPE = {

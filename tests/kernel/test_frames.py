@@ -19,7 +19,9 @@ moments = st.one_of(st.just(inf), st.floats(0, 1e9))
 calls = st.builds(Call, u32, moments, u32, st.integers(0, 255), bodies)
 answers = st.builds(Answer, u32, st.integers(0, 2**16 - 1), u32, u32, u32, moments, moments, bodies)
 plain = st.tuples(st.sampled_from([frames.HELLO, frames.GOODBYE]), bodies)
-messages = st.lists(st.one_of(calls, answers, u32, plain), max_size=12)
+items = st.tuples(st.just("item"), u32, bodies)
+credits = st.tuples(st.just("credit"), u32, u32)
+messages = st.lists(st.one_of(calls, answers, u32, plain, items, credits), max_size=12)
 
 
 def encoded(message: Any) -> bytes:
@@ -27,6 +29,8 @@ def encoded(message: Any) -> bytes:
         return frames.encode_call(message)
     if isinstance(message, Answer):
         return frames.encode_answer(message)
+    if isinstance(message, tuple) and message[0] in ("item", "credit"):
+        return (frames.encode_item if message[0] == "item" else frames.encode_credit)(*message[1:])
     return frames.encode_cancel(message) if isinstance(message, int) else frames.encode_plain(*message)
 
 
@@ -35,6 +39,8 @@ def decoded(frame: Frame) -> Any:
         return frame.call()
     if frame.kind == frames.ANSWER:
         return frame.answer()
+    if frame.kind in (frames.ITEM, frames.CREDIT):
+        return ("item", *frame.item()) if frame.kind == frames.ITEM else ("credit", *frame.credit())
     return frame.cancelled() if frame.kind == frames.CANCEL else (frame.kind, frame.data)
 
 
@@ -74,7 +80,7 @@ def test_a_length_that_no_frame_has_is_refused(length: int) -> None:
         FrameReader().feed(length.to_bytes(4, "little") + bytes([frames.CALL]))
 
 
-@pytest.mark.parametrize("kind", [0, 6, 255])
+@pytest.mark.parametrize("kind", [0, 8, 255])
 def test_a_kind_that_no_frame_has_is_refused(kind: int) -> None:
     with pytest.raises(FrameError, match=f"kind {kind}"):
         FrameReader().feed(frames.encode_plain(kind, b"x"))
@@ -92,7 +98,7 @@ def test_garbage_is_refused_or_waited_for_and_raises_nothing_else(garbage: list[
         return
 
 
-@pytest.mark.parametrize("kind", [frames.CALL, frames.ANSWER, frames.CANCEL])
+@pytest.mark.parametrize("kind", [frames.CALL, frames.ANSWER, frames.CANCEL, frames.ITEM, frames.CREDIT])
 def test_a_head_that_is_cut_off_is_refused(kind: int) -> None:
     (frame,) = FrameReader().feed(frames.encode_plain(kind, b"abc"))
     with pytest.raises(FrameError, match="3 bytes"):

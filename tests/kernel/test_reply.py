@@ -54,3 +54,10 @@ def test_a_list_is_answered_element_by_element_unless_none_of_it_ran(outcomes: l
 def test_the_cause_is_for_the_log_and_never_in_the_body(batch: bool) -> None:
     assert b"secret" not in reply_to([FAILED], batch).body
     assert reply_to([FAILED], batch).cause == "ValueError: secret"
+
+
+def test_a_refusal_that_the_model_has_chosen_has_its_status_and_is_no_fault_for_the_log() -> None:
+    reply = reply_to([Failure("http_exception", "not for you", status=403)], batch=False)
+    assert (reply.status, reply.cause) == (403, "")
+    reply = reply_to([Failure("http_exception", "down", "boom", status=503)], batch=False)
+    assert (reply.status, reply.cause) == (503, "boom")

@@ -15,7 +15,7 @@ import pytest
 
 from modelport.kernel.strikes import FORGIVEN_SECONDS
 from modelport.runtime import children
-from modelport.runtime.children import CRASHES, FROZEN_SECONDS, Child, StartFailed, spawn
+from modelport.runtime.children import CRASHES, FROZEN_SECONDS, WELL_SECONDS, Child, StartFailed, spawn
 from modelport.runtime.holders import HolderGroup
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -184,24 +184,59 @@ def test_a_new_holder_takes_over_though_the_old_one_has_died_meanwhile(group: tu
 
 def test_one_death_is_mended_at_once_and_a_crash_loop_later_and_later(group: tuple[HolderGroup, Told]) -> None:
     holders, _ = group
+    holders.keep_standby = False
     holders.begin()
-    ready(holders, holders.standby)
     now, pauses = 100.0, []
     for _ in range(6):
-        ready(holders, holders.standby)
         holders.watch(now)
-        die(holders, holders.active, now)
-        pauses.append(0.0 if holders.restart_at is None else round(holders.restart_at - now, 3))
-        now = holders.restart_at or now
-        holders.watch(now)
-        now += 1.0
+        child = ready(holders, holders.standby)
+        now += WELL_SECONDS / 2
+        die(holders, child, now)
+        assert holders.restart_at is not None
+        pauses.append(round(holders.restart_at - now, 3))
+        now = holders.restart_at
     assert pauses == [0.0, 0.4, 0.8, 1.6, 3.2, 6.4]
+    holders.watch(now)
     ready(holders, holders.standby)
     holders.watch(now + 5.0)
     assert holders.deaths == 6
     holders.watch(now + 11.0)
     assert holders.deaths == 0
     assert not holders.hopeless
+
+
+@pytest.mark.parametrize("victim", ["active", "standby"])
+def test_whoever_kills_what_works_well_again_and_again_never_has_to_wait_for_another(
+    group: tuple[HolderGroup, Told], victim: str
+) -> None:
+    holders, _ = group
+    holders.begin()
+    now = time.monotonic()
+    holders.watch(now)
+    ready(holders, holders.standby)
+    for _ in range(12):
+        assert holders.standby is not None
+        holders.standby.started = now - 0.5
+        ready(holders, holders.standby)
+        now += 2 * WELL_SECONDS
+        holders.watch(now)
+        die(holders, getattr(holders, victim), now)
+        holders.watch(now)
+        assert holders.active is not None
+        assert holders.standby is not None
+
+
+def test_one_that_dies_sooner_than_another_could_be_loaded_counts_as_a_crash_loop(
+    group: tuple[HolderGroup, Told],
+) -> None:
+    holders, _ = group
+    holders.begin()
+    began = time.monotonic()
+    holders.watch(began + 30.0)
+    active = ready(holders, holders.standby)
+    assert active.loading_s > 25.0
+    assert not active.was_well(began + 50.0)
+    assert active.was_well(began + 61.0)
 
 
 def test_where_no_process_can_be_started_it_is_tried_again(group: tuple[HolderGroup, Told]) -> None:

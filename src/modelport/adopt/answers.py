@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from modelport.adopt.flow import Scope
+from modelport.adopt.source import Function
 
 _NAMED = {
     "flask.jsonify": "JSON",
@@ -68,7 +69,20 @@ def kind_of(scope: Scope, node: ast.expr | None) -> str:
     if kind == "template":
         given = [a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
         return f"template {next((g for g in given if isinstance(g, str)), '')}".strip()
-    return kind or "value"
+    return kind or _of_own(scope, node) or "value"
+
+
+def _of_own(scope: Scope, call: ast.Call) -> str:
+    """What a call of the application's own makes: an object of a class with fields, or the parts of a generator."""
+    found = scope.project.definition(scope.project.full_name(scope.source, call.func))
+    if found and isinstance(found[1], ast.ClassDef) and any(isinstance(s, ast.AnnAssign) for s in found[1].body):
+        names = [keyword.arg or "…" for keyword in call.keywords]
+        return f"JSON {{{', '.join(names)}}}" if names else "JSON"
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    inner = [n for n in ast.walk(scope.function) if isinstance(n, Function) and n.name == name]
+    called = inner[0] if inner else found[1] if found else None
+    yields = called is not None and any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(called))
+    return "stream" if isinstance(called, Function) and yields else ""
 
 
 def _keys(node: ast.expr | None) -> str:

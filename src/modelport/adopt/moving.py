@@ -15,7 +15,7 @@ from modelport.adopt.models import PREDICTS
 from modelport.adopt.rewriting import CannotMove, Rewriter
 from modelport.adopt.routes import Handler
 from modelport.adopt.rules.order import permuted, plain_name
-from modelport.adopt.source import argument
+from modelport.adopt.source import Source, argument
 
 _HOOKS = (
     "before_request",
@@ -25,10 +25,28 @@ _HOOKS = (
     "after_app_request",
     "middleware",
     "url_value_preprocessor",
+    "add_middleware",
 )
 _STATE = re.compile(
     r"^(flask\.(session|g|current_app|flash)\b|flask_login\.|flask_jwt_extended\.|flask\.request\.(cookies|headers|authorization))"
 )
+_HARMLESS = frozenset(
+    {
+        *("path", "rule", "methods", "endpoint", "name", "response_model", "tags", "summary", "description"),
+        *(
+            "response_description",
+            "operation_id",
+            "include_in_schema",
+            "deprecated",
+            "strict_slashes",
+            "responses",
+            "view_func",
+        ),
+    }
+)
+"""Of a route's decorator: what says nothing of who may call it, or what it answers."""
+_RUNNERS = ("uvicorn.run", "waitress.serve", "print")
+_JOINED = ("register_blueprint", "include_router", "mount")
 _TYPES = {"float": "float", "int": "int", "bool": "bool", "string": "str"}
 
 
@@ -47,6 +65,8 @@ class Move:
     """Module and name of the class that the application has for the body already."""
     answer_class: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list)
+    inside: bool = False
+    """Whether it is declared on the mounted application, whose hooks then run around it."""
     answer: str = "answer"
     body: str = "body"
     name: str = ""
@@ -84,21 +104,61 @@ def _check_around(analysis: Analysis, handler: Handler, uses: list[Use]) -> None
     helper = next((use.scope.function.name for use in uses if use.scope.function is not scope.function), None)
     if helper:
         raise CannotMove(f"the model is called in {helper}(), not in the handler")
-    for source in analysis.project:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Attribute) and node.attr in _HOOKS and analysis.apps.of(source, node.value):
-                raise CannotMove(f"@{ast.unparse(node)} runs around it, and would not around a moved route")
-        if "flask_cors.CORS" in source.names.values() or any(
-            n.endswith("CORSMiddleware") for n in source.names.values()
-        ):
-            raise CannotMove(
-                "its answers carry CORS headers that the app adds; move it when the service adds them for all"
-            )
+    _check_guards(analysis, handler)
     for inner in analysis.scopes[handler]:
         for node in inner.nodes():
             name = analysis.name(inner.source, node) if isinstance(node, ast.Name | ast.Attribute) else ""
             if _STATE.match(name):
                 raise CannotMove(f"it uses {name}")
+
+
+def _check_guards(analysis: Analysis, handler: Handler) -> None:
+    """What a decorator or a router asks of a caller, or does to the answer, and the moved route would not."""
+    for option in handler.options.keywords:
+        if option.arg not in _HARMLESS:
+            raise CannotMove(f"its decorator says {ast.unparse(option)}")
+    routers = [handler.app.call] if handler.app.kind == "router" else []
+    included = [
+        call
+        for source in analysis.project
+        for call in _calls(source)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "include_router"
+    ]
+    if _is_wrapped(analysis):
+        raise CannotMove("the application is wrapped in WSGI middleware, which would not stand before a moved route")
+    if any(argument(call, "dependencies") is not None for call in [*routers, *included]):
+        raise CannotMove("a router asks something of its callers by dependencies, and a moved route would not")
+
+
+def _calls(source: Source) -> list[ast.Call]:
+    return [node for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+
+
+def _is_wrapped(analysis: Analysis) -> bool:
+    """Whether `app.wsgi_app` is something else than what tells the address of a proxy's client."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Attribute) and target.attr == "wsgi_app" for target in node.targets)
+        and not (isinstance(node.value, ast.Call) and source.full_name(node.value.func).endswith("ProxyFix"))
+        for source in analysis.project
+        for node in ast.walk(source.tree)
+    )
+
+
+def _stands_around(analysis: Analysis) -> bool:
+    """Whether the application does something around all its routes, so that this one is only itself inside it."""
+    for source in analysis.project:
+        for call in _calls(source):  # an extension: CORS(app), limiter.init_app(app)
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            joins = isinstance(call.func, ast.Attribute) and call.func.attr in _JOINED
+            runs = source.full_name(call.func) in _RUNNERS
+            if not (joins or runs) and any(analysis.apps.of(source, value) for value in given):
+                return True
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Attribute) and node.attr in _HOOKS and analysis.apps.of(source, node.value):
+                return True
+    main = analysis.main
+    return main is not None and argument(main.call, "dependencies") is not None
 
 
 def _check_model(uses: list[Use]) -> ModelFile:
@@ -153,6 +213,7 @@ def _move(analysis: Analysis, handler: Handler, uses: list[Use], model: ModelFil
     record = [(name, _expression(value, rewriter.body, bool(body))) for name, value in zip(names, values, strict=True)]
     notes += rewriter.notes
     move = Move(handler, model, fields, record, tail, rewriter.constants, body, _answer_class(analysis, handler), notes)
+    move.inside = _stands_around(analysis)
     move.answer, move.body, move.name = rewriter.answer, rewriter.body, handler.function.name
     return move
 

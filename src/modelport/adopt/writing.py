@@ -15,7 +15,8 @@ from modelport.adopt.moving import Move, plan_move
 from modelport.errors import SetupError
 from modelport.kernel.names import suggest_name
 
-_TAKEN = {"app", "service", "answer", "body", "Any", "Field", "BaseModel", "Service"}
+_MOUNT = 'service.mount("/", app)'
+_TAKEN = {"app", "old", "service", "answer", "body", "Any", "Field", "BaseModel", "Service"}
 
 
 def plan_service(report: Report, analysis: Analysis) -> list[Move]:
@@ -69,18 +70,19 @@ def service_text(report: Report, analysis: Analysis, moves: list[Move], path: Pa
     """The whole file."""
     models = _models(report)
     names = _names(models, moves)
+    inside = any(move.inside for move in moves)
     blocks = [
         _head(report),
         _imports(analysis, moves),
-        "\n".join(_service(report, models, names, path)),
+        "\n".join(_service(report, models, names, path, inside)),
         *(f"{name} = {ast.unparse(value)}" for name, value in _constants(moves).items()),
     ]
     text = "\n\n".join(blocks)
     for move in moves:
         text += "\n\n\n" + "\n".join(_route(move, names[id(move.model)]))
     stays = "".join(f"{line}\n" for line in _stays(report))
-    text += ("\n\n\n" if moves else "\n\n") + stays + 'service.mount("/", app)\n'
-    return text
+    last = stays if inside else f"{stays}{_MOUNT}\n"
+    return text + (("\n\n\n" if moves else "\n\n") + last if last else "\n")
 
 
 def _head(report: Report) -> str:
@@ -140,7 +142,7 @@ def _names(models: list[ModelFile], moves: list[Move]) -> dict[int, str]:
     return names
 
 
-def _service(report: Report, models: list[ModelFile], names: dict[int, str], path: Path) -> Iterator[str]:
+def _service(report: Report, models: list[ModelFile], names: dict[int, str], path: Path, inside: bool) -> Iterator[str]:
     yield f'service = Service("{suggest_name(Path(report.app).resolve().parent.name) or "service"}")'
     for model in models:
         file = Path(os.path.relpath(model.path or "", path.absolute().parent)).as_posix()
@@ -150,6 +152,8 @@ def _service(report: Report, models: list[ModelFile], names: dict[int, str], pat
         why = model.stored.refused or model.stored.error if model.stored else "it is not there"
         said = " ".join((why or "of a kind that is not read").split())
         yield f"# {model.written or model.variable} is not served by Modelport yet: {said}"
+    if inside:
+        yield f"old = {_MOUNT}  # routes declared on it run inside it: its hooks run around them"
 
 
 def _constants(moves: list[Move]) -> dict[str, ast.expr]:
@@ -168,7 +172,7 @@ def _route(move: Move, model: str) -> Iterator[str]:
         yield ""
         yield ""
     declared = f", response_model={move.answer_class[1]}" if move.answer_class else ""
-    yield f'@service.post("{handler.path}"{declared})'
+    yield f'@{"old" if move.inside else "service"}.post("{handler.path}"{declared})'
     yield f"async def {move.name}({move.body}: {cls}) -> Any:"
     place = f"{Path(handler.source.shown).name}:{handler.function.lineno}"
     yield f'    """Was {handler.function.name} in {place}; joins the micro-batches of {model}."""'

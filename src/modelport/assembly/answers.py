@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from modelport.codecs.json import is_list_of_bodies, parse_answer, split_answers
+from modelport.codecs.media import JSON
+from modelport.codecs.records import accepted, compile_sender, read_binary, send_json
+from modelport.codecs.stream_forms import COLLECTED
 from modelport.codecs.typed import TypedBody, read_body_type
 from modelport.errors import (
     CallCycle,
@@ -21,8 +24,19 @@ from modelport.errors import (
 )
 from modelport.service import ModelSpec
 
-Reader = Callable[[bytes, bytes], Any]
-"""From the body that was sent and the answer that came to the value."""
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Carrier(NamedTuple):
+    """How calls of one model cross.
+
+    `send`: from a record to its body, the media type of that, and the one that its answer is wanted in. `read`: from the
+    body that was sent and the answer that came to the value.
+    """
+
+    send: Callable[[Any], tuple[bytes, bytes, bytes]]
+    read: Callable[[bytes, bytes, Headers], Any]
+
 
 ERRORS: dict[str, type[CallError]] = {
     error.code: error for error in (NotReady, Overloaded, DeadlineExceeded, HolderLost, CallCycle, ModelFailed)
@@ -52,30 +66,38 @@ def _problem(model: str, detail: dict[str, Any]) -> Problem:
 # -- values --------------------------------------------------------------------------------------------------------
 
 
-def saved_reader(model: str) -> Reader:
+def saved_carrier(model: str) -> Carrier:
     """Saved models answer plain objects."""
 
-    def read(body: bytes, answer: bytes) -> Any:
+    def read(body: bytes, answer: bytes, headers: Headers) -> Any:
         value = parse_answer(answer)
         return _all_or_error(model, value, value) if isinstance(value, list) else value
 
-    return read
+    return Carrier(lambda record: (*send_json(record), b""), read)
 
 
-def typed_reader(spec: ModelSpec) -> Reader:
-    """Models in Python answer what their return annotation says: a Pydantic model is one again. Without one, plain JSON."""
+def typed_carrier(spec: ModelSpec, binary: bool) -> Carrier:
+    """Models in Python answer what their return annotation says: a Pydantic model is one again. Without one, plain JSON.
+    `binary`: what is no JSON by nature crosses as what it is; in lists, as JSON.
+    """
     typed = body_type(spec)
+    write = compile_sender(typed) if binary else send_json
+    wanted = accepted(typed) if binary and typed.stream is None else b""
+    read_one = answer_reader(spec.name, typed)
 
-    def read_one(answer: bytes) -> Any:
-        if typed.answer is None:
-            return parse_answer(answer)
-        try:
-            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
-        except ValueError as error:
-            reason = str(error).replace("\n", " ")[:200]
-            raise _failed(spec.name, f"its answer is not what its annotation says: {reason}") from None
+    def send(record: Any) -> tuple[bytes, bytes, bytes]:
+        body, media = write(record)
+        if typed.stream is not None:
+            return body, media, COLLECTED
+        is_list = media == JSON and is_list_of_bodies(body, typed.list_depth)
+        return body, media, b"" if is_list or not wanted else wanted + b", application/json;q=0.5"
 
-    def read(body: bytes, answer: bytes) -> Any:
+    def read(body: bytes, answer: bytes, headers: Headers) -> Any:
+        if typed.stream is not None:
+            return [read_one(part) for part in split_answers(answer)]
+        media = dict(headers).get(b"content-type", JSON) if wanted else JSON
+        if media != JSON:
+            return read_binary(media, answer)
         if not is_list_of_bodies(body, typed.list_depth):
             return read_one(answer)
         parts = split_answers(answer)
@@ -84,7 +106,22 @@ def typed_reader(spec: ModelSpec) -> Reader:
         values = [value if bad else read_one(part) for value, part, bad in zip(plain, parts, failed, strict=True)]
         return _all_or_error(spec.name, plain, values)
 
-    return read
+    return Carrier(send, read)
+
+
+def answer_reader(model: str, typed: TypedBody) -> Callable[[bytes], Any]:
+    """For one answer, or one item of a stream."""
+
+    def read_one(answer: bytes) -> Any:
+        if typed.answer is None:
+            return parse_answer(answer)
+        try:
+            return typed.answer.validate_json(answer, by_alias=True, by_name=True)
+        except ValueError as error:
+            reason = str(error).replace("\n", " ")[:200]
+            raise _failed(model, f"its answer is not what its annotation says: {reason}") from None
+
+    return read_one
 
 
 def body_type(spec: ModelSpec) -> TypedBody:

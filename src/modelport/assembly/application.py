@@ -14,7 +14,7 @@ import modelport
 from modelport.artifacts.bundle import is_bundle
 from modelport.assembly.artifacts import find_loader
 from modelport.assembly.crossing import CrossingRoute
-from modelport.assembly.forms import compile_beside, open_form, refuse_original
+from modelport.assembly.forms import Opened, compile_beside, open_form, refuse_original
 from modelport.codecs.json import encode
 from modelport.config import ServeOptions, model_name
 from modelport.executors.inline import InlineExecutor
@@ -65,6 +65,8 @@ class Application:
     taken: frozenset[str] = frozenset()
     closed: set[str] = field(default_factory=set)
     """Of the models' paths, those that a route has instead."""
+    stand_ins: dict[str, Callable[[Path, ServeOptions], Opened]] = field(default_factory=dict)
+    """What is loaded in place of saved models: in tests."""
 
     def __post_init__(self) -> None:
         self.gets.update(self._pages())
@@ -76,6 +78,7 @@ class Application:
         """The ASGI application over these routes."""
         app = ModelportApp(self.routes, self.gets, self.options.max_body, THREADED)
         app.beside = self.beside
+        app.sockets = True
         return app
 
     def add(self, name: str, index: int, only: bool, options: ServeOptions | None = None) -> Slot:
@@ -85,6 +88,7 @@ class Application:
         recorder = self.board.recorder(self.board_slot, index)
         reception = Reception(recorder.receiving, partial(self.board.held_bytes, index), self.options.queue_bytes)
         route = PredictRoute(slot, self.options.default_deadline, recorder, self.options.max_body, reception)
+        route.heartbeat_s = self.options.heartbeat
         paths = [f"/models/{name}/predict", *(["/predict"] if only else [])]
         self.slots.append(slot)
         self.endpoints.update(dict.fromkeys(paths, route))
@@ -163,7 +167,7 @@ def build_application(artifact: Path, options: ServeOptions) -> tuple[Applicatio
     if not is_bundle(artifact):
         find_loader(artifact)
     name = model_name(artifact, options)
-    board = SharedBoard.create(1, 1)
+    board = SharedBoard.create(1, 1, private=True)
     board.claim(0, "worker")
     application = Application(options, board, 0, name)
     slot = application.add(name, 0, only=True)
@@ -183,7 +187,11 @@ def load_locally(application: Application, slot: Slot, artifact: Path, form: For
     loop, options = asyncio.get_running_loop(), application.options_of[slot.name]
 
     def load() -> tuple[Model, Loaded]:
-        opened = open_form(form or _find_form(slot, artifact, options), artifact, options)
+        stand_in = application.stand_ins.get(slot.name)
+        if stand_in is None:
+            opened = open_form(form or _find_form(slot, artifact, options), artifact, options)
+        else:
+            opened = stand_in(artifact, options)
         model = opened.model
         placement = place(model.cost, options.executor)
         executor = "inline" if placement.executor == "inline" else "thread"

@@ -79,9 +79,9 @@ def build_bundle(
     name = model_name(source, options)
     model, notes = load_artifact(source, options, modules_of(code or ()))
     with new_folder(out) as draft:
-        for name, text in (code or {}).items():
-            (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
-            (draft / CODE / name).write_text(text, encoding="utf-8")
+        for file, text in (code or {}).items():
+            (draft / CODE / file).parent.mkdir(parents=True, exist_ok=True)
+            (draft / CODE / file).write_text(text, encoding="utf-8")
         _fill(draft, source, name, model, notes, options)
     return read_bundle(out)
 

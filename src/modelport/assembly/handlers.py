@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -25,13 +26,15 @@ from modelport.codecs.images import LazyImage
 from modelport.codecs.json import compile_decoder, encode
 from modelport.codecs.media import kind_of
 from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
+from modelport.codecs.problems import invalid_body
 from modelport.codecs.typed import TypedBody
 from modelport.config import ServeOptions, check_file, for_model, to_plain
 from modelport.errors import ArtifactError, ConfigError, InvalidInput, SetupError
 from modelport.kernel.context import context_of_batch, current
-from modelport.kernel.isolate import AsyncRun
+from modelport.kernel.isolate import AsyncRun, cause_of
 from modelport.kernel.values import Failure
 from modelport.runtime.forms import Form, Source
+from modelport.runtime.generators import first_item
 from modelport.runtime.handler import (
     Asked,
     Contexts,
@@ -39,6 +42,7 @@ from modelport.runtime.handler import (
     Outcome,
     Run,
     SlowWarning,
+    Streaming,
     as_plain_call,
     batched_run,
     batched_run_async,
@@ -49,6 +53,7 @@ from modelport.runtime.handler import (
 from modelport.service import ModelSpec, SavedSpec, Service
 
 MAX_BATCH_ROWS = 1024
+ASYNC_ADVICE = "leave out async where nothing is awaited, or await what takes long"
 ASYNC_AT_ONCE = 10_000
 """Calls of an `async def` that run side by side unless it says otherwise: more than the queue lets in, so that is the limit."""
 IMAGE_BYTES = 256 * 1024 * 1024
@@ -165,6 +170,8 @@ def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
     current.set(context_of_batch(spec.name, []))  # `load` and the example may call other models
     body = body_type(spec)
     function = _bound_function(spec, loop)
+    if body.stream is not None:
+        return _load_stream(spec, body, function, loop)
     is_async = inspect.iscoroutinefunction(function)
     at_once = spec.parallel or (ASYNC_AT_ONCE if is_async and not spec.batch else 1)
     warning = SlowWarning(spec.name, spec.place, is_async, _advice(spec, is_async), log.warning)
@@ -174,9 +181,17 @@ def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
     rows = _max_rows(spec, body)
     readers = compile_readers(body)
     description = {
-        "version": "",
+        **_description(spec, body, at_once, rows),
         "reads": [media.decode() for media in readers],
         "writes": offered(body.answer),
+    }
+    read = _media_reader(body, readers)
+    return Handler(body.decode, run, rows, at_once, description, body.runs_code, run_async, contexts, read)
+
+
+def _description(spec: ModelSpec, body: TypedBody, at_once: int, rows: int) -> dict[str, Any]:
+    return {
+        "version": "",
         "notes": [],
         "schemas": body.schemas(spec.name),
         "example": spec.example,
@@ -184,8 +199,6 @@ def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
         "max_rows": rows,
         "list_depth": body.list_depth,
     }
-    read = _media_reader(body, readers)
-    return Handler(body.decode, run, rows, at_once, description, body.runs_code, run_async, contexts, read)
 
 
 def _runs(
@@ -221,12 +234,51 @@ def _media_reader(body: TypedBody, readers: Mapping[bytes, ReadMedia]) -> Callab
 def _advice(spec: ModelSpec, is_async: bool) -> str:
     """What lets more calls of a slow function through, beyond what its author has declared already."""
     if is_async:
-        return "leave out async where nothing is awaited, or await what takes long"
+        return ASYNC_ADVICE
     parallel = spec.parallel or 1
     declared = {"batch=True": spec.batch, f"parallel={parallel}": parallel > 1}
     open_ways = [way for way, taken in {"batch=True": spec.batch, "parallel=n": parallel > 1}.items() if not taken]
     taken = " and ".join(way for way, is_taken in declared.items() if is_taken)
     return f"{' or '.join(open_ways)} lets more through" if open_ways else f"it has {taken} already"
+
+
+def _load_stream(
+    spec: ModelSpec, body: TypedBody, function: Callable[..., Any], loop: asyncio.AbstractEventLoop
+) -> Handler:
+    """A model that answers item by item."""
+    assert body.stream is not None
+    is_async = body.stream.is_async
+    at_once = spec.parallel or (ASYNC_AT_ONCE if is_async else 1)
+    advice = ASYNC_ADVICE if is_async else "parallel=n lets more through"
+    warning = SlowWarning(spec.name, spec.place, is_async, advice, log.warning)
+
+    def open_stream(value: Any) -> Any:
+        return function(**body.arguments(value))
+
+    streaming = Streaming(open_stream, compile_writer(body.answer), is_async, warning)
+    if spec.example is not None:
+        _take_first(spec, body, streaming, loop)
+    readers = compile_readers(body)
+    description = {
+        **_description(spec, body, at_once, 1),
+        "reads": [media.decode() for media in readers],
+        "streams": True,
+    }
+    read = _media_reader(body, readers)
+    decode = partial(_decode_one, body.decode)
+    return Handler(decode, _never, 1, at_once, description, body.runs_code, None, Contexts(), read, streaming)
+
+
+def _never(records: Any) -> list[Outcome]:
+    raise NotImplementedError("a model that answers item by item is not run in batches")
+
+
+def _decode_one(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
+    records, listed = decode(body)
+    if listed:
+        hint = "send one body, and the next one in another request"
+        raise invalid_body("stream_of_list", "This model answers item by item, and so takes one body at a time", hint)
+    return records, False
 
 
 def _bound_function(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
@@ -249,6 +301,20 @@ def _run_example(spec: ModelSpec, body: TypedBody, run: Run) -> None:
     for outcome in run(records):
         if isinstance(outcome, Failure):
             raise ConfigError(f"{spec.place}: the example: {outcome.cause}")
+
+
+def _take_first(spec: ModelSpec, body: TypedBody, streaming: Streaming, loop: asyncio.AbstractEventLoop) -> None:
+    """The first item of the example: it may be a stream without an end. Raises ConfigError where it fails."""
+    try:
+        (value,), _ = _decode_one(body.decode, encode(spec.example))
+    except InvalidInput as error:
+        raise ConfigError(f"{spec.place}: the example does not fit: {error}") from None
+    try:
+        outcome = first_item(streaming, value, loop)
+    except Exception as error:
+        raise ConfigError(f"{spec.place}: the example: {cause_of(error)}") from None
+    if isinstance(outcome, Failure):
+        raise ConfigError(f"{spec.place}: the example: {outcome.cause}")
 
 
 def _max_rows(spec: ModelSpec, body: TypedBody) -> int:

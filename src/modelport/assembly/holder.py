@@ -13,12 +13,14 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelport.assembly.application import Application
 from modelport.assembly.calls import ServiceCaller
+from modelport.assembly.failures import cause_in_code
 from modelport.assembly.handlers import check_service, import_service, load_declared, load_saved
 from modelport.assembly.models import ServedModels
+from modelport.assembly.readings import Readings
 from modelport.assembly.replies import assemble_reply
 from modelport.config import ServeOptions, from_plain, is_python
 from modelport.errors import CallError, ModelportError
@@ -27,7 +29,7 @@ from modelport.executors.thread import ThreadExecutor
 from modelport.fronts.status import error_body, status_of
 from modelport.kernel.batcher import Batch, Batcher
 from modelport.kernel.context import context_of_batch
-from modelport.kernel.isolate import cause_of
+from modelport.kernel.names import is_mounted
 from modelport.kernel.ports import Executor
 from modelport.kernel.reply import Reply
 from modelport.kernel.sizing import BatchSizer
@@ -35,13 +37,18 @@ from modelport.observe.log import configure_logging
 from modelport.runtime.channel import Channel, Message
 from modelport.runtime.children import end_with_parent, threads_given
 from modelport.runtime.forms import Form
+from modelport.runtime.generators import stream_executor
 from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder, calls_of, mark_started
 from modelport.runtime.listeners import Meeting
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.runtime.stream_holder import StreamHolder
 from modelport.runtime.watch import BatchWatch, Cancels, HardLimits
 from modelport.service import Service
+
+if TYPE_CHECKING:
+    from modelport.assembly.mounted import MountedProcess
 
 BEAT_SECONDS = 1.0
 MAX_BODIES = 16
@@ -59,11 +66,13 @@ class HolderMain:
     def __init__(self, config: Config, board: SharedBoard, slot: int, channel: Channel, place: str = "") -> None:
         self.target, options, self.form = config
         self.options = options
+        self.readings = Readings(self.target, options)
         self.board = board
         self.slot = slot
         self.channel = channel
         self.service: Service | None = None
         self.holder: Holder | None = None
+        self.mounted: MountedProcess | None = None
         self.index = 0
         self.model = ""
         self._end = asyncio.Event()
@@ -99,10 +108,11 @@ class HolderMain:
         try:
             work(*args)
         except ModelportError as known:
-            self.channel.tell(event="failed", error=str(known))
+            self.channel.tell(event="failed", error=str(known), **self.readings.of_failure())
         except BaseException as unknown:  # whatever a model's code raises must be told, not end in a dead thread
             log.error("loading failed", exc_info=unknown)
-            self.channel.tell(event="failed", error=f"loading failed: {cause_of(unknown)}")
+            error = f"loading failed: {cause_in_code(unknown)}"
+            self.channel.tell(event="failed", error=error, **self.readings.of_failure())
 
     def _load(self, model: str | None) -> None:
         self.model = model or self.model
@@ -110,18 +120,46 @@ class HolderMain:
             return self._publish(load_saved(Path(self.target), self.options, self.form))
         self.service = self.service or self._import()
         if model is None:
-            saved, web = check_service(self.service, self.options), self.service.serves_web
-            return self.channel.tell(event="catalog", models=self.service.names, saved=saved, web=web)
+            return self.channel.tell(event="catalog", **self._catalog(self.service))
+        if is_mounted(model):
+            from modelport.assembly.mounted import MountedProcess
+
+            mounted = MountedProcess(self.service, model, self.options)
+            return asyncio.run_coroutine_threadsafe(self._start_mounted(mounted), self._loop).result()
         return self._publish(load_declared(self.service.models[model], self._loop))
+
+    def _catalog(self, service: Service) -> dict[str, Any]:
+        """What there is to serve. Raises SetupError, with file and line, where something cannot be."""
+        isolated = [mount.name for mount in service.mounts if mount.isolate]
+        saved, web = check_service(service, self.options), service.serves_web
+        declared = {"models": service.names, "saved": saved, "web": web, "isolated": isolated}
+        return {**declared, **self.readings.of_service(service)}
+
+    async def _start_mounted(self, mounted: MountedProcess) -> None:
+        """This process is that of a mounted application."""
+        await mounted.start()
+        self.mounted = mounted
+        self.board.claim(self.slot, "holder", self.index)
+        self._settle({"version": ""})
+
+    def _settle(self, description: dict[str, Any]) -> None:
+        """It has loaded: tell so, and give a sign of life from now on."""
+        gc.collect()
+        gc.freeze()
+        self._beat()
+        self.channel.tell(event="ready", threads=threads_given(), **description, **self.readings.of_model())
 
     def _publish(self, handler: Handler) -> None:
         self._loop.call_soon_threadsafe(self._make_holder, handler)
 
     def _make_holder(self, handler: Handler) -> None:
-        self.holder = Holder(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
+        kind = Holder if handler.streaming is None else StreamHolder
+        self.holder = kind(handler, partial(assemble_reply, self.model), refuse_reply, self._log)
         limits = HardLimits(self.options.default_deadline, self.options.kill_grace)
         executor, cancels = self._executor(handler)
         self._watch = BatchWatch(self.board, self.slot, limits, cancels)
+        if isinstance(self.holder, StreamHolder):
+            self.holder.streams, self.holder.watch = executor, self._watch  # type: ignore[assignment]
         self._contexts = handler.contexts
         self.holder.on_leave = self._watch.left
         sizer = BatchSizer(handler.max_rows, self.options.latency_target)
@@ -133,13 +171,14 @@ class HolderMain:
         self.holder.scheduler.gate = self.holder.reading.gate
         self._recorder = self.board.recorder(self.slot, self.index)
         self.board.claim(self.slot, "holder", self.index)
-        gc.collect()
-        gc.freeze()
-        self._beat()
-        self.channel.tell(event="ready", threads=threads_given(), **handler.description)
+        self._settle(handler.description)
 
     def _executor(self, handler: Handler) -> tuple[Executor, Cancels | None]:
         """Threads for a function, the loop itself for a coroutine: if that blocks, only calls of its own model wait."""
+        if handler.streaming is not None and handler.contexts is not None:
+            warn = partial(self._log, request_id="")
+            streams = stream_executor(handler.streaming, handler.contexts, self._loop, "model", handler.slots, warn)
+            return streams, streams
         if handler.run_async is None:
             return ThreadExecutor(handler.run, self._loop, "model", handler.slots), None
         coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
@@ -194,6 +233,9 @@ class HolderMain:
             self.others.take(message)
 
     async def _listen(self, listener: socket.socket) -> None:
+        if self.mounted is not None:
+            await self.mounted.listen(listener)
+            return
         assert self.holder is not None
         self._server = await self._loop.create_unix_server(self.holder.connection, sock=listener)
 
@@ -201,11 +243,18 @@ class HolderMain:
         """Take nothing new, answer what is here, end."""
         if self._server is not None:
             self._server.close()
+        if self.mounted is not None:
+            self._loop.create_task(self._end_mounted(self.mounted))
+            return
         if self.holder is None:
             self._end.set()
             return
         self.holder.drain()
         self._loop.create_task(self._end_when_idle())
+
+    async def _end_mounted(self, mounted: MountedProcess) -> None:
+        await mounted.drain()
+        self._end.set()
 
     async def _end_when_idle(self) -> None:
         assert self.holder is not None

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from modelport.config import ServeOptions
+from modelport.assembly.failures import cause_in_code
 from modelport.errors import ArtifactError, ModelportError, SetupError
-from modelport.fronts.asgi import ModelportApp
-from modelport.kernel.isolate import cause_of
 from modelport.mount.interface import interface_of
 from modelport.mount.lane import WebLane
 from modelport.mount.lifespan import StartupFailed
-from modelport.runtime.lifecycle import Slot
 from modelport.service import Service
 
 if TYPE_CHECKING:
@@ -81,32 +78,26 @@ def _hosting(app: Any, target: str) -> Service:
 
 
 async def start_web(
-    lane: WebLane,
-    target: str,
-    options: ServeOptions,
-    ours: ModelportApp,
-    bind: Callable[[Service], None],
-    slots: Sequence[Slot],
+    lane: WebLane, target: str, bind: Callable[[Service], None], build: Callable[[Service], WebApplication]
 ) -> WebApplication:
     """Import the service and start its web code, all in the lane's thread. Raises SetupError with the reason where it cannot.
 
     `bind`: gives the service what carries its calls of models.
     """
     from modelport.assembly.handlers import import_service
-    from modelport.assembly.web import build_web
 
-    def build() -> WebApplication:
+    def import_and_build() -> WebApplication:
         service = import_service(target)
         bind(service)
-        return build_web(service, options, ours, [slot.name for slot in slots])
+        return build(service)
 
     try:
-        web: WebApplication = await lane.start(build)
+        web: WebApplication = await lane.start(import_and_build)
     except ModelportError as known:
         raise SetupError(str(known)) from known
     except StartupFailed as failure:
         raise SetupError(f"the lifespan of {target} failed: {failure}") from None
     except BaseException as unknown:
         log.error("starting the web routes failed", exc_info=unknown)
-        raise SetupError(f"the web routes of {target} cannot start: {cause_of(unknown)}") from None
+        raise SetupError(f"the web routes of {target} cannot start: {cause_in_code(unknown)}") from None
     return web

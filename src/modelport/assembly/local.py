@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from modelport.assembly.application import Application, load_locally
@@ -23,11 +25,16 @@ from modelport.kernel.context import context_of_batch
 from modelport.kernel.ports import Executor
 from modelport.kernel.sizing import BatchSizer
 from modelport.runtime.forms import Source
+from modelport.runtime.generators import StreamExecutor, stream_executor
 from modelport.runtime.handler import Handler
 from modelport.runtime.lifecycle import Loaded, Slot, State, start_loading
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.shared import SharedBoard
+from modelport.runtime.watch import Cancels
 from modelport.service import ModelSpec, Service
+
+log = logging.getLogger("modelport.model")
+LOOK_SECONDS = 1.0
 
 
 def build_service_application(target: str | Service, options: ServeOptions) -> tuple[Application, Callable[[], None]]:
@@ -39,7 +46,7 @@ def build_service_application(target: str | Service, options: ServeOptions) -> t
         refuse_for_service(target, options)
     service = import_service(target) if isinstance(target, str) else target
     sources = check_service(service, options, alone=True)
-    board = SharedBoard.create(1, len(service.names))
+    board = SharedBoard.create(1, len(service.names), private=True)
     board.claim(0, "worker")
     application = Application(options, board, 0, service.name)
     for index, name in enumerate(service.names):
@@ -58,7 +65,7 @@ def _start(application: Application, service: Service, sources: dict[str, Source
     """On the server's loop."""
     loop = asyncio.get_running_loop()
     reach = _reach_when_there(application)
-    service.caller = ServiceCaller(service, loop, reach, application.options.default_deadline)
+    service.caller = ServiceCaller(service, loop, reach, application.options.default_deadline, binary=False)
     for slot in application.slots:
         source = sources.get(slot.name)
         if source is not None:
@@ -86,7 +93,7 @@ def _reach_when_there(application: Application) -> Any:
 def _load_declared(application: Application, slot: Slot, spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> None:
     def publish(handler: Handler) -> None:
         described = handler.description
-        is_async = handler.run_async is not None
+        is_async = handler.run_async is not None or (handler.streaming is not None and handler.streaming.is_async)
         reason = "async: on the event loop of the server" if is_async else "written in Python: beside the server's loop"
         about = Loaded(
             version="",
@@ -97,6 +104,7 @@ def _load_declared(application: Application, slot: Slot, spec: ModelSpec, loop: 
             example=described["example"],
             form_schema=described["schemas"].get("form"),
             list_depth=described["list_depth"],
+            streams=handler.streaming is not None,
         )
         slot.become_ready(about, LocalModel(application, slot, handler, loop).lane())
 
@@ -113,21 +121,42 @@ class LocalModel:
         self._options = application.options_of[slot.name]
         self._recorder = application.board.recorder(0, slot.index)
         self._running: dict[int, Batch] = {}
-        self._coroutines: CoroutineExecutor | None = None
+        self._cancels: Cancels | None = None
+        self._streams: StreamExecutor | None = None
+        self._scheduler: Scheduler | None = None
+        self._looks = False
 
     def lane(self) -> LocalLane:
         """How its route reaches it."""
         handler, options = self._handler, self._options
-        executor: Executor
-        if handler.run_async is None:
-            executor = ThreadExecutor(handler.run, self._loop, self._name, handler.slots)
-        else:
-            executor = self._coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
+        executor = self._executor()
         batcher: Batcher[Any] = Batcher(handler.max_rows, options.queue_rows, options.queue_bytes)
         sizer = BatchSizer(handler.max_rows, options.latency_target)
-        scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
+        scheduler = self._scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         reply = partial(assemble_reply, self._name)
-        return LocalLane(scheduler, self._decode, handler.decodes_with_code, reply, self._left)
+        make = None if self._streams is None else self._streams.open
+        return LocalLane(scheduler, self._decode, handler.decodes_with_code, reply, self._left, make)
+
+    def _executor(self) -> Executor:
+        handler = self._handler
+        if handler.streaming is not None and handler.contexts is not None:
+            slots, warn = handler.slots, partial(log.warning, "model %s: %s", self._name)
+            streams = stream_executor(handler.streaming, handler.contexts, self._loop, self._name, slots, warn)
+            self._streams = self._cancels = streams
+            return streams
+        if handler.run_async is None:
+            return ThreadExecutor(handler.run, self._loop, self._name, handler.slots)
+        coroutines = self._cancels = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
+        return coroutines
+
+    def _look(self) -> None:
+        """Once a second while streams run: those that stand still in turns that others wait for are ended."""
+        assert self._streams is not None
+        assert self._scheduler is not None
+        self._looks = bool(self._running)
+        if self._looks:
+            self._streams.look(monotonic(), wanted=bool(len(self._scheduler.batcher)))
+            self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _decode(self, body: bytes) -> Decoded:
         records, listed = self._handler.decode(body)
@@ -136,6 +165,9 @@ class LocalModel:
     def _begin(self, batch: Batch) -> None:
         self._running[id(batch)] = batch
         self._recorder.running(1)
+        if self._streams is not None and not self._looks:
+            self._looks = True
+            self._loop.call_soon(self._look)
         if self._handler.contexts is not None:
             self._handler.contexts.begin(batch.records, context_of_batch(self._name, _calls_of(batch)))
 
@@ -149,10 +181,10 @@ class LocalModel:
 
     def _left(self, ticket: Ticket[Any]) -> None:
         """A coroutine that nobody waits for any more is cancelled."""
-        for batch in list(self._running.values()) if self._coroutines is not None else ():
+        for batch in list(self._running.values()) if self._cancels is not None else ():
             if batch.abandoned and any(each is ticket for each, _ in batch.slices):
-                assert self._coroutines is not None
-                self._coroutines.cancel(batch.records)
+                assert self._cancels is not None
+                self._cancels.cancel(batch.records)
 
 
 def _calls_of(batch: Batch) -> Iterator[tuple[float, bytes, bytes]]:

@@ -231,4 +231,5 @@ def _loaded(message: Message, reason: str) -> Loaded:
         reads=tuple(message.get("reads", ())),
         writes=tuple(message.get("writes", ())),
         list_depth=message.get("list_depth", 0),
+        streams=message.get("streams", False),
     )

@@ -9,19 +9,18 @@ from typing import Any
 
 from modelport.assembly.failures import answer_call_errors, context_of_request
 from modelport.assembly.guards import guard, names_of_guards
+from modelport.assembly.inside import leave_other_methods, stand_in
+from modelport.assembly.mounted import Lived, busy, host
 from modelport.config import ServeOptions
-from modelport.errors import ConfigError, Overloaded
+from modelport.errors import ConfigError
 from modelport.fronts.asgi import ModelportApp
-from modelport.fronts.exchange import JSON_TYPE
 from modelport.fronts.service_pages import PREFIX, PROBES
-from modelport.fronts.status import error_body
 from modelport.kernel.context import current
-from modelport.mount.call import App, Message, Receive, Scope, Send
+from modelport.mount.call import App, Receive, Scope, Send
 from modelport.mount.dispatch import Mounts
-from modelport.mount.interface import WSGI, answers, check_interface
+from modelport.mount.interface import answers
 from modelport.mount.lifespan import Lifespan
-from modelport.mount.threads import ThreadLane
-from modelport.mount.wsgi import WsgiApp
+from modelport.mount.threads import OwnThreads, ThreadLane
 from modelport.routes import Mount
 from modelport.service import Service
 
@@ -31,7 +30,7 @@ class WebApplication:
     """What the web lane runs, and what the worker must know of it."""
 
     app: App
-    lifespans: list[Lifespan]
+    lifespans: list[Lived]
     taken: frozenset[str] = frozenset()
     """Paths of ours that the user's code answers."""
     guards: list[str] = field(default_factory=list)
@@ -65,14 +64,25 @@ class WebApplication:
             await lifespan.shutdown()
 
 
-def build_web(service: Service, options: ServeOptions, ours: ModelportApp, models: Iterable[str]) -> WebApplication:
+def build_web(
+    service: Service,
+    options: ServeOptions,
+    ours: ModelportApp,
+    models: Iterable[str],
+    places: Mapping[str, str] | None = None,
+) -> WebApplication:
     """The application behind everything that is not answered directly. `ours` answers our own paths inside it.
+
+    `places`: the addresses of applications in processes of their own; None where there are no such processes, and they run here.
 
     Raises ConfigError for what cannot be mounted, or a route at the path of a model.
     """
     threads = ThreadLane(options.web_threads, options.web_queue)
-    hosted = [_host(mount, service, threads) for mount in service.mounts]
-    mounts = Mounts([(mount.prefix, app) for mount, app, _ in hosted], ours)
+    hosted = [host(mount, threads, options, places) for mount in service.mounts]
+    own_threads = OwnThreads(options.web_threads, options.web_queue)  # what has moved never waits for what has not
+    for each in hosted:
+        stand_in(each.mount, each.app, each.is_asgi, own_threads, busy())
+    mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], ours)
     routes = service._web
     _refuse_routes_of_models(routes, models)
     paths = [*ours.gets, *ours.predict]
@@ -80,13 +90,15 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
     for path in taken:
         ours.gets.pop(path, None)  # type: ignore[attr-defined]
         ours.predict.pop(path, None)  # type: ignore[attr-defined]
-    lifespans = [Lifespan(app) for _, app, is_asgi in hosted if is_asgi]
-    described = [_describe(*entry) for entry in hosted]
-    web = WebApplication(mounts, lifespans, taken, mounts=described, default_deadline_s=options.default_deadline)
+    lifespans = [each.lifespan for each in hosted if each.lifespan is not None]
+    web = WebApplication(
+        mounts, lifespans, taken, mounts=[each.text for each in hosted], default_deadline_s=options.default_deadline
+    )
     if routes is not None or service.dependencies or service.lifespan:
         routes = service.web
         web.routes = len(routes.routes)
         routes.router.default = mounts
+        leave_other_methods(routes, service.mounts)
         answer_call_errors(routes)
         web.app = Lifespan(routes)
         lifespans.insert(0, web.app)
@@ -94,42 +106,6 @@ def build_web(service: Service, options: ServeOptions, ours: ModelportApp, model
         if web.guards:
             guard(routes, ours, models)
     return web
-
-
-def _host(mount: Mount, service: Service, threads: ThreadLane) -> tuple[Mount, App, bool]:
-    """The application at a prefix, as an ASGI one, and whether it is one itself."""
-    where = mount.prefix or "/"
-    if check_interface(mount.app, mount.interface, f"service.mount({where!r}, …)") == WSGI:
-        _tell_prefix(mount)
-        return mount, WsgiApp(mount.app, threads, _busy()), False
-    return mount, mount.app, True
-
-
-def _tell_prefix(mount: Mount) -> None:
-    """A Flask application below a prefix keeps its session cookie there, or two of them would overwrite each other's."""
-    config = getattr(mount.app, "config", None)
-    if mount.prefix and isinstance(config, Mapping) and config.get("APPLICATION_ROOT") == "/":
-        mount.app.config["APPLICATION_ROOT"] = mount.prefix
-
-
-def _busy() -> list[Message]:
-    body = error_body(
-        Overloaded("Overloaded: every thread for mounted applications is taken, and too many requests wait")
-    )
-    headers = [JSON_TYPE, (b"retry-after", b"1"), (b"content-length", b"%d" % len(body))]
-    return [
-        {"type": "http.response.start", "status": 503, "headers": headers},
-        {"type": "http.response.body", "body": body},
-    ]
-
-
-def _describe(mount: Mount, app: App, is_asgi: bool) -> str:
-    kind = (
-        f"{type(mount.app).__module__.partition('.')[0]} application"
-        if not hasattr(mount.app, "__code__")
-        else "application"
-    )
-    return f"{mount.prefix or '/'} {kind} ({'ASGI' if is_asgi else 'WSGI'})"
 
 
 # -- whose path it is ------------------------------------------------------------------------------------------------

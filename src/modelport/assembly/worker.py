@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,9 @@ class Worker:
     def _make_server(self) -> WorkerServer:
         options = self.options
         tls = (options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-        return make_server(self.asgi, self.application.direct, options.max_body, tls, options.graceful_s)
+        return make_server(
+            self.asgi, self.application.direct, options.max_body, tls, options.graceful_s, options.heartbeat
+        )
 
     async def run(self, listener: socket.socket, now: bool) -> None:
         """Until the end. `now`: listen while still loading, so that probes are answered from the first second."""
@@ -85,11 +88,12 @@ class Worker:
             self._may_listen.set()
         elif order == "leave":
             self.server.leave()
+            self.channel.tell(event="left")
             self._may_listen.set()
         else:
             self.models.take(message | {"do": order})
             if order == "models" and self.asgi.loading and self._starting is None:
-                self._open(message["web"])
+                self._open(message["web"], message["isolated"])
 
     def _on_orphaned(self) -> None:
         """The supervisor is gone: the port must be free soon, and nobody else clears up."""
@@ -104,22 +108,26 @@ class Worker:
     def _on_drain(self) -> None:
         self.phase = "draining"
 
-    def _open(self, web: bool) -> None:
+    def _open(self, web: bool, isolated: dict[str, int]) -> None:
         """Which models there are is known: answer them, once the user's routes are there, too."""
         if web:
-            self._starting = asyncio.get_running_loop().create_task(self._start_web())
+            self._starting = asyncio.get_running_loop().create_task(self._start_web(isolated))
         else:
             self.asgi.loading = False
             self.application.open()
 
-    async def _start_web(self) -> None:
+    async def _start_web(self, isolated: dict[str, int]) -> None:
         """Import the user's code in the lane's thread, run its lifespan there; then its paths, and the models', are served."""
         from modelport.assembly.hosting import start_web
+        from modelport.assembly.web import build_web
 
         self.lane = WebLane(_new_loop)
         ours = self.application.beside_routes(self.lane)
+        names = [slot.name for slot in self.application.slots]
+        places = {name: self.meeting.address(index) for name, index in isolated.items()}
+        build = partial(build_web, options=self.options, ours=ours, models=names, places=places)
         try:
-            self.web = await start_web(self.lane, self.target, self.options, ours, self._bind, self.application.slots)
+            self.web = await start_web(self.lane, self.target, self._bind, build)
         except SetupError as error:
             return self.channel.tell(event="failed", error=str(error))
         return self._serve_web(self.lane, self.web)
@@ -142,6 +150,8 @@ class Worker:
         self._report_ready()
 
     def _report(self, slot: Slot) -> None:
+        if slot.loaded is not None and slot.loaded.streams:
+            self.server.accept_sockets()
         if slot.state is State.FAILED:
             self.channel.tell(event="failed", error=slot.error)
         else:

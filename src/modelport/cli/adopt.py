@@ -83,7 +83,9 @@ _NAMES = {"flask": "Flask", "fastapi": "FastAPI"}
 def _print_routes(console: Console, routes: list[Route]) -> None:
     from rich.table import Table
 
-    table = Table("route", "handler", "takes", "model", "gives", title="Routes", title_justify="left")
+    table = Table(title="Routes", title_justify="left")
+    for heading in ("route", "handler", "takes", "model", "gives"):
+        table.add_column(heading, overflow="fold")  # a path that is cut short leads nowhere
     for route in routes:
         table.add_row(
             *map(_safe, (f"{'|'.join(route.methods)} {route.path}", f"{route.handler}\n{route.place}", _takes(route))),
@@ -120,7 +122,9 @@ def _print_models(console: Console, models: list[ModelFile]) -> None:
     if not models:
         console.print("No file is loaded that holds a model.")
         return
-    table = Table("file", "is", "loaded", "holds", title="Models and helper files", title_justify="left")
+    table = Table(title="Models and helper files", title_justify="left")
+    for heading in ("file", "is", "loaded", "holds"):
+        table.add_column(heading, overflow="fold")
     for model in models:
         when = _WHEN.get(model.when, "where nothing calls it")
         written = model.written or "a path that only a run would tell"

@@ -67,7 +67,8 @@ def web_lines(web: dict[str, Any] | None) -> list[str]:
 def _model_lines(model: dict[str, Any], url: str, alone: bool) -> list[str]:
     own = f"/models/{quote(model['name'])}/predict"
     path = "/predict" if alone else own
-    what = f"{model['task']}, version {model['version']}" if "task" in model else "written in Python"
+    python = "written in Python, answers item by item" if model.get("streams") else "written in Python"
+    what = f"{model['task']}, version {model['version']}" if "task" in model else python
     shape = (
         [f"    input    {_inputs(model['inputs'])}", f"    output   {_outputs(model['outputs'])}"]
         if "inputs" in model
@@ -82,7 +83,7 @@ def _model_lines(model: dict[str, Any], url: str, alone: bool) -> list[str]:
         f"    runs     {model['placement']}{_threads(model)} ({model['reason']})",
         *(f"    {line}" for line in form_lines(model.get("form", {}))),
         *(f"    note     {note}" for note in model["notes"]),
-        *([] if example is None else ["", "    try", f"      {_try(example, url, path)}"]),
+        *([] if example is None else ["", "    try", f"      {_try(example, url, path, bool(model.get('streams')))}"]),
     ]
 
 
@@ -132,10 +133,11 @@ def _output(o: dict[str, Any]) -> str:
     return f"{o['name']} {shown or o['type']}{' with probabilities' if o.get('probabilities') else ''}"
 
 
-def _try(example: Any, url: str, path: str) -> str:
+def _try(example: Any, url: str, path: str, streams: bool = False) -> str:
     """A line to copy; where the example is an image, say, the page that has it."""
     body = shlex.quote(json.dumps(example, ensure_ascii=False))
     if len(body) > MAX_EXAMPLE:
         return f"{url}/docs, which is filled in with an example"
     insecure = " -k" if url.startswith("https") else ""
-    return f"curl{insecure} {url}{path} -H 'content-type: application/json' -d {body}"
+    at_once = " -N" if streams else ""
+    return f"curl{at_once}{insecure} {url}{path} -H 'content-type: application/json' -d {body}"

@@ -92,9 +92,10 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         catalog=catalog,
         max_models=MAX_MODELS,
         cores=usable_cores(),
-        standby=options.standby,
+        standby=options.standby and not options.reload,  # who develops waits for every load
         saved=saved,
         stop_s=options.stop_timeout,
+        reload=options.reload,
     )
     supervisor = Supervisor(plan, listener, board, board.fd, on_ready, journal)
     try:

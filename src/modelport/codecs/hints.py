@@ -29,6 +29,11 @@ def _is_type(hint: Any, package: str, name: str) -> bool:
     return package_of(kind) == package and getattr(kind, "__name__", "") == name
 
 
+def is_data_frame(hint: Any) -> bool:
+    """Whether an answer is declared to be a table of pandas, with or without its columns."""
+    return _is_type(hint.__origin__ if get_origin(hint) is Annotated else hint, "pandas", "DataFrame")
+
+
 def read_hint(hint: Any) -> Any:
     """The same type for an input, as Pydantic reads it. Raises TypeError where it does not say enough."""
     if get_origin(hint) is Annotated:

@@ -382,7 +382,17 @@ encode = msgspec.json.Encoder(enc_hook=_encode_hook).encode
 def _record_hook(value: Any) -> Any:
     """What code gives as a record: Pydantic models, too."""
     dump = getattr(value, "model_dump", None)
-    return _encode_hook(value) if dump is None else dump(mode="json", by_alias=True)
+    if dump is not None:
+        return dump(mode="json", by_alias=True)
+    return _rows_of(value) if hasattr(value, "iloc") and hasattr(value, "columns") else _encode_hook(value)
+
+
+def _rows_of(frame: Any) -> list[dict[str, Any]]:
+    """A DataFrame as a batch of records."""
+    from modelport.codecs.answers import series_values
+
+    columns = {str(name): series_values(frame[name]) for name in frame.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 encode_record = msgspec.json.Encoder(enc_hook=_record_hook).encode

@@ -23,6 +23,7 @@ from modelport.codecs.hints import (
     Whole,
     decode_late,
     file_schema,
+    is_data_frame,
     is_file,
     is_whole,
     list_depth,
@@ -35,6 +36,7 @@ from modelport.codecs.images import LazyImage
 from modelport.codecs.json import is_list_of_bodies, parse, shorten
 from modelport.codecs.problems import RUNS_NO_CODE, invalid
 from modelport.codecs.slices import cut_list
+from modelport.codecs.streamed import Streamed, read_stream
 from modelport.errors import ConfigError, Loc, MalformedBody, Problem
 from modelport.kernel.names import component_name
 
@@ -103,6 +105,9 @@ class TypedBody:
     example: Any
     parameters: tuple[Parameter, ...] = ()
     whole: Whole | type[bytes] | None = None
+    answers_frame: bool = False
+    stream: Streamed | None = None
+    """Where it answers item by item: `answer` is the type of one item then."""
 
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
@@ -196,7 +201,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         parameters = _read_parameters(found, hints, place)
         body, arguments = _body_of(parameters, batch)
         one, many = adapter_of(body), adapter_of(list[body])  # type: ignore[valid-type]
-        answer = _answer_of(hints.get("return"), batch)
+        stream = read_stream(function, hints.get("return"), batch, place)
+        answer = _answer_of(stream.item if stream else hints.get("return"), batch)
         answer_adapter = None if answer is None else adapter_of(answer)
         one.json_schema()
         if answer_adapter is not None:
@@ -206,7 +212,8 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
     depth = list_depth(body, _is_list_type)
     whole = bytes if body is bytes else marker_of(body)
     parameters = (Parameter(parameters[0].name, body),) if batch else parameters
-    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole)
+    is_frame = is_data_frame(_element_of(hints.get("return"), batch))
+    return TypedBody(one, many, arguments, depth, answer_adapter, example, parameters, whole, is_frame, stream)
 
 
 def _schema_fault(error: Exception) -> str:
@@ -298,11 +305,17 @@ def _is_list_type(kind: Any) -> bool:
     return (get_origin(kind) or kind) in (list, tuple, set, frozenset, Sequence)
 
 
+def _element_of(hint: Any, batch: bool) -> Any:
+    """The annotation of one answer."""
+    if not batch:
+        return hint
+    return get_args(hint)[0] if _is_list_type(hint) and get_args(hint) else None
+
+
 def _answer_of(hint: Any, batch: bool) -> Any:
     if hint is None or hint is Any:
         return None
-    if batch:
-        hint = get_args(hint)[0] if _is_list_type(hint) and get_args(hint) else None
+    hint = _element_of(hint, batch)
     written = None if hint is None else write_hint(hint)
     return None if written is Any else written
 

@@ -15,6 +15,13 @@ IGNORED = frozenset(
     }
 )
 """Headers that differ between two servers, or two calls of one, and say nothing about the answer."""
+UNORDERED = frozenset(
+    {
+        *("allow", "vary", "accept-ranges"),
+        *("access-control-allow-headers", "access-control-allow-methods", "access-control-expose-headers"),
+    }
+)
+"""Headers that are lists in no order; frameworks write some of them out of sets, each process in another order."""
 _MISSING = object()
 
 
@@ -64,12 +71,18 @@ def _headers(old: Answer, new: Answer, rules: Rules) -> Iterator[Difference]:
         left, right = _values(old, name), _values(new, name)
         if name == "content-type":
             left, right = [_media_type(v) for v in left], [_media_type(v) for v in right]
+        if name in UNORDERED and _parts(left) == _parts(right):
+            continue
         if left != right:
             yield Difference(name, ", ".join(left) or None, ", ".join(right) or None)
 
 
 def _values(answer: Answer, name: str) -> list[str]:
     return [value for key, value in answer.headers if key.lower() == name]
+
+
+def _parts(values: list[str]) -> set[str]:
+    return {part.strip().lower() for value in values for part in value.split(",")}
 
 
 def _media_type(value: str) -> str:

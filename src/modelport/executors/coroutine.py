@@ -31,7 +31,9 @@ class CoroutineExecutor:
         task = self._tasks.get(id(records))
         if task is not None:
             self._cancelled.add(id(records))
-            task.cancel()
+            self._loop.call_soon(
+                task.cancel
+            )  # behind its first step: a task that is cancelled before it runs nothing at all
 
     def close(self) -> None:
         """Nothing to release: what runs ends by itself."""

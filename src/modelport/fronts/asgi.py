@@ -12,8 +12,10 @@ from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id
+from modelport.fronts.asgi_streams import AsgiStream, send_stream
+from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, Writer, echo_request_id
 from modelport.fronts.predict import PredictRoute
+from modelport.fronts.sockets import serve_socket
 from modelport.fronts.status import simple_error
 from modelport.kernel.admission import Refusal
 
@@ -75,12 +77,33 @@ class AsgiExchange:
         self.arrived = monotonic()
         self.on_disconnect: Callable[[], None] | None = None
         self.alone = False
-        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.parts: AsgiStream | None = None
+        self.answer: asyncio.Future[Response | AsgiStream] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    def of(cls, headers: Mapping[bytes, bytes]) -> AsgiExchange:
+        """For a request with these headers, with its own id or a new one."""
+        return cls(headers, echo_request_id(headers.get(b"request-id")))
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Hand the answer to the waiting request."""
         if not self.answer.done():
             self.answer.set_result(Response(status, body, headers))
+
+    def open(self, headers: Headers, writer: Writer, on_taken: Callable[[int], None] | None = None) -> None:
+        """Hand over an answer that comes in parts."""
+        self.parts = AsgiStream(headers, writer, on_taken)
+        if not self.answer.done():
+            self.answer.set_result(self.parts)
+
+    def write(self, part: bytes) -> bool:
+        """A part of it. Whether the server takes more at once."""
+        return self.parts is None or self.parts.write(part)
+
+    def finish(self, last: bytes, status: int) -> None:
+        """The last part."""
+        if self.parts is not None:
+            self.parts.finish(last, status)
 
 
 class Beside(Protocol):
@@ -112,6 +135,8 @@ class ModelportApp:
         self.threaded = threaded
         self.loading = False
         """Whether it is not known yet what else is served."""
+        self.sockets = False
+        """Whether models that answer item by item answer WebSockets."""
         self.bridge: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
         """Serves the WebSockets of a user's routes."""
         self.beside: Beside | None = None
@@ -127,6 +152,9 @@ class ModelportApp:
         self._ensure_started()
         if scope["type"] == "lifespan":
             await _run_lifespan(receive, send, self.beside)
+        elif scope["type"] == "websocket" and (route := self._socket_of(scope)) is not None:
+            headers = dict(scope["headers"])
+            await serve_socket(route, AsgiExchange.of, headers, receive, send, self.max_body)
         elif self.beside is not None and not (scope["type"] == "http" and self.owns(_local_path(scope))):
             await self.beside(scope, receive, send)
         elif scope["type"] == "http":
@@ -136,6 +164,11 @@ class ModelportApp:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    def _socket_of(self, scope: Scope) -> PredictRoute | None:
+        """The model that answers a WebSocket item by item. None where it does not, or where something guards it."""
+        route = self.predict.get(_local_path(scope)) if self.sockets else None
+        return route if route is not None and route.streams else None
 
     def owns(self, path: str) -> bool:
         """Whether a path is a model's or one of our pages."""
@@ -153,15 +186,17 @@ class ModelportApp:
         try:
             response = await self._respond(scope, path, headers, request_id, receive)
         except Disconnected:
-            return
+            return None
         except Exception:  # a server would answer in a shape of its own
             log.exception("answering %s failed", path, extra={"request_id": request_id.decode("ascii")})
             response = Response(500, simple_error(("server",), "Internal error", "internal_error"))
-        await _send_response(response, request_id, scope["method"], send)
+        if isinstance(response, AsgiStream):
+            return await send_stream(response, request_id, receive, send)
+        return await _send_response(response, request_id, scope["method"], send)
 
     async def _respond(
         self, scope: Scope, path: str, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
-    ) -> Response:
+    ) -> Response | AsgiStream:
         method = scope["method"]
         route = self.predict.get(path)
         if route is not None:
@@ -181,7 +216,7 @@ class ModelportApp:
 
     async def _predict(
         self, route: PredictRoute, headers: Mapping[bytes, bytes], request_id: bytes, receive: Receive
-    ) -> Response:
+    ) -> Response | AsgiStream:
         exchange = AsgiExchange(headers, request_id)
         hold = partial(route.reception.hold, exchange)
         try:
@@ -264,7 +299,7 @@ async def _run_lifespan(receive: Receive, send: Send, beside: Beside | None) -> 
             return None
 
 
-async def _answer_or_leave(exchange: AsgiExchange, receive: Receive) -> Response:
+async def _answer_or_leave(exchange: AsgiExchange, receive: Receive) -> Response | AsgiStream:
     """Wait for the answer; a caller that leaves takes its call out of the queue."""
     leaving: asyncio.Future[Any] = asyncio.ensure_future(_disconnected(receive))
     waiting: set[asyncio.Future[Any]] = {leaving, exchange.answer}

@@ -31,7 +31,12 @@ def describe_loaded(loaded: Loaded) -> dict[str, Any]:
     """What goes in and what comes out, in the terms that the model has: a signature or JSON Schemas."""
     if loaded.signature is not None:
         return describe_signature(loaded.signature)
-    described = {"body": loaded.body_schema, "answer": loaded.answer_schema, "example": loaded.example}
+    described = {
+        "body": loaded.body_schema,
+        "answer": loaded.answer_schema,
+        "example": loaded.example,
+        "streams": loaded.streams or None,
+    }
     return {key: value for key, value in described.items() if value is not None}
 
 

@@ -40,6 +40,19 @@ def echo_request_id(sent: bytes | None) -> bytes:
     return new_request_id()
 
 
+class Writer(Protocol):
+    """Who writes an answer that comes in parts."""
+
+    def resume(self) -> None:
+        """More is taken again."""
+
+    def leave(self) -> None:
+        """The caller is gone."""
+
+    def give_up(self) -> None:
+        """The service has to end: say so, and finish."""
+
+
 class Exchange(Protocol):
     """A request whose body has been read, waiting for its answer."""
 
@@ -63,6 +76,15 @@ class Exchange(Protocol):
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the whole answer. `headers` holds all but content-length, request-id and date."""
+
+    def open(self, headers: Headers, writer: Writer) -> None:
+        """Begin an answer that comes in parts, with status 200."""
+
+    def write(self, part: bytes) -> bool:
+        """A part of it. Whether more is taken at once; if not, the writer is told when it is."""
+
+    def finish(self, last: bytes, status: int) -> None:
+        """The last part, which may be empty. `status`: what the answer would have if it began now; 200 where all went well."""
 
 
 class CopiedExchange:

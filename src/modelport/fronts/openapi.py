@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from modelport.codecs.media import FORM, MSGPACK
+from modelport.codecs.stream_forms import JSONL, NDJSON, SSE
 from modelport.fronts.negotiation import Offers
+from modelport.fronts.stream_offers import StreamOffers
 from modelport.kernel.check import FLOAT_ENDS
 from modelport.kernel.names import component_name
 from modelport.kernel.signature import Field, Kind, Output, Signature, Task
@@ -91,23 +93,20 @@ def _predict_operation(slot: Slot) -> Schema:
     record = {"$ref": _ref(slot.name, "Record")}
     answer = {"$ref": _ref(slot.name, "Answer")}
     element = {"anyOf": [answer, {"$ref": _ref(slot.name, "FailedRecord")}]}
-    body: list[Schema] = [record, {"type": "array", "items": record}]
+    body: list[Schema] = [record] if slot.loaded.streams else [record, {"type": "array", "items": record}]
     signature = slot.loaded.signature
     if signature is not None and signature.positional:
         flat = {"$ref": _ref(slot.name, "FlatRecord")}
         body += [flat, {"type": "array", "items": flat}]
     example = slot.loaded.example if signature is None else signature.example()
-    examples = {} if example is None else {"examples": _examples(example)}
-    offers = Offers(slot.loaded)
+    examples = {} if example is None else {"examples": _examples(example, not slot.loaded.streams)}
+    offers = StreamOffers(slot.loaded) if slot.loaded.streams else Offers(slot.loaded)
     answers = {"anyOf": [answer, {"type": "array", "items": element}]}
     return {
         "tags": [slot.name],
         "operationId": f"predict_{component_name(slot.name)}",
         "summary": f"Predict with {slot.name}",
-        "description": (
-            "One record gives one answer; a list of records gives a list of answers in the same order. "
-            "The header `Request-Timeout: 2` says how many seconds the caller waits."
-        ),
+        "description": STREAM_DESCRIPTION if slot.loaded.streams else DESCRIPTION,
         "parameters": [_REQUEST_ID],
         "requestBody": {
             "required": True,
@@ -120,10 +119,22 @@ def _predict_operation(slot: Slot) -> Schema:
             },
         },
         "responses": {
-            "200": _answer_response(offers, answers),
+            "200": _stream_response(answer) if slot.loaded.streams else _answer_response(offers, answers),
             **{status: _json_response(text, {"$ref": "#/components/schemas/Error"}) for status, text in ERRORS.items()},
         },
     }
+
+
+DESCRIPTION = (
+    "One record gives one answer; a list of records gives a list of answers in the same order. "
+    "The header `Request-Timeout: 2` says how many seconds the caller waits."
+)
+STREAM_DESCRIPTION = (
+    "The answer is a stream of items. `Accept: text/event-stream` gives Server-Sent Events: an event `message` for each item, "
+    'then `end` or `error`. Else it comes as lines of JSON, the last of which is `{"stream_error": …}` if it failed. '
+    "A WebSocket at this path answers the body, sent as its first message, with a message for each item. "
+    "The header `Request-Timeout: 2` says how many seconds the caller waits for the first item, and for each next one."
+)
 
 
 _BINARY: Schema = {"type": "string", "format": "binary"}
@@ -149,11 +160,22 @@ def _answer_response(offers: Offers, as_json: Schema) -> Schema:
     return response
 
 
-def _examples(example: Any) -> Schema:
-    return {
-        "one": {"summary": "One record", "value": example},
-        "several": {"summary": "A list of records", "value": [example, example]},
+def _stream_response(item: Schema) -> Schema:
+    """OpenAPI 3.1 knows no streams: the type of an item stands where an extension may, under the name that 3.2 gives it."""
+    lines: Schema = {"type": "string", "description": "A line of JSON for each item"}
+    events: Schema = {"type": "string", "description": "An event for each item, whose data is its JSON"}
+    content = {
+        NDJSON.decode(): {"schema": lines, "x-itemSchema": item},
+        SSE.decode(): {"schema": events, "x-itemSchema": item},
+        JSONL.decode(): {"schema": lines, "x-itemSchema": item},
     }
+    headers = {name: HEADERS[name] for name in ("Request-Id", "Model-Name")}
+    return {"description": "The items, as they come", "content": content, "headers": headers}
+
+
+def _examples(example: Any, lists: bool) -> Schema:
+    one = {"one": {"summary": "One record", "value": example}}
+    return one | {"several": {"summary": "A list of records", "value": [example, example]}} if lists else one
 
 
 _REQUEST_ID: Schema = {

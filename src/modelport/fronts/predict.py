@@ -20,6 +20,8 @@ from modelport.fronts.negotiation import Offers, Plan
 from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.reception import LARGE_BODY, Reception
 from modelport.fronts.status import error_body, failure_body, simple_error, status_of
+from modelport.fronts.stream_offers import StreamOffers
+from modelport.fronts.streams import RETRY_SOON, Streams
 from modelport.fronts.translated import JSON_TYPES, TranslatedExchange, with_media
 from modelport.kernel.admission import Refusal
 from modelport.kernel.batcher import Ticket
@@ -28,25 +30,16 @@ from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, N
 from modelport.kernel.ports import Outcome
 from modelport.kernel.reply import Reply, assemble
 from modelport.runtime import lane as lanes
+from modelport.runtime.generators import Stream
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
 
 NOTHING_OUTSIDE: list[Loc] = []
+HEARTBEAT_SECONDS = 15.0
 MOST_SECONDS = 1e6
 """A timer takes no infinite time."""
 
-RETRY_SOON: Headers = [(b"retry-after", b"1")]
-MET = {
-    200: OK,
-    422: INVALID,
-    400: INVALID,
-    413: INVALID,
-    415: INVALID,
-    500: FAILED,
-    503: FAILED,
-    504: EXPIRED,
-    406: INVALID,
-}
+MET = {**dict.fromkeys(range(400, 500), INVALID), 200: OK, 500: FAILED, 503: FAILED, 504: EXPIRED}
 """How an answer's status is counted."""
 
 log = logging.getLogger("modelport.predict")
@@ -68,7 +61,8 @@ class Recorder(Protocol):
 class LocalLane:
     """A model of this process. One in Python reads its bodies itself and assembles its answers.
 
-    `beside`: reading runs code of its types, and so is done in a thread. `on_leave`: the caller of a ticket is gone.
+    `beside`: reading runs code of its types, and so is done in a thread. `on_leave`: the caller of a ticket is gone. `open`:
+    makes a stream of a body, where the model answers item by item.
     """
 
     scheduler: Scheduler
@@ -76,6 +70,7 @@ class LocalLane:
     beside: bool = False
     assemble: Callable[[list[Outcome], bool], Reply] | None = None
     on_leave: Callable[[Ticket[Any]], None] | None = None
+    open: Callable[[Any, float, Callable[[bytes], None]], Stream] | None = None
 
 
 class PredictRoute:
@@ -90,11 +85,13 @@ class PredictRoute:
         self.headers: Headers = [JSON_TYPE, (b"model-name", _header_value(slot.name))]
         self.default_deadline_s = default_deadline_s
         self.recorder = recorder
+        self.heartbeat_s = HEARTBEAT_SECONDS
         self.refused: set[bytes] = set()
         self._failure_body = partial(failure_body, slot.name)
         self._decode: Decode | None = None
         self._offers: Offers | None = None
         self._assemble: Callable[[list[Outcome], bool], Reply] = self._assemble_saved
+        self._pass_on, self._go = self._hand_over, self._run
         self._largest = LARGE_BODY
         self._serve: Callable[[Exchange, float], None] = self._refuse_not_ready
         slot.on_change.append(self._on_change)
@@ -107,6 +104,10 @@ class PredictRoute:
         self.headers = [*self.headers[:2], *version]
         self._offers = Offers(slot.loaded)
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
+        self._pass_on, self._go = self._hand_over, self._run
+        if slot.loaded.streams:
+            streams, self._offers = Streams(self), StreamOffers(slot.loaded)
+            self._pass_on, self._go = streams.hand_over, streams.run
         self._assemble = self._assemble_saved
         if not isinstance(slot.lane, LocalLane):
             self._serve = self._serve_holder
@@ -115,6 +116,11 @@ class PredictRoute:
         if slot.lane.decode is not None and slot.lane.assemble is not None:
             self._decode, self._assemble = slot.lane.decode, slot.lane.assemble
             self._largest = 0 if slot.lane.beside else LARGE_BODY
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model answers item by item, as far as that is known yet."""
+        return self.slot.loaded is not None and self.slot.loaded.streams
 
     def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, now or later; never raises for anything a caller sends."""
@@ -135,8 +141,11 @@ class PredictRoute:
         return serve(exchange, deadline)
 
     def serve_until(self, exchange: Exchange, deadline: float) -> None:
-        """Answer an exchange of our own making, whose body is plain JSON."""
-        self._serve(exchange, deadline)
+        """Answer an exchange of our own making."""
+        if exchange.special:
+            self._serve_media(exchange, deadline)
+        else:
+            self._serve(exchange, deadline)
 
     def _serve_compressed(self, exchange: Exchange, deadline: float) -> None:
         """Small bodies are opened here; what turns out to be large, in a thread."""
@@ -191,7 +200,7 @@ class PredictRoute:
             return self._serve(exchange, deadline)
         if media[:1] == b"\n":  # the body is JSON
             return self._count(exchange, deadline, media)
-        return self._hand_over(exchange, deadline, 1, NOTHING_OUTSIDE, media)
+        return self._pass_on(exchange, deadline, 1, NOTHING_OUTSIDE, media)
 
     # -- a model of this process ---------------------------------------------------------------------------------
 
@@ -199,13 +208,13 @@ class PredictRoute:
         decode = self._decode
         assert decode is not None
         if len(exchange.body) > self._largest:
-            run = partial(self._run, exchange, deadline)
+            run = partial(self._go, exchange, deadline)
             return self._in_thread(exchange, deadline, partial(decode, exchange.body), run)
         try:
             decoded = decode(exchange.body)
         except InvalidInput as error:
             return self.refuse(exchange, error)
-        return self._run(exchange, deadline, decoded)
+        return self._go(exchange, deadline, decoded)
 
     def _in_thread(
         self, exchange: Exchange, deadline: float, read: Callable[[], Read], then: Callable[[Read], None]
@@ -320,7 +329,7 @@ class PredictRoute:
         count = partial(count_bodies, exchange.body, self.slot.loaded.list_depth)
 
         def go_on(rows: int) -> None:
-            self._hand_over(exchange, deadline, rows, NOTHING_OUTSIDE, media)
+            self._pass_on(exchange, deadline, rows, NOTHING_OUTSIDE, media)
 
         if len(exchange.body) <= LARGE_BODY:
             return go_on(count())

@@ -16,7 +16,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from modelport.errors import BodyTooLarge, Problem
-from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, echo_request_id, new_request_id
+from modelport.fronts.chunked import ChunkedAnswer
+from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, Writer, echo_request_id, new_request_id
 from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
@@ -101,6 +102,23 @@ class DirectCall:
         self.parts: list[bytes] | None = None
         self.size = self.announced = self.reserved = 0
 
+    def open(self, headers: Headers, writer: Writer) -> None:
+        """Begin an answer that comes in parts."""
+        if self.reserved:
+            self.route.reception.release(self)
+        self.protocol.chunked = ChunkedAnswer(self, headers, writer)
+
+    def write(self, part: bytes) -> bool:
+        """A part of it. Whether the connection takes more at once; if not, the writer is told when it does."""
+        chunked = self.protocol.chunked
+        return chunked is None or chunked.write(part)
+
+    def finish(self, last: bytes, status: int) -> None:
+        """The last part."""
+        chunked, self.protocol.chunked = self.protocol.chunked, None
+        if chunked is not None:
+            chunked.finish(last)
+
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """Send the answer in one write, and let the connection go on."""
         if self.response_complete:
@@ -131,6 +149,7 @@ class ModelportProtocol(HttpToolsProtocol):
     serve_elsewhere: Callable[[RequestResponseCycle], WebExchange | None] = staticmethod(lambda cycle: None)
     """Hands a request to the web lane, where its path is neither ours nor a model's; else gives None."""
     web: WebExchange | None = None  # the last request that went there
+    chunked: ChunkedAnswer | None = None  # what is under way
     websockets: Any = None
     """Uvicorn's protocol for them, where the user's code may have some."""
     draining = False
@@ -363,6 +382,8 @@ class ModelportProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self.web is not None:
             self.web.resume()
+        if self.chunked is not None:
+            self.chunked.writer.resume()
         if not self.pipeline:
             self.flow.resume_reading()
 
@@ -409,6 +430,8 @@ class ModelportProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             if isinstance(cycle, DirectCall) and self.direct is None:
                 cycle.keep_alive = False
+                if self.chunked is not None:
+                    return self.chunked.writer.give_up()
                 return cycle.route.give_up(cycle)
             log.warning("%s was not answered before the service had to end", self.url.decode("ascii", "replace"))
         return self.transport.close()

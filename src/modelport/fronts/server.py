@@ -43,6 +43,11 @@ class WorkerServer(uvicorn.Server):
         protocol.serve_elsewhere = staticmethod(serve_elsewhere)
         protocol.websockets = _websocket_protocol()
 
+    def accept_sockets(self) -> None:
+        """From now on WebSockets are accepted, where a library for them is installed."""
+        protocol: Any = self.config.http
+        protocol.websockets = protocol.websockets or _websocket_protocol()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """SIGTERM asks to finish; a terminal's Ctrl-C reaches the supervisor, which asks in its turn."""
@@ -88,10 +93,16 @@ class WorkerServer(uvicorn.Server):
 
     def leave(self) -> None:
         """Others serve already: accept nothing more, finish what is in flight and end; nobody needs to look elsewhere."""
+        for server in getattr(self, "servers", ()):  # at once: Uvicorn would at its next tick
+            server.close()
         self._stop_accepting()
 
     def _stop_accepting(self) -> None:
-        self.should_exit = True
+        """From now on Uvicorn waits for what is in flight, but not for ever: a moment before it hangs up, we say so."""
+        if not self.should_exit:
+            self.should_exit = True
+            seconds = (self.config.timeout_graceful_shutdown or 0) - 2 * LAST_WORDS_SECONDS
+            asyncio.get_running_loop().call_later(max(0.0, seconds), self._give_up)
 
 
 def _websocket_protocol() -> Any:
@@ -102,11 +113,16 @@ def _websocket_protocol() -> Any:
 
 
 def make_server(
-    app: Any, routes: Mapping[bytes, PredictRoute], max_body: int, tls: tuple[Path, Path] | None, graceful_s: float
+    app: Any,
+    routes: Mapping[bytes, PredictRoute],
+    max_body: int,
+    tls: tuple[Path, Path] | None,
+    graceful_s: float,
+    heartbeat_s: float = 20.0,
 ) -> WorkerServer:
     """A server for `app` whose predict routes take the direct path; routes may be added while it runs.
 
-    `graceful_s`: for how long it finishes, in the end, what is in flight.
+    `graceful_s`: for how long it finishes, in the end, what is in flight. `heartbeat_s`: between pings of WebSockets.
     """
     protocol = type(
         "Protocol",
@@ -122,6 +138,8 @@ def make_server(
         app,
         http=protocol,
         ws="none",
+        ws_max_size=max_body,
+        ws_ping_interval=heartbeat_s,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -51,6 +51,7 @@ HINTS = {
         "or start the service with a longer --default-deadline"
     ),
     "head_too_large": "send fewer or shorter headers and a shorter path: 64 KiB in all",
+    "slow_reader": "read on without long pauses; a model that declares a larger parallel lets more streams run at once",
     "stopped": "ask again: whoever serves next answers; a model with effects of its own may have had them already",
     "holder_lost": "what its code had done already is not known, so the call was not repeated: repeat it if that does no harm",
     "internal_error": "the server's log has the cause under this request id",

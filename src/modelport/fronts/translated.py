@@ -9,7 +9,7 @@ from functools import partial
 
 from modelport.codecs.answers import CannotWrite
 from modelport.errors import NotAcceptable, Problem
-from modelport.fronts.exchange import CopiedExchange, Exchange, Headers
+from modelport.fronts.exchange import CopiedExchange, Exchange, Headers, Writer
 from modelport.fronts.readers import READERS, Reading
 from modelport.fronts.status import error_body, simple_error
 
@@ -53,6 +53,18 @@ class TranslatedExchange(CopiedExchange):
     @reserved.setter
     def reserved(self, size: int) -> None:
         self._exchange.reserved = size
+
+    def open(self, headers: Headers, writer: Writer) -> None:
+        """As it is: what comes in parts is not translated."""
+        self._exchange.open(headers, writer)
+
+    def write(self, part: bytes) -> bool:
+        """As it is."""
+        return self._exchange.write(part)
+
+    def finish(self, last: bytes, status: int) -> None:
+        """As it is."""
+        self._exchange.finish(last, status)
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
         """As it is: errors stay JSON, and what is to be translated goes through `translate`."""

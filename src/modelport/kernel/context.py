@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BETWEEN = b"\0"
 
@@ -20,6 +20,11 @@ class CallContext(NamedTuple):
 
 current: ContextVar[CallContext | None] = ContextVar("modelport_call", default=None)
 """None outside of calls, and in threads that were started without a copy of the context."""
+
+own_thread: ContextVar[Callable[[Callable[[], Any]], Awaitable[Any]] | None] = ContextVar(
+    "modelport_thread", default=None
+)
+"""Runs a step in the one thread of a request that has one: see `mount/inside_flask.py`."""
 
 
 def pack_chain(chain: Iterable[str]) -> bytes:

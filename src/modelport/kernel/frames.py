@@ -9,6 +9,8 @@ ANSWER  = u32 id · u16 status · u32 failed rows · u32 non-finite values · u3
           · u8 length of the media · media
 HELLO   = u32 process id of the holder
 GOODBYE = nothing: send no more calls on this connection, answers to earlier ones follow
+ITEM    = u32 id · one item of a stream; its ANSWER follows the last of them, with an empty body where all went well
+CREDIT  = u32 id · u32 bytes of items that the reader has taken
 
 The media of a call are the media type of its body and, behind a line feed, those that its answer may have, best first; of an
 answer, its media type. Nothing means JSON. A media type that is longer than its byte can say is refused before it comes here.
@@ -20,12 +22,13 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NamedTuple
 
-KINDS = range(1, 6)
-CALL, CANCEL, ANSWER, HELLO, GOODBYE = KINDS
+KINDS = range(1, 8)
+CALL, CANCEL, ANSWER, HELLO, GOODBYE, ITEM, CREDIT = KINDS
 SOLO = 1
 """Flag of a call: run it in a batch of its own."""
 
 MAX_FRAME = 2**31
+MAX_CREDIT = 2**32 - 1
 
 _LENGTH = [bytes((n,)) for n in range(256)]
 _PREFIX = Struct("<IB")
@@ -36,6 +39,9 @@ _CALL_HEAD = Struct("<IdIBBI")
 _CANCEL_HEAD = Struct("<I")
 _ANSWER_HEAD = Struct("<IHIIIdd")
 _HELLO_HEAD = Struct("<I")
+_ITEM = Struct("<IBI")
+_CREDIT = Struct("<IBII")
+_CREDIT_HEAD = Struct("<II")
 
 
 class Call(NamedTuple):
@@ -89,6 +95,16 @@ def encode_answer(answer: Answer) -> bytes:
     return b"".join((_ANSWER.pack(size, ANSWER, *head), _LENGTH[len(media)], media, body))
 
 
+def encode_item(call_id: int, item: bytes) -> bytes:
+    """An ITEM frame."""
+    return _ITEM.pack(_ITEM.size - 4 + len(item), ITEM, call_id) + item
+
+
+def encode_credit(call_id: int, size: int) -> bytes:
+    """A CREDIT frame."""
+    return _CREDIT.pack(_CREDIT.size - 4, CREDIT, call_id, min(size, MAX_CREDIT))
+
+
 def encode_hello(pid: int) -> bytes:
     """A HELLO frame."""
     return encode_plain(HELLO, _HELLO_HEAD.pack(pid))
@@ -124,6 +140,15 @@ class Frame:
     def cancelled(self) -> int:
         """Read as a CANCEL: the id. Raises FrameError where it is cut off."""
         return int(self._head(_CANCEL_HEAD)[0])
+
+    def item(self) -> tuple[int, bytes]:
+        """Read as an ITEM: the id of its call, and the item. Raises FrameError where it is cut off."""
+        return int(self._head(_CANCEL_HEAD)[0]), self.data[_CANCEL_HEAD.size :]
+
+    def credit(self) -> tuple[int, int]:
+        """Read as a CREDIT: the id of its call, and the bytes. Raises FrameError where it is cut off."""
+        call_id, size = self._head(_CREDIT_HEAD)
+        return int(call_id), int(size)
 
     def pid(self) -> int:
         """Read as a HELLO: who says it. Raises FrameError where it is cut off."""

@@ -65,11 +65,25 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("invalid_input", str(error), "", error)
     called = call_error_in(error)
     if called is None:
+        chosen = _chosen(error)
+        if chosen is not None:
+            return chosen
         return Failure("model_failed", "The model failed on this record", cause_of(error))
     loc = ("model", called.model) if called.model else ()
     problems = tuple(called.problems) or (Problem(loc, Exception.__str__(called), called.code),)
     code = "invalid_input" if isinstance(called, InvalidInput) else called.code
     return Failure(code, str(called), "" if code in NO_FAULT_OF_OURS else cause_of(called), problems=problems)
+
+
+def _chosen(error: BaseException) -> Failure | None:
+    """An HTTPException of FastAPI, Starlette or Werkzeug, told by its name: its status and its text are for the caller."""
+    if not any(base.__name__ == "HTTPException" for base in type(error).__mro__):
+        return None
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        return None
+    text = getattr(error, "detail", None) or getattr(error, "description", None) or "The model refused this"
+    return Failure("http_exception", str(text), cause_of(error) if status >= 500 else "", status=int(status))
 
 
 NO_FAULT_OF_OURS = frozenset({"invalid_input", "overloaded", "not_ready", "deadline_exceeded"})

@@ -22,3 +22,12 @@ def suggest_name(text: str) -> str:
 def component_name(name: str) -> str:
     """The name where only letters, digits and `._-` of ASCII may stand; others become their code, so that no two get the same."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else f"_{ord(c):x}_" for c in name)
+
+
+MOUNTED = "mount "
+"""Before its prefix, the name of an application in a process of its own, where models have theirs: no model can be called so."""
+
+
+def is_mounted(name: str) -> bool:
+    """Whether this is no model, but an application in a process of its own."""
+    return name.startswith(MOUNTED) and "/" in name

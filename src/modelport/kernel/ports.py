@@ -1,4 +1,4 @@
-"""The protocols between the kernel and its doors: three methods at most, each with a fake in `modelport.testing`."""
+"""The protocols between the kernel and its doors: three methods at most."""
 
 from __future__ import annotations
 

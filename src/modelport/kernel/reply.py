@@ -14,6 +14,7 @@ STATUS_OF_CODE = {
     **dict.fromkeys(("holder_lost", "overloaded", "not_ready"), 503),
     **dict.fromkeys(("record_refused", "invalid_input", "malformed_body"), 422),
     "not_acceptable": 406,
+    "slow_reader": 408,
 }
 """Failures that are not the model's own; all others are 500."""
 
@@ -42,9 +43,10 @@ def assemble(
     """
     failures = [o for o in outcomes if isinstance(o, Failure)]
     first = failures[0] if failures else None
-    cause = (first.cause or first.message) if first and first.error is None else ""
+    refused = first is not None and (first.error is not None or 400 <= first.status < 500)
+    cause = (first.cause or first.message) if first and not refused else ""
     if first and (not batch or _none_ran(outcomes, failures)):
-        return Reply(STATUS_OF_CODE.get(first.code, 500), encode_error(first), cause=cause)
+        return Reply(first.status or STATUS_OF_CODE.get(first.code, 500), encode_error(first), cause=cause)
     parts = [encode_failure(o) if isinstance(o, Failure) else o for o in outcomes]
     body = b"[" + b",".join(parts) + b"]" if batch else parts[0]
     return Reply(200, body, len(failures), count_non_finite(body) if b"null" in body else 0, cause)

@@ -18,6 +18,7 @@ class Failure:
     `code` is stable, `message` shows no internals; `cause` is for the log alone. `error`: what was wrong with the record
     itself, where that was seen only when it was run. `problems`: of a call that the model made and that failed, what was
     wrong and in which branch.
+    `status`: the one that the model chose itself; 0 where its code decides.
     """
 
     code: str
@@ -25,3 +26,4 @@ class Failure:
     cause: str = ""
     error: InvalidInput | None = None
     problems: tuple[Problem, ...] = ()
+    status: int = 0

@@ -26,13 +26,14 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, with a copy of the state."""
-        scope["state"] = self.state.copy()
+        """One request, with the state, beside what stands in front of the application has left there for it."""
+        scope.setdefault("state", {}).update(self.state)
         await self.app(scope, receive, send)
 
     async def startup(self) -> None:
         """Run what comes before the first request; an application that knows no lifespan has none. Raises StartupFailed."""
         self._task = asyncio.ensure_future(self._run())
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it was told, as an answer
         answer = await self._ask("lifespan.startup")
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             raise StartupFailed(answer.get("message", "").strip() or "its lifespan failed")

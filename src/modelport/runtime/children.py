@@ -19,6 +19,9 @@ from modelport.runtime.channel import Line
 FROZEN_SECONDS = 20.0
 """A process whose loop stands still for so long, with no call to blame, is stopped or stuck: somebody else must serve."""
 
+WELL_SECONDS = 1.0
+"""Of work, after which a death is a mishap: whoever comes next is started at once."""
+
 
 class StartFailed(Exception):
     """A child could not be started, or said that the service cannot; the message is for the user."""
@@ -34,15 +37,30 @@ class Child:
     line: Line
     started: float = field(default_factory=time.monotonic)
     ready: bool = False
+    loading_s: float = 0.0
+    at_work_since: float = 0.0  # ready to stand by, or to serve
     retired: bool = False  # it was asked to end; its end is no surprise
+    left: bool = False  # it accepts nothing more
     description: dict[str, Any] | None = None  # of the model that a holder has loaded
     kill_reason: str = ""
     overran: bool = False  # it is killed for a call that ran past its hard limit
+    footprint: str = ""  # while developing: of the code that it was started with
+    files: dict[str, Any] = field(default_factory=dict)  # and what it has read besides
     oom_kills_before: int = field(default_factory=lambda: count_oom_kills())
 
     def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Send a message: what it does not take at once goes when the supervisor next flushes its line."""
         self.line.put(message, descriptors)
+
+    def begin_work(self, now: float) -> None:
+        """It is ready to stand by, or was told to serve."""
+        if not self.ready:
+            self.ready, self.loading_s = True, now - self.started
+        self.at_work_since = now
+
+    def was_well(self, now: float) -> bool:
+        """Whether it has worked for as long as it took to load: its end, and were it one of many, is no crash loop."""
+        return self.ready and now - self.at_work_since >= max(WELL_SECONDS, self.loading_s)
 
     def retire(self) -> None:
         """Ask it to finish what it has and end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -146,9 +146,13 @@ class SavedModels:
     past: list[Compilers] = field(default_factory=list)
     """Whose compilers may still run, for the next start."""
 
-    def declare(self, sources: Mapping[str, Source]) -> None:
-        """These are the saved models from now on; the form of each is decided anew."""
-        self._put({name: Compilers(self.supervisor, name, source) for name, source in sources.items()})
+    def declare(self, sources: Mapping[str, Source], kept: Collection[str] = ()) -> None:
+        """These are the saved models from now on; the form of each is decided anew, but for those that are kept as they are."""
+        known = {name: self.current[name] for name in kept}
+        fresh = {
+            name: Compilers(self.supervisor, name, source) for name, source in sources.items() if name not in known
+        }
+        self._put({name: known.get(name) or fresh[name] for name in sources})
 
     def restore(self, before: dict[str, Compilers]) -> None:
         """A reload failed: what was known and decided before it still holds."""

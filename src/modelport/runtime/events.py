@@ -106,12 +106,42 @@ LOADED = {
     "list_depth?": _count,
     "reads?": _texts,
     "writes?": _texts,
+    "streams?": _switch,
 }
+
+
+def _stamps(value: Any) -> bool:
+    return _object(value) and all(isinstance(stamp, list) and all(map(_whole, stamp)) for stamp in value.values())
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _all_texts(value: Any) -> bool:
+    return _object(value) and all(map(_text, value.values()))
+
+
+def _all_names(value: Any) -> bool:
+    return _object(value) and all(map(_texts, value.values()))
+
+
 FAILED = {"error": _text}
+READ = {"footprints?": _all_texts, "calls?": _all_names, "whole?": _text, "files?": _stamps}
+"""What was read of the code, while developing."""
 EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
-    "worker": {"ready": {"models": _models, "web?": _web}, "failed": FAILED, "form": {"model": _text, **FORM}},
+    "worker": {
+        "ready": {"models": _models, "web?": _web},
+        "failed": FAILED,
+        "form": {"model": _text, **FORM},
+        "left": {},
+    },
     "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
-    "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names, "saved": _sources, "web": _switch}},
+    "holder": {
+        "ready": {**LOADED, "files?": _stamps},
+        "failed": {**FAILED, "files?": _stamps},
+        "catalog": {"models": _names, "saved": _sources, "web": _switch, "isolated?": _names, **READ},
+    },
 }
 """A value whose name ends in `?` may be missing."""
 

@@ -28,7 +28,8 @@ class Handler:
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
     `run` is for threads; `run_async`, where there is one, for the loop of the process, and `run` is not used then.
     `contexts`: where whoever runs it finds the call that its code is at. `decode_media`: reads bodies of other media types
-    than JSON, and records whose answers are wanted in another one.
+    than JSON, and records whose answers are wanted in another one. `streaming`: how it runs where it answers item by item;
+    `run` and `run_async` are not used then.
     """
 
     decode: Callable[[bytes], tuple[list[Any], bool]]
@@ -40,6 +41,17 @@ class Handler:
     run_async: AsyncRun | None = None
     contexts: Contexts | None = None
     decode_media: Callable[[bytes, bytes], tuple[list[Any], bool]] | None = None
+    streaming: Streaming | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """A model that gives its answer item by item. `open`: from a body to an iterator, or to what is awaited for one."""
+
+    open: Callable[[Any], Any]
+    encode: Encode
+    is_async: bool
+    warning: SlowWarning
 
 
 class Contexts:
@@ -55,6 +67,10 @@ class Contexts:
     def end(self, records: Sequence[Any]) -> None:
         """It is done."""
         self._of.pop(id(records), None)
+
+    def find(self, records: Sequence[Any]) -> CallContext:
+        """The call that this very list is about."""
+        return self._of.get(id(records)) or CallContext()
 
     def enclose(self, run: Run) -> Run:
         """The same run, whose code can tell which call it is at. A half of a batch belongs to the batch before it."""
@@ -180,13 +196,13 @@ def timed(function: Callable[..., Any], warning: SlowWarning) -> Callable[..., A
 
 
 async def _timed_steps(coroutine: Coroutine[Any, Any, Any], warning: SlowWarning) -> Any:
-    return await _Steps(coroutine, warning)
+    return await TimedSteps(coroutine, warning)
 
 
-class _Steps:
-    """Drives a coroutine step by step, timing each."""
+class TimedSteps:
+    """Drives a coroutine, or whatever else is awaited, step by step, timing each."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], warning: SlowWarning) -> None:
+    def __init__(self, coroutine: Awaitable[Any], warning: SlowWarning) -> None:
         self._coroutine = coroutine
         self._warning = warning
 

@@ -211,6 +211,7 @@ class HolderConnection(asyncio.Protocol):
         if held is not None and held.ticket is not None and held.queue is not None:
             held.queue.cancel(held.ticket)
             self.holder.on_leave(held.ticket)
+            held.ticket = None
 
     def _finish(self, held: CallInHand, outcomes: list[Outcome]) -> None:
         if self.calls.pop(held.call.id, None) is not None:
@@ -225,6 +226,7 @@ class HolderConnection(asyncio.Protocol):
         whole = (
             held.ticket is not None and len(held.ticket.records) <= held.batch_rows
         )  # else it waited between its batches
+        held.ticket = None  # which knows this call: a long answer is not to wait for the garbage collector
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
         self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body, reply.media)))
 

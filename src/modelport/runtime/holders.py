@@ -63,7 +63,7 @@ class HolderGroup:
     retiring: list[Child] = field(default_factory=list)
     strikes: Strikes = field(default_factory=Strikes)
     failures: int = 0  # to become ready, in a row
-    deaths: int = 0  # that nobody asked for, since it was quiet for long
+    deaths: int = 0  # that nobody asked for, one after the other, of processes that had hardly come to work
     quiet_since: float = 0.0
     restart_at: float | None = None
     dismissed: bool = False  # served no more
@@ -99,21 +99,22 @@ class HolderGroup:
         except StartFailed as error:
             self.log(f"{self.model}: {error}")
             self.failures += 1
-            self._count_death(self._now)
+            self._count_death(self._now, was_well=False)
             self.restart_at = self._now + self._pause_s
 
     @property
     def _pause_s(self) -> float:
-        """Before another is started: the first death costs nothing, one that follows another does."""
+        """Before another is started: a death costs nothing, one of a process that had hardly come to work does."""
         return 0.0 if self.deaths <= 1 else min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (self.deaths - 1))
 
-    def _count_death(self, now: float) -> None:
-        self.deaths += 1
+    def _count_death(self, now: float, was_well: bool) -> None:
+        self.deaths = 1 if was_well else self.deaths + 1
         self.quiet_since = now
 
     def on_ready(self, child: Child, description: dict[str, Any]) -> None:
         """A holder has loaded: it serves at once if nobody does. One that was asked to leave meanwhile does not."""
-        child.ready, child.description = True, description
+        child.begin_work(self._now)
+        child.description = description
         if child in (self.standby, self.successor):
             self.failures, self.quiet_since = 0, self._now
         if child is self.standby and self.active is None:
@@ -123,6 +124,7 @@ class HolderGroup:
         """The standby serves. Calls that wait on the listening socket find it there."""
         self.active, self.standby, self.quiet_since = self.standby, None, self._now
         assert self.active is not None
+        self.active.begin_work(self._now)
         self.active.tell({"do": "serve"}, [self.listener.fileno()])
         self.tell_workers(self)
         if self.keep_standby and self._pause_s:
@@ -201,7 +203,7 @@ class HolderGroup:
         if was_active and died_of_its_call(child):
             self._strike(digests, now)
         if not was_new:
-            self._count_death(now)
+            self._count_death(now, child.was_well(now))
             self.failures += not was_active and not child.ready
         self._log_death(child, since, digests)
         self._find_next(now)

@@ -17,12 +17,14 @@ from modelport.kernel.frames import (
     ANSWER,
     GOODBYE,
     HELLO,
+    ITEM,
     SOLO,
     Answer,
     Call,
     FrameReader,
     encode_call,
     encode_cancel,
+    encode_credit,
 )
 from modelport.runtime.listeners import connect_unix
 
@@ -49,6 +51,7 @@ def record_refused() -> InvalidInput:
 
 
 OnAnswer = Callable[[Answer], None]
+OnItem = Callable[[bytes], None]
 
 
 class Waiting(NamedTuple):
@@ -66,6 +69,7 @@ class Pending(NamedTuple):
     timer: asyncio.TimerHandle | None
     tries: int = 1  # how often it was sent
     ran: bool = False  # in a holder that died
+    begun: bool = False  # a stream of which something has come
 
 
 class HolderLane:
@@ -97,6 +101,7 @@ class HolderLane:
         self.patience: asyncio.TimerHandle | None = None  # until nobody waits for word of them any more
         self._verdict: tuple[float, frozenset[bytes] | None] | None = None
         self._suspects: set[bytes] = set()
+        self._listeners: dict[int, OnItem] = {}
         self._next_id = 0
         self._closed = False
         self.connected = asyncio.Event()
@@ -144,6 +149,30 @@ class HolderLane:
         """The caller left."""
         if self._forget(call_id) is not None:
             self._recall(call_id)
+
+    def listen(self, call_id: int, on_item: OnItem) -> None:
+        """This call is a stream: hear of each of its items until `forget`. From the first one on it has no deadline here."""
+        self._listeners[call_id] = on_item
+
+    def forget(self, call_id: int) -> None:
+        """Hear no more of a stream."""
+        self._listeners.pop(call_id, None)
+
+    def credit(self, call_id: int, size: int) -> None:
+        """The reader of a stream has taken so many bytes of it."""
+        for line in self._lines:
+            if call_id in line.sent:
+                line.write(encode_credit(call_id, size))
+
+    def _item_came(self, call_id: int, item: bytes) -> None:
+        listener, pending = self._listeners.get(call_id), self._pending.get(call_id)
+        if listener is None or pending is None:
+            return
+        if not pending.begun:
+            if pending.timer is not None:
+                pending.timer.cancel()
+            self._pending[call_id] = pending._replace(timer=None, begun=True)
+        listener(item)
 
     def _transmit(self, call_id: int) -> None:
         if self._connection is None:
@@ -265,7 +294,7 @@ class HolderLane:
             pending = self._pending.get(call_id)
             if pending is None:
                 continue
-            waited = running is not None and digest(pending.call.body) not in running
+            waited = running is not None and not pending.begun and digest(pending.call.body) not in running
             if waited and pending.tries < MOST_TRIES:
                 self._try_again(call_id, pending, 0)
             elif self.retry_lost and not pending.ran:
@@ -304,6 +333,8 @@ class LaneConnection(asyncio.Protocol):
                 self.sent.discard(answer.id)
                 self._lane._answered(answer)
                 self._close_if_done()
+            elif frame.kind == ITEM:
+                self._lane._item_came(*frame.item())
             elif frame.kind == HELLO:
                 self.pid = frame.pid()
                 self._lane.welcomed(self)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -41,6 +42,7 @@ class Loaded:
     reads: tuple[str, ...] = ()  # media types that its holder reads as they are, beside JSON
     writes: tuple[str, ...] = ()  # those that its holder writes
     threads: int = 0  # of numeric libraries, in a process of its own; 0 elsewhere
+    streams: bool = False  # it answers item by item
 
 
 @dataclass(slots=True)
@@ -96,14 +98,18 @@ Publish = Callable[[Any], None]
 def start_loading(slot: Slot, load: Callable[[], Any], publish: Publish, loop: asyncio.AbstractEventLoop) -> None:
     """Load in a thread, so that probes are answered meanwhile; publish what was loaded on the loop."""
 
+    def tell(function: Callable[[Any], None], argument: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(function, argument)
+
     def work() -> None:
         try:
             loaded = load()
         except ModelportError as known:
-            loop.call_soon_threadsafe(slot.become_failed, str(known))
+            tell(slot.become_failed, str(known))
         except BaseException as unknown:  # whatever a model's code raises must end in a state, not in a dead thread
-            loop.call_soon_threadsafe(slot.become_failed, f"loading failed: {cause_of(unknown)}")
+            tell(slot.become_failed, f"loading failed: {cause_of(unknown)}")
         else:
-            loop.call_soon_threadsafe(publish, loaded)
+            tell(publish, loaded)
 
     threading.Thread(target=work, name=f"modelport-load-{slot.name}", daemon=True).start()

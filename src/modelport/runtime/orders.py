@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from modelport.kernel.names import is_mounted
 from modelport.runtime.children import Child
 from modelport.runtime.holders import Death, HolderGroup
 
@@ -22,7 +24,9 @@ def introduce(supervisor: Supervisor, child: Child) -> None:
 def tell_models(supervisor: Supervisor, child: Child) -> None:
     """Which models there are, and what is decided or to be found out about the saved ones."""
     places = {name: supervisor.models.index(name) for name in supervisor.served}
-    child.tell({"do": "models", "models": places, "saved": supervisor.saved.sources(), "web": supervisor.web})
+    isolated = {name: group.index for name, group in supervisor.groups.items() if is_mounted(name)}
+    told = {"models": places, "saved": supervisor.saved.sources(), "web": supervisor.web, "isolated": isolated}
+    child.tell({"do": "models", **told})
     for compilers in supervisor.saved.current.values():
         if child.role == "worker" or compilers.form is not None:  # only workers look
             child.tell(compilers.order())
@@ -33,6 +37,11 @@ def tell_model(supervisor: Supervisor, child: Child, group: HolderGroup) -> None
     if group.description is not None and supervisor.saved.held(group.model):
         told = {"do": "model", "name": group.model, "index": group.index, "refused": _refused(group)}
         child.tell({**told, **group.description})
+
+
+def obeyed(worker: Child, _: Mapping[str, Any]) -> None:
+    """A worker that was told to leave accepts nothing more."""
+    worker.left = True
 
 
 def tell_all(supervisor: Supervisor, group: HolderGroup) -> None:

@@ -29,3 +29,5 @@ class Plan:
     """The models, where they are known from the start."""
     stop_s: float = 25.0
     """From the order to stop until everything has ended, or is killed."""
+    reload: bool = False
+    """Whether to watch the files, and to read anew what an edit concerns."""

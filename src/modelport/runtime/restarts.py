@@ -1,4 +1,4 @@
-"""Workers that died and are to be started again: at once the first time, later and later where one death follows another."""
+"""Workers that died and are to be started again: at once the first time, later and later where none of them comes to work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Restarts:
     deaths: int = 0
     quiet_since: float = 0.0
 
-    def plan(self, slot: int, now: float) -> float:
+    def plan(self, slot: int, now: float, was_well: bool = False) -> float:
         """A worker died, or could not be started. In how many seconds another is to be."""
-        self.deaths, self.quiet_since = self.deaths + 1, now
+        self.deaths, self.quiet_since = 1 if was_well else self.deaths + 1, now
         wait_s = min(LAST_SECONDS, FIRST_SECONDS * 2.0 ** (self.deaths - 1))
         self.planned.append((now + wait_s, slot))
         return wait_s

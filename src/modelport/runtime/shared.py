@@ -71,9 +71,9 @@ Run = tuple[float, float, Sequence[bytes]]
 class SharedBoard:
     """A number of slots with room for a number of models. `create` in the supervisor, `open` in its children."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, private: bool = False) -> None:
         self.fd = fd
-        self._memory = mmap.mmap(fd, 0)
+        self._memory = mmap.mmap(fd, 0, mmap.MAP_PRIVATE if private else mmap.MAP_SHARED)
         self._bytes = memoryview(self._memory)
         self._cells = self._bytes.cast("d")
         if self._cells[_LAYOUT] != LAYOUT:
@@ -89,14 +89,17 @@ class SharedBoard:
         self._runs: dict[int, Runs] = {}
 
     @classmethod
-    def create(cls, slots: int, models: int) -> SharedBoard:
-        """A board with all at zero. Untouched pages cost no memory, so slots may be many."""
+    def create(cls, slots: int, models: int, private: bool = False) -> SharedBoard:
+        """A board with all at zero. Untouched pages cost no memory, so slots may be many.
+
+        `private`: of one process alone; what it forks has a board of its own, with the same count.
+        """
         fd = _anonymous_file()
         os.ftruncate(fd, _CELL * _size(slots, models))
         with mmap.mmap(fd, 0) as memory, memoryview(memory) as plain, plain.cast("d") as cells:
             cells[_SLOTS], cells[_MODELS], cells[_LAYOUT] = slots, models, LAYOUT
             cells[_PID], cells[_STARTED] = os.getpid(), monotonic()
-        return cls(fd)
+        return cls(fd, private)
 
     @classmethod
     def open(cls, fd: int) -> SharedBoard:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from modelport.kernel.names import is_mounted
 from modelport.runtime import orders
 from modelport.runtime.channel import BadLine
 from modelport.runtime.children import Child, StartFailed, bury_orphans, describe_exit, frozen_reason, spawn
 from modelport.runtime.compilers import SavedModels
+from modelport.runtime.editions import Development
 from modelport.runtime.events import take_kind
 from modelport.runtime.forms import Form, Source
 from modelport.runtime.holders import Board, HolderGroup
@@ -67,6 +69,7 @@ class Supervisor:
     restarts: Restarts = field(default_factory=Restarts)
     reload: Reload | None = None
     reload_asked: bool = False
+    development: Development = field(init=False)
     meeting: Meeting = field(init=False)
     _looked_at: float = field(default_factory=time.monotonic)
     _awake_since: float = 0.0
@@ -83,7 +86,7 @@ class Supervisor:
             raise StartFailed(f"no folder for its sockets can be made: {error.strerror}; set TMPDIR") from None
         self._signals = Signals()
         self.switchboard.wake_on(self._signals.reader)
-        self.saved = SavedModels(self)
+        self.saved, self.development = SavedModels(self), Development(self.plan.reload)
         try:
             if not self.plan.catalog:
                 self._serve_models(list(self.plan.saved), self.plan.saved)
@@ -125,7 +128,7 @@ class Supervisor:
     def _obey_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGHUP:
-                self.reload_asked = True
+                self.reload_asked, self.development.changed = True, []
             elif number in (signal.SIGTERM, signal.SIGINT):
                 if self.stopping:  # a second one means now
                     self.deadline = 0.0
@@ -155,6 +158,7 @@ class Supervisor:
         source, form = (None, None) if compilers is None else (compilers.source, compilers.form)
         command = [*self.plan.holder(model, source, form), self.meeting.place, str(self.board_fd), str(index)]
         child = spawn("holder", slot, command, (self.board_fd,), self.threads_per_model())
+        child.footprint = self.development.read.footprints.get(model or "", "")
         self.switchboard.listen_to(child)
         if model is not None and source is None:  # its code may call the others
             orders.introduce(self, child)
@@ -231,6 +235,7 @@ class Supervisor:
             return
         self._watch(now)
         self._restart_due(now)
+        self.development.turn(self, now)
         self._begin_or_continue_reload()
         hopeless = self.groups and all(group.hopeless for group in self.groups.values())
         if self.announced and hopeless and not self.saved.any_local:
@@ -257,7 +262,7 @@ class Supervisor:
         due = [moment - now for moment, _ in self.restarts.planned]
         if self.stopping:
             due.append(self.deadline - now)
-        return max(0.0, min([WATCH_SECONDS if self.groups else 1.0, *due]))
+        return max(0.0, min([WATCH_SECONDS if self.groups or self.plan.reload else 1.0, *due]))
 
     def _read(self, child: Child) -> None:
         """Take what it says; a line that is no message ends it, not us."""
@@ -277,7 +282,7 @@ class Supervisor:
         if kind == "failed":
             self._start_failed(child, event)
         elif child.role == "worker":
-            {"ready": self._worker_ready, "form": self._worker_looked}[kind](child, event)
+            {"ready": self._worker_ready, "form": self._worker_looked, "left": orders.obeyed}[kind](child, event)
         elif child.role == "compiler":
             compilers = self.saved.of(child)
             assert compilers is not None
@@ -289,6 +294,7 @@ class Supervisor:
         """Before the service was announced this ends it; afterwards the old one goes on."""
         if not self.announced:
             raise StartFailed(event["error"])
+        self.development.watch.expect(event.get("files", {}))
         self.log(f"a new {child.role} failed to start: {event['error']}", "error")
         child.kill("it failed to start")
         self._not_reloaded(child, self.group_of(child))
@@ -296,22 +302,22 @@ class Supervisor:
     # -- workers -------------------------------------------------------------------------------------------------
 
     def _worker_ready(self, child: Child, event: Event) -> None:
-        child.ready = True
         self.restarts.quiet_since = time.monotonic()
+        child.begin_work(self.restarts.quiet_since)
         if self.announced:
             child.tell({"do": "serve"})
             self._replace_worker(child)
         elif all(c.ready for c in self.workers):
             self.announced = True
+            self.development.begin(self.groups.values())
             self.on_ready(event)  # whoever sees the service ready can read the banner
             for each in self.workers:
                 each.tell({"do": "serve"})
 
     def _restart_due(self, now: float) -> None:
         answered = self.workers or all(group.active for group in self.groups.values())
-        for slot in self.restarts.take_due(
-            now
-        ):  # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+        # callers wait at the socket for the moment that it takes, unless a model must be loaded first
+        for slot in self.restarts.take_due(now):
             try:
                 self.spawn_worker(slot, "ready" if answered else "now")
             except StartFailed as error:
@@ -336,15 +342,18 @@ class Supervisor:
     def _catalog_read(self, child: Child, event: Event) -> None:
         """The Python service was imported: these are its models. If it is only one, the process that has read it holds it."""
         self.web = event["web"]
+        self.development.catalog_read(event)
         if not event["models"] and not self.web:
             raise BadLine("neither models nor routes")
+        names = event["models"] + event.get("isolated", [])
         if self.reload is not None:
-            self._advance(partial(self.reload.models_read, child, event["models"], event["saved"]))
+            self._advance(partial(self.reload.models_read, child, names, event["saved"]))
             return
-        groups = self._serve_models(event["models"], event["saved"])
-        if len(groups) == 1 and len(self.served) == 1:
+        groups = self._serve_models(names, event["saved"])
+        if len(groups) == 1 and len(self.served) == 1 and groups[0].model in self.served:
             self.catalog = None
             groups[0].adopt(child)
+            child.footprint = self.development.read.footprints.get(groups[0].model, "")
             orders.introduce(self, child)
             child.tell({"do": "hold", "model": groups[0].model, "index": 0})
             return
@@ -353,11 +362,12 @@ class Supervisor:
             group.begin()
 
     def _serve_models(self, names: list[str], saved: Mapping[str, Source]) -> list[HolderGroup]:
-        """These are the models. Returns a group for each that is held in any case."""
-        self.served = names
+        """These are the models, and isolated applications. Returns a group for each that is held in any case."""
+        self.served = [name for name in names if not is_mounted(name)]
         for name in names:
             self.place(name)
         self.saved.declare(saved)
+        self.development.note(saved)
         groups = [self.add_group(name) for name in names if name not in saved]
         for caller in self.callers():
             orders.tell_models(self, caller)
@@ -371,6 +381,7 @@ class Supervisor:
         group = self.group_of(child)
         if group is None:
             return
+        self.development.heard(child, event.pop("files", {}))
         group.on_ready(child, event)
         if self.reload is not None and self.reload.came(child):
             group.hand_over(child)
@@ -388,7 +399,7 @@ class Supervisor:
             self._give_up_reload()
         if self.reload_asked and self._settled():
             self.reload_asked = False
-            self.reload = Reload(self)
+            self.reload = Reload(self, keep=bool(self.development.changed))
             self._advance(self.reload.begin)
         if self.reload is not None:
             self._advance(self.reload.proceed)
@@ -465,11 +476,12 @@ class Supervisor:
         if self._not_reloaded(child, group) or child.role != "worker":
             return
         self.board.count_restart("worker")
-        self._restart_worker(child.slot, f"worker {child.process.pid} ended: {describe_exit(child)}")
+        why = f"worker {child.process.pid} ended: {describe_exit(child)}"
+        self._restart_worker(child.slot, why, child.was_well(time.monotonic()))
 
-    def _restart_worker(self, slot: int, why: str) -> None:
-        """Later and later, where one death follows another."""
-        wait_s = self.restarts.plan(slot, time.monotonic())
+    def _restart_worker(self, slot: int, why: str, was_well: bool = False) -> None:
+        """Later and later, where one after the other dies before it has come to work."""
+        wait_s = self.restarts.plan(slot, time.monotonic(), was_well)
         self.log(f"{why}; starting another in {wait_s:g} s")
 
     def _close(self, child: Child) -> None:

@@ -75,6 +75,19 @@ class BatchWatch:
         self._board.beat(self._slot)  # a call that held the GIL kept the loop from it, and only the call was to blame
         self._board.end(self._slot, id(batch))
 
+    def renew(self, batch: Batch, since: float, patience_s: float) -> None:
+        """It has come on, and runs on for as long as its caller waits from then on."""
+        if id(batch) not in self._batches or batch.abandoned:
+            return
+        self._batches[id(batch)] = (batch, since)
+        limit = max(self._limits.of_abandoned(since), since + patience_s + self._limits.grace)
+        self._board.end(self._slot, id(batch))
+        self._board.begin(self._slot, limit, digests_of(batch), id(batch))
+
+    def running(self) -> list[Batch]:
+        """What runs now."""
+        return [batch for batch, _ in self._batches.values()]
+
     def left(self, ticket: Ticket[Any]) -> None:
         """A caller left, or its deadline has passed: end what was for nobody else, and wait no longer for its end than usual."""
         for batch, started in list(self._batches.values()):

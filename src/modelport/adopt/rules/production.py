@@ -69,12 +69,16 @@ def check_secrets(analysis: Analysis) -> None:
     """Secret keys that are written down."""
     for source in analysis.project:
         for node in ast.walk(source.tree):
-            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+            if not isinstance(node, ast.Assign):
                 continue
-            if not isinstance(node.value.value, str | bytes) or not node.value.value:
+            written, is_default = node.value, False
+            if isinstance(written, ast.Call) and source.full_name(written.func) in ("os.environ.get", "os.getenv"):
+                written, is_default = argument(written, "default", 1) or written, True
+            if not isinstance(written, ast.Constant) or not isinstance(written.value, str | bytes) or not written.value:
                 continue
             if any(_is_secret(analysis, source, target) for target in node.targets):
-                what = "the secret key is in the code: whoever reads it can forge sessions"
+                where = "is in the code where the environment has none" if is_default else "is in the code"
+                what = f"the secret key {where}: whoever reads it can forge sessions"
                 analysis.found("secret-in-code", "risk", source, node, (what, 'write  os.environ["SECRET_KEY"]'))
 
 

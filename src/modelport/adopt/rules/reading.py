@@ -28,9 +28,36 @@ def check_reading(analysis: Analysis) -> None:
         for node in sorted(scope.nodes(), key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0))):
             if (fault := _fault(handler, scope, node)) and not guarded(scope.source, node):
                 faults.setdefault(fault[0], []).append((node, fault[1]))
+        if "missing-field" not in faults and (selected := _selected(analysis, handler, scope)):
+            faults["missing-field"] = selected
         for rule, found in faults.items():
             names = ", ".join(dict.fromkeys(name for _, name in found if name))
             analysis.found(rule, "risk", scope.source, found[0][0], (_SAID[rule].format(names), _TYPED))
+
+
+def _selected(analysis: Analysis, handler: Handler, scope: Scope) -> list[tuple[ast.AST, str]]:
+    """Names that the model is given by a list of them: `[d[name] for name in NAMES]`, `DataFrame([d])[NAMES]`."""
+    asks = any(
+        isinstance(call.func, ast.Attribute) and call.func.attr == "get" and source_of(scope, call.func.value) == "json"
+        for call in scope.calls()
+    )
+    if asks or handler.app.framework != "flask":
+        return []
+    return [
+        (use.call, value.key)
+        for use in analysis.uses
+        if use.scope.function is scope.function and not guarded(scope.source, use.call)
+        for value in use.features.values
+        if value.source == "json" and use.features.order == "code" and not _asks_for_any(scope)
+    ]
+
+
+def _asks_for_any(scope: Scope) -> bool:
+    """Whether the function looks which names there are."""
+    return any(
+        isinstance(node, ast.Compare) and any(isinstance(op, ast.In | ast.NotIn) for op in node.ops)
+        for node in scope.nodes()
+    )
 
 
 def _fault(handler: Handler, scope: Scope, node: ast.AST) -> tuple[str, str] | None:

@@ -1,0 +1,1 @@
+"""`modelport.testing`: what users test their services with."""
