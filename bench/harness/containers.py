@@ -42,13 +42,13 @@ def call(*command: object, timeout: float = 600, **more: object) -> str:
     return str(done.stdout)
 
 
-def build_base(folder: Path) -> None:
+def build_base(folder: Path, name: str = BASE, packages: str = PACKAGES) -> None:
     """An interpreter and nothing else, from the distribution's packages, kept from run to run."""
-    if subprocess.run(["buildah", "inspect", BASE], capture_output=True, check=False).returncode == 0:
+    if subprocess.run(["buildah", "inspect", name], capture_output=True, check=False).returncode == 0:
         return
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(folder / "base.tar")],
+        ["mmdebstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(folder / "base.tar")],
         capture_output=True,
         text=True,
         timeout=600,
@@ -57,7 +57,7 @@ def build_base(folder: Path) -> None:
     if done.returncode:
         raise BenchError(f"no packages of the distribution: {done.stderr.strip().splitlines()[-1:]}")
     (folder / "Containerfile").write_text("FROM scratch\nADD base.tar /\n", encoding="utf-8")
-    call("buildah", "bud", "--format", "docker", "-q", "-t", BASE, folder)
+    call("buildah", "bud", "--format", "docker", "-q", "-t", name, folder)
 
 
 def collect_wheels(folder: Path) -> None:
@@ -71,9 +71,9 @@ def collect_wheels(folder: Path) -> None:
     call(*pip, "download", "--no-deps", "-d", wheels, "-r", wheels / "others.txt")
 
 
-def build_image(folder: Path, name: str) -> None:
-    """From a folder with a Dockerfile, on our base."""
-    call("buildah", "bud", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", name, folder, timeout=1200)
+def build_image(folder: Path, name: str, base: str = BASE) -> None:
+    """From a folder with a Dockerfile, on a base of ours."""
+    call("buildah", "bud", "--format", "docker", "--build-arg", f"BASE={base}", "-t", name, folder, timeout=1200)
 
 
 def labels_of(name: str) -> dict[str, str]:
