@@ -74,6 +74,7 @@ _NUMPY_FUNCTIONS = _words(
     "var vstack where"
 )
 _PLAIN = {t.__name__: t for t in (bool, bytes, complex, dict, float, int, list, object, set, slice, str, tuple)}  # type: Any
+_PLAIN.update({w.__name__: w for w in (DeprecationWarning, FutureWarning, UserWarning)})  # old searches keep them
 
 
 def resolve(module: str, name: str) -> Any:
@@ -106,7 +107,7 @@ def _find(module: str, name: str, full: str) -> Any:
     if root == "pandas":
         return _find_pandas(module, name, full)
     if module == "_loss":
-        return _class(importlib.import_module("sklearn._loss._loss"), name, full)
+        return _find_sklearn("sklearn._loss._loss", name, full)
     make = _CALLS.get((module, name))
     return None if make is None else Permit(full, make if isinstance(make, type) else None, make)
 
@@ -151,7 +152,11 @@ def _find_sklearn(module: str, name: str, full: str) -> Any:
     found = getattr(holder, name, None)
     if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
         known = _SCORES.fullmatch(module) is not None and not name.startswith(("_", "fetch", "load", "dump"))
-        return found if known or name in ("check_array", "_identity", "_kmeans_single_lloyd") else None
+        return (
+            found
+            if known or name in ("check_array", "_identity", "_kmeans_single_lloyd", "_passthrough_scorer")
+            else None
+        )
     return _class(holder, name, full)
 
 

@@ -18,12 +18,12 @@ _ROWS = (
         "_fit_X",
         "centroids_",
     ),
-    *("means_", "x_weights_", "quantiles_transposed_", "support_vectors_", "X_fit_", "X_train_", "subcluster_centers_"),
+    *("means_", "quantiles_transposed_", "support_vectors_", "X_fit_", "X_train_", "subcluster_centers_"),
 )
 """Arrays with a column for each input."""
 _COLUMNS = (
     *("scale_", "mean_", "center_", "data_min_", "max_abs_", "statistics_", "categories_", "bin_edges_", "scores_"),
-    *("variances_", "n_bins_", "support_", "ranking_", "lambdas_", "idf_"),
+    *("variances_", "n_bins_", "lambdas_", "idf_"),
 )
 """Lists with an element for each input."""
 _INSIDE = ("best_estimator_", "regressor_", "estimator_", "base_estimator_", "_raw_estimator")
@@ -78,6 +78,14 @@ def _own_names(model: Any) -> list[str]:
 
 
 def _own_width(model: Any) -> int:
+    chosen = _attribute(model, "ranking_")  # of a selection, whose other numbers are those of what it selects
+    if getattr(chosen, "ndim", 0) == 1:
+        return len(chosen)
+    weights: Any = getattr(
+        _attribute(model, "x_weights_"), "shape", ()
+    )  # of partial least squares, a row for each input
+    if len(weights) == 2:
+        return int(weights[0])
     for name in _COUNTS:
         found = _attribute(model, name)
         if isinstance(found, int) or (hasattr(found, "dtype") and found.ndim == 0):
