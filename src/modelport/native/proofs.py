@@ -1,0 +1,85 @@
+"""What was shown of a model that another version saved: which way of serving it answers as that version did."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from modelport.errors import ArtifactError
+from modelport.native.versions import Need
+
+FOLDER = "proofs"
+AS_IT_IS, REPAIRED, COMPILED, NATIVE = "as it is", "repaired", "compiled", "native"
+"""The ways, in the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a model answers as the version that saved it: `rows` were asked there and here, less those that the original refuses.
+
+    `way` is one of the four above, `others` says why those before it are not taken. `environment` are the versions of the native
+    environment, `digest` that of its files, `requirements` and `pythons` what it was built of.
+    """
+
+    way: str
+    stored: str
+    installed: str
+    rows: int = 0
+    left_out: int = 0
+    others: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+    requirements: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ()
+
+    @property
+    def need(self) -> Need:
+        """The native environment."""
+        return Need(self.requirements, self.pythons)
+
+    def __str__(self) -> str:
+        there = f"scikit-learn {self.stored}"
+        if self.way == NATIVE:
+            python = self.environment.get("python", "")
+            return f"answers come from {there} itself, in Python {python} (the native environment)"
+        left_out = f", {self.left_out:,} that it refuses left out" if self.left_out else ""
+        how = {AS_IT_IS: "loaded as it is", COMPILED: "compiled"}.get(self.way, f"repaired ({', '.join(self.repairs)})")
+        return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
+
+
+class Proofs:
+    """Proofs by the digest of everything that decides about them, in a folder of the cache."""
+
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache / FOLDER
+
+    def key(self, parts: Iterable[str]) -> str:
+        """Of a model, of what was said about it, and of what would answer for it here."""
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+    def find(self, key: str) -> Proof | None:
+        """A proof that was kept."""
+        try:
+            return msgspec.json.decode((self.folder / f"{key}.json").read_bytes(), type=Proof)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def keep(self, key: str, proof: Proof) -> None:
+        """Whole or not at all. Raises ArtifactError where the folder cannot be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, draft = tempfile.mkstemp(dir=self.folder)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(proof), indent=1))
+            os.replace(draft, self.folder / f"{key}.json")
+        except OSError as error:
+            raise ArtifactError(
+                f"what was proven cannot be kept in {self.folder}: {error.strerror or error}; say --cache-dir FOLDER"
+            ) from None
