@@ -1,4 +1,4 @@
-"""What a model is asked, and how its answers are written down. For Python 3.6 and newer; runs in the old release and in the new one.
+"""What a model is asked, and how its answers are written down. For Python 3.6 and newer: runs in the old release and in the new.
 
 `usual` rows are asked together, `odd` ones alone: gaps, extremes, unseen categories, empty texts, both sides of every split. Where
 the release itself refuses an odd row, that is its answer.
@@ -91,7 +91,8 @@ def _thresholds(model: Any, width: int) -> Any:
 
 def parts_of(thing: Any) -> Any:
     """Every object inside a model, itself first."""
-    seen, ahead, found = set(), [thing], []  # type: Any
+    seen = set()  # type: Any
+    ahead, found = [thing], []  # type: Any, Any
     while ahead:
         part = ahead.pop(0)
         if id(part) in seen or len(found) > 5000:

@@ -50,7 +50,9 @@ def compare(folder: Path, name: str) -> Compared:
     about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     stem = folder / name.replace("/", ".")
     case = read_case(stem)
-    saved, applied, found = about["versions"]["scikit-learn"], {}, {}
+    saved = about["versions"]["scikit-learn"]
+    applied: dict[str, str] = {}
+    found: dict[str, str] = {}
     for suffix in (".pkl", ".joblib"):
         kit = RepairKit(saved, installed())
         for way, repairs in (("as_is", None), ("repaired", kit)):
@@ -95,6 +97,8 @@ def _short(error: Exception, path: Path) -> str:
 
 def _differences(wanted: Any, got: Any) -> Any:
     for method, answers in wanted.items():
+        if method not in got and all("raises" in answer or "nothing" in answer for answer in answers):
+            continue
         if method not in got:
             yield f"fails: {method} is not there"
             continue

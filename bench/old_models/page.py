@@ -14,13 +14,14 @@ AS_IS, REPAIRED, REFUSED, ABSENT = "=", "r", "✗", "–"
 HEAD = """\
 # Old models: what was compared, and the repairs
 
-{cases} kinds of models were trained and saved by {releases} releases of scikit-learn, each in an environment of its time, and asked there: real
-rows, both sides of the splits of trees, rows between training rows, gaps, extremes, unseen categories, empty texts. Each file was then
-read by scikit-learn {installed} and asked the same. Answers count as equal where labels are identical, numbers agree within 1e-7 of themselves, and
-what was refused there is refused here.
+{cases} kinds of models were trained and saved by {releases} releases of scikit-learn, each in an environment of its time, and
+asked there: real rows, both sides of the splits of trees, rows between training rows, gaps, extremes, unseen categories, empty
+texts. Each file was then read by scikit-learn {installed} and asked the same. Answers count as equal where labels are identical,
+numbers agree within 1e-7 of themselves, and what was refused there is refused here.
 
-**Of {total:,} files {as_is:,} ({as_is_share:.0%}) answer equally as they are, {repaired:,} ({repaired_share:.0%}) after repairs; the other {refused:,} are refused
-without the environment that saved them.** As they are, {silent:,} ({silent_share:.0%}) would answer differently without a word.
+**Of {total:,} files {as_is:,} ({as_is_share:.0%}) answer equally as they are, {repaired:,} ({repaired_share:.0%}) after repairs;
+the other {refused:,} are refused without the environment that saved them.** As they are, {silent:,} ({silent_share:.0%}) would
+answer differently without a word.
 
 This page and the table that ships with the package are written by `python -m bench.old_models.matrix`.
 
@@ -30,8 +31,9 @@ This page and the table that ships with the package are written by `python -m be
 CASES = """
 ## Every kind
 
-`=` equal as it is, `r` equal after repairs, `✗` refused without the release that saved it, `–` that release has no such model. A parameter that
-training alone reads may have any value; words and switches that answers depend on are those of this list, or the model is refused offline.
+`=` equal as it is, `r` equal after repairs, `✗` refused without the release that saved it, `–` that release has no such model. A
+parameter that training alone reads may have any value; words and switches that answers depend on are those of this list, or the
+model is refused offline.
 
 | model | {columns} |
 |---|{rule}|
@@ -39,8 +41,8 @@ training alone reads may have any value; words and switches that answers depend 
 REPAIRS = """
 ## The repairs
 
-They work on what the [allow-list](../how-to/pickles.md) has read, never by running a file. Each has a model in the tests that answers differently, or not at all,
-without it, and as the release that saved it does with it.
+They work on what the [allow-list](../how-to/pickles.md) has read, never by running a file. Each has a model in the tests that
+answers differently, or not at all, without it, and as the release that saved it does with it.
 
 | repair | classes | saved by | why |
 |---|---|---|---|

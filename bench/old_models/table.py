@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 TABLE = Path("src/modelport/native/table.json")
 SEEN, AS_IS, REPAIRED = range(3)
 
+Key = tuple[str, tuple[str, ...]]
 Compared = Mapping[str, Sequence[Mapping[str, Any]]]
 """By release: what `comparing` found of each model."""
 
@@ -43,18 +44,34 @@ def write_table(compared: Compared, installed: str, place: Path = TABLE) -> None
 
 def masks(compared: Compared) -> dict[str, list[Any]]:
     """By class: the words of each kind, and for each release a bit whether it was seen and answered equally in each way."""
-    found: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(lambda: [0, 0, 0])
+    found: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
     for number, entries in enumerate(compared.values()):
-        for entry in entries:
-            for name, words in entry.get("kinds", ()):
-                bits = found[name, tuple(words)]
-                bits[SEEN] |= 1 << number
-                bits[AS_IS] |= (entry["as_is"] == "equal") << number
-                bits[REPAIRED] |= (entry["repaired"] == "equal") << number
+        for key in {key for entry in entries for key in _keys(entry)}:
+            found[key][SEEN] |= 1 << number
+        for place, way in ((AS_IS, "as_is"), (REPAIRED, "repaired")):
+            for key in _good_kinds(entries, way):
+                found[key][place] |= 1 << number
     by_class: dict[str, list[Any]] = defaultdict(list)
     for (name, words), bits in sorted(found.items()):
         by_class[name].append([list(words), *bits])
     return dict(by_class)
+
+
+def _good_kinds(entries: Sequence[Mapping[str, Any]], way: str) -> set[Key]:
+    """Those of models that answered equally. Where another model did not, at least one of its kinds must be to blame:
+    if each was good elsewhere, then the one that was so most seldom."""
+    counts = Counter(key for entry in entries if entry[way] == "equal" for key in _keys(entry))
+    blamed: set[Key] = set()
+    for entry in entries:
+        keys = _keys(entry)
+        if entry[way] != "equal" and keys:
+            least = min(counts[key] for key in keys)
+            blamed |= {key for key in keys if counts[key] == least}
+    return set(counts) - blamed
+
+
+def _keys(entry: Mapping[str, Any]) -> list[Key]:
+    return [(name, tuple(words)) for name, words in entry.get("kinds", ())]
 
 
 def _spelled(kinds: Mapping[str, Any], words: Sequence[str]) -> dict[str, list[Any]]:

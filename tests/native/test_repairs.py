@@ -15,12 +15,34 @@ import pytest
 pytest.importorskip("sklearn")
 
 from bench.old_models.comparing import installed, outcome_of, read_case
+from bench.old_models.samples import ENDS_THE_PROCESS
 from modelport.native.repairs.kit import RepairKit, all_repairs
 from modelport.native.repairs.modules import NAMES
 from modelport.native.repairs.repair import within
 
 SAVED = Path(__file__).with_name("saved")
 NEEDS: dict[str, str] = json.loads((SAVED / "needs.json").read_text(encoding="utf-8"))
+
+LARGE = frozenset(
+    [
+        "boosting-classifier-rules",
+        "boosting-regressor-loss",
+        "boosting-start",
+        "gaps-refused-by-histograms",
+        "gaps-refused-by-isolation",
+        "isolation-depths",
+        "isolation-threshold",
+        "kernel-components",
+        "kernel-width",
+        "neighbour-weights",
+        "one-hot-sparse",
+        "one-vs-rest-ties",
+        "process-scale",
+        "renamed-check",
+        "svm-probability",
+    ]
+)
+"""Repairs that no model small enough for the repository needs: `bench.old_models.matrix` alone checks them."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +64,7 @@ def test_with_repairs_it_answers_as_in_the_release_that_saved_it(name: str) -> N
     assert outcome_of(SAVED / f"{name}.pkl", kit, read_case(SAVED / name)) == "equal"
 
 
-@pytest.mark.parametrize("repair", sorted(NEEDS))
+@pytest.mark.parametrize("repair", sorted(name for name in NEEDS if not name.startswith(ENDS_THE_PROCESS)))
 def test_without_this_repair_it_does_not(repair: str) -> None:
     name = NEEDS[repair]
     kit = RepairKit(release_of(name), installed(), frozenset({repair}))
@@ -56,7 +78,7 @@ def test_as_it_is_it_answers_differently_or_not_at_all(name: str) -> None:
 
 def test_every_repair_for_the_installed_release_has_a_model_that_needs_it() -> None:
     wanted = {repair.name for repair in all_repairs() if within(installed(), repair.installed)} | NAMES
-    assert wanted == set(NEEDS)
+    assert wanted - LARGE == set(NEEDS)
 
 
 def test_repairs_have_names_of_their_own() -> None:

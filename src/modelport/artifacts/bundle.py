@@ -231,7 +231,7 @@ def _folders(path: Path) -> Iterator[str]:
 
 
 def copy_artifact(source: Path, target: Path) -> None:
-    """A file with its companions, or a folder that holds its files itself, without empty ones. Raises ArtifactError for links in it."""
+    """A file with its companions, or a folder that holds its files itself, without empty ones. Raises ArtifactError for links."""
     if source.is_dir():
         for name, file in list(_files(source)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -156,6 +156,9 @@ def _words(thing: Any) -> Iterable[str]:
         if name in _TRAINING_ONLY or name.endswith("_") or name.startswith("_"):
             continue
         yield f"{name}={_word(value)}"
+    if "_fit_X" in state:
+        stored = getattr(state["_fit_X"], "name", "")
+        yield f"rows={'sparse' if stored.endswith(('_matrix', '_array')) else 'dense'}"
     for name, trait in _TRAITS.items():
         if name in state:
             yield f"{trait}={_count(state[name])}"

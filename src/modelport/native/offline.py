@@ -7,7 +7,7 @@ bench.old_models.matrix`. What it has not seen is refused, never guessed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,12 +58,17 @@ class Table:
 
 def judge(objects: Iterable[Any], saved: str, installed: str) -> Judgement:
     """What the table says of a file, from the objects of its outline, the release that saved it and the installed one."""
-    table = read_table(installed)
-    if table is None:
-        return Judgement(REFUSED, f"models of older releases were not compared with scikit-learn {installed}")
     kinds, foreign = kinds_of(objects)
     if foreign:
         return Judgement(REFUSED, f"it holds {sorted(foreign)[0]}, which is none of scikit-learn's")
+    return judge_kinds(kinds, saved, installed)
+
+
+def judge_kinds(kinds: Iterable[Kind], saved: str, installed: str) -> Judgement:
+    """The same of the kinds that were found in a file."""
+    table = read_table(installed)
+    if table is None:
+        return Judgement(REFUSED, f"models of older releases were not compared with scikit-learn {installed}")
     bit = table.bit(saved)
     if not bit:
         return Judgement(REFUSED, f"models of scikit-learn {saved} were not compared with {installed}")
@@ -72,7 +77,7 @@ def judge(objects: Iterable[Any], saved: str, installed: str) -> Judgement:
     return Judgement(way, reasons[REPAIRED] if way == REFUSED else "")
 
 
-def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iterable[Any]:
+def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iterator[str]:
     for kind in sorted(kinds, key=lambda kind: kind.name):
         compared = [seen for seen in table.kinds.get(kind.name, ()) if seen.seen & bit]
         good = [seen for seen in compared if seen.good(way) & bit]

@@ -172,7 +172,7 @@ def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | L
     """The wrappers of the boosting libraries know less of themselves than the boosters inside, which have loaders of their own."""
     match type(estimator).__module__, type(estimator).__name__:
         case "xgboost.sklearn", _:
-            return XgboostModel(estimator.get_booster(), path, hints, estimator.missing)
+            return XgboostModel(estimator.get_booster(), path, _with_old_classes(estimator, hints), estimator.missing)
         case "xgboost.core", "Booster":
             return XgboostModel(estimator, path, hints)
         case "lightgbm.sklearn", _:
@@ -182,6 +182,14 @@ def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | L
         case "catboost.core", _:
             return CatboostModel(estimator, path, hints)
     return None
+
+
+def _with_old_classes(estimator: Any, hints: Hints) -> Hints:
+    """XGBoost before 1.6 numbered the classes itself, and kept their names beside the booster."""
+    names = stored(stored(estimator, "_le"), "classes_")
+    if names is None or hints.classes or list(names) == list(range(len(names))):
+        return hints
+    return replace(hints, classes=tuple(names.tolist()))
 
 
 def _own_classes(estimator: Any, hints: Hints) -> Any:

@@ -22,7 +22,7 @@ from modelport.artifacts.loaders.tabular import (
     scored_labels,
     to_coded_array,
 )
-from modelport.artifacts.loaders.xgboost_binary import Unreadable, is_binary, to_json
+from modelport.artifacts.xgboost_binary import Unreadable, is_binary, to_json
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model

@@ -96,6 +96,8 @@ def _find(module: str, name: str) -> Any:
             return _find_sklearn(module, name)
     if module == "_loss":  # a part of scikit-learn 1.4 to 1.8 that was compiled under a name without its package
         raise Gone(full, "scikit-learn")
+    if full == "xgboost.compat.XGBoostLabelEncoder":  # until 1.5 a copy of scikit-learn's
+        return _class_permit(import_library("sklearn.preprocessing._label"), "LabelEncoder")
     if _BOOSTER_CLASSES.fullmatch(full) or name in _CLASSES.get(module, ()) or _IMBLEARN.fullmatch(module):
         return _class_permit(import_library(module), name)
     return None

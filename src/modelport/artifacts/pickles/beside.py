@@ -47,7 +47,8 @@ class PackedArrayBeside:
 
     def read(self, path: Path, _: Callable[[Stream], Any]) -> Any:
         """The array."""
-        state = (*self.state, _unpack(_place(path, self.filename)))
+        place = _place(path, self.filename)
+        state = (*(self.state or ()), _unpack(place))
         check_array_state(np.zeros(0), state)
         array = np.zeros(0, np.int8)
         array.__setstate__(state)
@@ -57,7 +58,7 @@ class PackedArrayBeside:
 def _place(path: Path, name: Any) -> Path:
     if not isinstance(name, str) or not is_companion(path, name):
         raise ArtifactError(
-            f"{path} was saved by joblib older than 0.10, with an array in a file called {str(name)[:100]!r} beside it: such files are "
+            f"{path} was saved by joblib older than 0.10, with an array in a file called {str(name)[:100]!r} beside it: these are "
             f"called {path.name}_01.npy and so on; give the model its old name, {_old_name(str(name))!r}, or save it again"
         )
     place = path.parent / name

@@ -14,6 +14,7 @@ import numpy as np
 from modelport.artifacts.pickles.allowed import LIBRARIES, resolve
 from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
 from modelport.artifacts.pickles.beside import ArrayBeside, PackedArrayBeside
+from modelport.artifacts.pickles.boosters import readable_booster
 from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
@@ -138,6 +139,8 @@ class _Reader(ContainerReader):
         state, thing = self.stack[-1], self.stack[-2]
         if isinstance(thing, (Permit, type)) or id(thing) in self._values:
             raise Refused(_name_of(thing), "would be changed for the whole process")
+        if type(thing).__module__ == "xgboost.core":
+            state = self.stack[-1] = readable_booster(thing, state)
         if self._repairs is not None:
             state = self.stack[-1] = self._repairs.mend(thing, state)
         _check_state(thing, state)

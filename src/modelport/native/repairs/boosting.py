@@ -10,7 +10,7 @@ from modelport.native.repairs.former import Forgotten, keep_rules
 from modelport.native.repairs.repair import repair, revalued
 
 _LEAST = float(np.finfo(np.float32).eps)
-"""Shares of classes were kept this far from 0 and 1 before their logarithm was taken; since 1.4 it is the precision of 64 bits."""
+"""Shares of classes were kept this far from 0 and 1 before their logarithm was taken; since 1.8 it is the precision of 64 bits."""
 
 boosting_losses = revalued(
     "boosting-losses",
@@ -45,7 +45,7 @@ class BoostedShares:
         if isinstance(self.init_, str):
             return np.zeros((X.shape[0], width))
         if isinstance(self.init_, Forgotten):
-            return np.tile(np.ravel(_start_of(self.init_)).astype(float), (X.shape[0], 1))
+            return np.tile(np.broadcast_to(np.ravel(_start_of(self.init_)).astype(float), width), (X.shape[0], 1))
         shares = np.clip(self.init_.predict_proba(X), _LEAST, 1 - _LEAST)
         if width > 1:
             return np.log(shares)
@@ -105,9 +105,9 @@ class NarrowStart:
 
 @repair(
     "GradientBoostingClassifier",
-    saved=">=1.4,<1.9",
-    installed=">=1.9",
-    reason="shares of classes that another model gives to start from were kept within 32 bits of 0 and 1 until 1.8",
+    saved=">=1.4,<1.8",
+    installed=">=1.8",
+    reason="shares of classes that another model gives to start from were kept within 32 bits of 0 and 1 until 1.7",
 )
 def boosting_start(thing: Any, state: Any) -> Any:
     """Keep them there, where that can make a difference: the usual start is no model, but the shares in training."""
@@ -134,6 +134,49 @@ def boosting_regressor_loss(_: Any, state: Any) -> Any:
 
 
 # -- histogram boosting ------------------------------------------------------------------------------------------------
+
+
+@repair(
+    "BaseHistGradientBoosting",
+    saved="<1.1",
+    reason="losses and the shape of the start were others until 1.0",
+)
+def histogram_loss(thing: Any, state: Any) -> Any:
+    """The installed loss of the same name, and one start for each class in a row."""
+    if "_baseline_prediction" not in state:
+        return None
+    start = np.asarray(state["_baseline_prediction"], float).reshape(1, -1)
+    mapper = {"_bin_mapper": state["bin_mapper_"]} if "bin_mapper_" in state else {}
+    return {**state, **mapper, "_loss": _histogram_loss(state, start.shape[1]), "_baseline_prediction": start}
+
+
+def _histogram_loss(state: Any, width: int) -> Any:
+    from sklearn._loss import loss
+
+    if "classes_" in state:
+        return loss.HalfMultinomialLoss(n_classes=width) if width > 1 else loss.HalfBinomialLoss()
+    return loss.HalfPoissonLoss() if state.get("loss") == "poisson" else loss.HalfSquaredError()
+
+
+@repair("TreePredictor", saved="<0.24", reason="nodes know categories since 0.24; older ones have none")
+def histogram_nodes(_: Any, state: Any) -> Any:
+    """Nodes in the installed layout, and no categories."""
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+    nodes = state["nodes"]
+    made = np.zeros(nodes.shape, PREDICTOR_RECORD_DTYPE)
+    for field in nodes.dtype.names:
+        made["num_threshold" if field == "threshold" else field] = nodes[field]
+    none = np.zeros((0, 8), np.uint32)
+    return {"nodes": made, "binned_left_cat_bitsets": none, "raw_left_cat_bitsets": none.copy()}
+
+
+@repair("_BinMapper", saved="<0.24", reason="columns of categories are known since 0.24; before that there were none")
+def histogram_columns(_: Any, state: Any) -> Any:
+    """None."""
+    if "bin_thresholds_" not in state or "is_categorical_" in state:
+        return None
+    return {**state, "is_categorical_": np.zeros(len(state["bin_thresholds_"]), np.uint8)}
 
 
 @repair(
@@ -211,4 +254,51 @@ def adaboost_votes(thing: Any, state: Any) -> Any:
     if state.get("algorithm", "SAMME.R") != "SAMME":
         return None
     keep_rules(thing, PlainBoost)
+    return dict(state)
+
+
+class WeightedShares:
+    """SAMME before 0.22: each tree's probabilities by its weight, instead of its votes."""
+
+    def predict_proba(self: Any, X: Any) -> Any:
+        """One row per row of X."""
+        X = self._check_X(X)
+        votes = zip(self.estimators_, self.estimator_weights_, strict=False)
+        total = sum(tree.predict_proba(X) * weight for tree, weight in votes)
+        shares = np.exp(total / self.estimator_weights_.sum() / (self.n_classes_ - 1))
+        return shares / shares.sum(axis=1)[:, np.newaxis]
+
+
+@repair(
+    "AdaBoostClassifier",
+    saved="<0.22",
+    reason="probabilities of SAMME came from those of its trees until 0.21, and from their votes since",
+)
+def adaboost_shares(thing: Any, state: Any) -> Any:
+    """Keep it so."""
+    if state.get("algorithm", "SAMME.R") != "SAMME":
+        return None
+    keep_rules(thing, WeightedShares)
+    return dict(state)
+
+
+class GaplessHistogram:
+    """Refuses rows with gaps."""
+
+    def _preprocess_X(self: Any, X: Any, *, reset: bool) -> Any:
+        from sklearn.utils import check_array
+
+        check_array(X, dtype=np.float64)
+        return super()._preprocess_X(X, reset=reset)  # type: ignore[misc]
+
+
+@repair(
+    "BaseHistGradientBoosting",
+    saved="<0.22",
+    installed=">=1.5",
+    reason="rows with gaps were refused by the release that saved it; today they are answered, though training saw none",
+)
+def gaps_refused_by_histograms(thing: Any, state: Any) -> Any:
+    """Refuse them."""
+    keep_rules(thing, GaplessHistogram)
     return dict(state)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from modelport.native.repairs.former import keep_rules
-from modelport.native.repairs.repair import renamed, repair
+from modelport.native.repairs.linear import batch_scores
+from modelport.native.repairs.repair import Repair, renamed, repair
 
 estimator_parameter = renamed(
     "estimator-parameter",
@@ -87,3 +88,87 @@ stacking_labels = renamed(
     reason="the encoder of labels has another name since 1.2, when several targets became possible",
     _le="_label_encoder",
 )
+
+
+dummy_strategy = Repair(
+    "dummy-strategy",
+    ("DummyClassifier",),
+    "<0.24",
+    ">=1.4",
+    "the strategy that was settled on is kept beside the parameter since 0.22",
+    lambda _, state: None if "_strategy" in state else {**state, "_strategy": state.get("strategy")},
+)
+
+
+@repair("_CalibratedClassifier", saved="<0.24", reason="each part of a calibrated classifier got other names in 0.24")
+def calibrators(_: Any, state: Any) -> Any:
+    """The same parts by their new names."""
+    if "calibrators_" not in state:
+        return None
+    kept = {"estimator": state.get("base_estimator", state.get("estimator")), "method": state["method"]}
+    return {**kept, "calibrators": state["calibrators_"], "classes": state["classes_"]}
+
+
+isotonic_thresholds = renamed(
+    "isotonic-thresholds",
+    "IsotonicRegression",
+    saved="<0.24",
+    reason="thresholds became public in 0.24",
+    _necessary_X_="X_thresholds_",
+    _necessary_y_="y_thresholds_",
+)
+
+
+@repair(
+    "BaseKMeans",
+    "_BaseKMeans",
+    "KMeans",
+    "MiniBatchKMeans",
+    saved="<0.23",
+    reason="the number of threads is settled in training since 0.23",
+)
+def cluster_threads(_: Any, state: Any) -> Any:
+    """One: it changes nothing but the time."""
+    return None if "_n_threads" in state else {**state, "_n_threads": 1}
+
+
+@repair("GaussianProcessRegressor", saved="<0.23", reason="targets are scaled as well as centred since 0.23")
+def process_scale(_: Any, state: Any) -> Any:
+    """By one."""
+    mean = state.get("_y_train_mean")
+    if mean is None or "_y_train_std" in state:
+        return None
+    return {**state, "_y_train_std": np.ones_like(np.asarray(mean, float))}
+
+
+class PairVotes:
+    """Scores of each class from those of pairs, scaled by the batch that they are in."""
+
+    def decision_function(self: Any, X: Any) -> Any:
+        """One score per class, or per row where there are two."""
+        from sklearn.multiclass import _predict_binary
+
+        chosen = self.pairwise_indices_
+        parts = [X] * len(self.estimators_) if chosen is None else [X[:, columns] for columns in chosen]
+        votes = np.column_stack([part.predict(rows) for part, rows in zip(self.estimators_, parts, strict=True)])
+        scores = np.column_stack(
+            [_predict_binary(part, rows) for part, rows in zip(self.estimators_, parts, strict=True)]
+        )
+        found = batch_scores(votes, scores, len(self.classes_))
+        return found[:, 1] if len(self.classes_) == 2 else found
+
+    def predict(self: Any, X: Any) -> Any:
+        """The label of each row of X."""
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+
+@repair(
+    "OneVsOneClassifier",
+    saved="<0.21",
+    reason="scores were scaled by the whole batch until 0.20, and are by their row since",
+)
+def pair_votes(thing: Any, state: Any) -> Any:
+    """Keep it so."""
+    keep_rules(thing, PairVotes)
+    return dict(state)

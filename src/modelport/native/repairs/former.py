@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 
@@ -11,10 +10,15 @@ def keep_rules(thing: Any, rules: type[Any]) -> None:
     thing.__class__ = _with_rules(type(thing), rules)
 
 
-@cache
+_MADE: dict[tuple[type[Any], type[Any]], type[Any]] = {}
+
+
 def _with_rules(cls: type[Any], rules: type[Any]) -> type[Any]:
     """Called as the class itself; of our module, so that nothing takes it for the installed release's own."""
-    return type(cls.__name__, (rules, cls), {"__module__": rules.__module__, "__doc__": rules.__doc__})
+    if (cls, rules) not in _MADE:
+        about = {"__module__": rules.__module__, "__doc__": rules.__doc__}
+        _MADE[cls, rules] = type(cls.__name__, (rules, cls), about)
+    return _MADE[cls, rules]
 
 
 class Forgotten:

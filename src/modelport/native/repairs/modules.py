@@ -26,7 +26,7 @@ def find(module: str, name: str) -> Found | None:
     if helper is not None and module.startswith(helper.module):
         return Found(helper.repair, helper.reason, helper.make)
     place = _place_of(module, name)
-    if name == "_passthrough_scorer":
+    if name in ("_passthrough_scorer", "FutureWarning", "DeprecationWarning"):
         return Found("forgotten-parts", _FORGOTTEN, Forgotten())
     if name.startswith("__pyx_unpickle_Cy"):
         return Found("compiled-losses", "losses in compiled code are made in another way since 1.8", _make_loss)
@@ -78,6 +78,8 @@ _RENAMED = {
     "sklearn.decomposition.online_lda": "sklearn.decomposition._lda",
     "sklearn.decomposition._online_lda": "sklearn.decomposition._lda",
     "sklearn.ensemble.gradient_boosting": "sklearn.ensemble._gb",
+    "sklearn.ensemble.voting_classifier": "sklearn.ensemble._voting",
+    "sklearn.covariance.outlier_detection": "sklearn.covariance._elliptic_envelope",
     "sklearn.feature_extraction.hashing": "sklearn.feature_extraction._hash",
     "sklearn.feature_extraction._hashing": "sklearn.feature_extraction._hash",
     "sklearn.feature_selection.mutual_info_": "sklearn.feature_selection._mutual_info",
@@ -86,9 +88,11 @@ _RENAMED = {
     "sklearn.tree.tree": "sklearn.tree._classes",
     "sklearn.utils.seq_dataset": "sklearn.utils._seq_dataset",
     "sklearn.utils.weight_vector": "sklearn.utils._weight_vector",
-    "sklearn._loss.glm_distribution": "sklearn._loss.loss",
     "_loss": "sklearn._loss._loss",
 }
+
+_SEARCH_TREES = {"sklearn.neighbors._kd_tree": "KDTree", "sklearn.neighbors._ball_tree": "BallTree"}
+"""Until 0.20 both were restored by the name of what they derive from."""
 
 _METRICS = ["EuclideanDistance", "ManhattanDistance", "MinkowskiDistance", "ChebyshevDistance", "DistanceMetric"]
 """Compiled distances exist for 32 and 64 bits since 1.3, and say so in their names."""
@@ -100,6 +104,12 @@ def _place_of(module: str, name: str) -> tuple[str, str] | None:
     if place is None and last in _UNDERSCORED.get(package, "").split() and module.startswith("sklearn."):
         place = f"sklearn.{package}._{last}"
     place = place or module
+    if name == "BinaryTree" and place in _SEARCH_TREES:
+        return place, _SEARCH_TREES[place]
+    if name == "Imputer" and package == "preprocessing":
+        return "sklearn.impute._base", "SimpleImputer"
+    if name == "PolynomialFeatures" and place == "sklearn.preprocessing._data":
+        return "sklearn.preprocessing._polynomial", name
     if place == "sklearn.metrics._dist_metrics" and name in _METRICS:
         return place, f"{name}64"
     return (place, name) if place != module else None
@@ -111,6 +121,8 @@ _EMPTIED = (
     "sklearn.ensemble._gb",
     "sklearn.ensemble._gb_losses",
     "sklearn.ensemble._hist_gradient_boosting.loss",
+    "sklearn._loss.glm_distribution",
+    "sklearn.linear_model._glm.link",
 )
 """Modules of which some classes are gone, or which are gone themselves."""
 
@@ -135,6 +147,8 @@ def _make_loss(permit: Any, _: Any, state: Any = None) -> Any:
 class RemainderColumns(list[Any]):
     """Stands for the list of columns of 1.5 to 1.6 that warned when it was read; its columns are its `data`."""
 
+    data: list[Any]
+
 
 @dataclass(frozen=True, slots=True)
 class _Helper:
@@ -144,7 +158,14 @@ class _Helper:
     make: type[Any] | Callable[..., Any]
 
 
+class WarningDict(dict[Any, Any]):
+    """Stands for the dict of 0.19 to 0.21 that warned when some of its keys were read."""
+
+
 _HELPERS = {
+    "DeprecationDict": _Helper(
+        "sklearn.utils", "warning-dicts", "a dict that only warned when some of its keys were read", WarningDict
+    ),
     "_RemainderColsList": _Helper(
         "sklearn.compose",
         "remainder-columns",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
 from typing import Any
 
 from modelport.native.repairs.repair import repair
@@ -22,7 +21,6 @@ def new_parameters(thing: Any, state: Any) -> Any:
     return {**missing, **state} if missing else None
 
 
-@cache
 def _defaults(cls: type[Any]) -> dict[str, Any]:
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

@@ -7,9 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from modelport.errors import ArtifactError
 from modelport.native.repairs.former import keep_rules
 from modelport.native.repairs.modules import RemainderColumns
 from modelport.native.repairs.repair import renamed, repair
+
+
+@repair(
+    "SimpleImputer",
+    saved="<0.22",
+    reason="the first imputer, called Imputer, was replaced in 0.20 and is gone since 0.22",
+)
+def first_imputer(_: Any, state: Any) -> Any:
+    """The same as its successor's: gaps were said as a word."""
+    if "axis" not in state:
+        return None
+    if state["axis"] != 0:
+        raise ArtifactError(
+            "an Imputer with axis=1 fills rows, which no imputer does any more: it needs the release that saved it"
+        )
+    gaps = state["missing_values"]
+    return {**state, "missing_values": np.nan if gaps == "NaN" else gaps, "add_indicator": False, "fill_value": None}
 
 
 @repair(
@@ -82,7 +100,7 @@ def ordinal_gaps(_: Any, state: Any) -> Any:
 )
 def remainder_columns(_: Any, state: Any) -> Any:
     """Plain lists."""
-    changed = {}
+    changed: dict[str, Any] = {}
     for key in ("transformers_", "transformers"):
         entries = state.get(key) or ()
         if any(isinstance(entry[2], RemainderColumns) for entry in entries):
@@ -110,7 +128,7 @@ def passing_columns(_: Any, state: Any) -> Any:
     if not entries or not any(isinstance(part, str) and part == "passthrough" for _, part, _ in entries):
         return None
     known = state.get("_name_to_fitted_passthrough", {})
-    plain = FunctionTransformer(accept_sparse=True, check_inverse=False, feature_names_out="one-to-one")
+    plain = FunctionTransformer(accept_sparse=True, check_inverse=False, feature_names_out=None)
     passed = [
         (name, known.get(name, plain) if isinstance(part, str) and part == "passthrough" else part, columns)
         for name, part, columns in entries
@@ -177,3 +195,94 @@ def kernel_width(_: Any, state: Any) -> Any:
     if fitted is None or "gamma_" in state:
         return None
     return {**state, "gamma_": 1 / fitted.shape[1] if state.get("gamma") is None else state["gamma"]}
+
+
+@repair("KNNImputer", saved="<1.1", reason="which columns were empty in training is kept since 1.1")
+def neighbour_columns(_: Any, state: Any) -> Any:
+    """Those without any value."""
+    mask = state.get("_mask_fit_X")
+    return None if mask is None or "_valid_mask" in state else {**state, "_valid_mask": ~np.all(mask, axis=0)}
+
+
+@repair("MissingIndicator", saved="<0.24", reason="whether it was told where the gaps are is kept since 0.24")
+def indicator_not_told(_: Any, state: Any) -> Any:
+    """It was not."""
+    return None if "_precomputed" in state else {**state, "_precomputed": False}
+
+
+@repair("IterativeImputer", saved="<0.23", reason="bounds are one for each column since 0.23, before that one for all")
+def iterative_bounds(_: Any, state: Any) -> Any:
+    """The same for each."""
+    first = getattr(state.get("initial_imputer_"), "statistics_", None)
+    if first is None:
+        return None
+    bounds = {
+        name: np.full(len(first), state[name], float)
+        for name in ("_min_value", "_max_value")
+        if np.ndim(state.get(name)) == 0
+    }
+    return {**state, **bounds} if bounds else None
+
+
+@repair(
+    "PolynomialFeatures", saved="<1.0", reason="the least and the greatest degree are settled in training since 1.0"
+)
+def polynomial_degrees(_: Any, state: Any) -> Any:
+    """From none to the one that was said."""
+    if "n_input_features_" not in state and "_n_input_features" not in state:
+        return None
+    inputs = state.get("n_input_features_", state.get("_n_input_features"))
+    outputs = state.get("n_output_features_")
+    return {
+        **state,
+        "n_features_in_": inputs,
+        "_min_degree": 0,
+        "_max_degree": state["degree"],
+        "_n_out_full": outputs,
+    }
+
+
+kernel_components = renamed(
+    "kernel-components",
+    "KernelPCA",
+    saved="<1.0",
+    reason="values and vectors of the kernel are called so since 1.0",
+    lambdas_="eigenvalues_",
+    alphas_="eigenvectors_",
+)
+
+
+@repair(
+    "_BaseImputer",
+    saved="<0.24",
+    reason="the indicator of gaps inside an imputer is told where they are since 0.24, before that it looked itself",
+)
+def indicator_told(_: Any, state: Any) -> Any:
+    """It is told."""
+    indicator = state.get("indicator_")
+    if indicator is None:
+        return None
+    indicator._precomputed = True
+    return dict(state)
+
+
+class InnerQuantiles:
+    """Never quite 0 or 1."""
+
+    def transform(self: Any, X: Any) -> Any:
+        """The quantile of each value."""
+        least = 1e-7 - np.spacing(1)
+        found = super().transform(X)  # type: ignore[misc]
+        if hasattr(found, "data") and not isinstance(found, np.ndarray):
+            found.data = np.clip(found.data, least, 1 - least)
+            return found
+        return np.clip(found, least, 1 - least)
+
+
+@repair("QuantileTransformer", saved="<0.21", reason="quantiles were kept 1e-7 from 0 and 1 until 0.20")
+def inner_quantiles(thing: Any, state: Any) -> Any:
+    """Keep them there."""
+    if state.get("output_distribution") != "uniform":
+        return None
+    keep_rules(thing, InnerQuantiles)
+    return dict(state)

@@ -38,10 +38,7 @@ def release(version: str) -> tuple[int, ...]:
 def within(version: str, bounds: str) -> bool:
     """Whether a version is within bounds such as `>=1.0,<1.5`; series are meant, so patches of 1.4 are below 1.5."""
     own = release(version)
-    for sign, bound in _BOUND.findall(bounds):
-        if (own < release(bound)) != (sign == "<"):
-            return False
-    return True
+    return all((own < release(bound)) == (sign == "<") for sign, bound in _BOUND.findall(bounds))
 
 
 def repair(*classes: str, saved: str, installed: str = ">=1.4", reason: str) -> Callable[[Mend], Repair]:

@@ -19,3 +19,13 @@ def term_weights(_: Any, state: Any) -> Any:
         return None
     rest = {key: value for key, value in state.items() if key != "_idf_diag"}
     return {**rest, "idf_": diagonal.diagonal()}
+
+
+@repair(
+    "TfidfTransformer",
+    saved="<1.0",
+    reason="without weights of terms it has no state of its own, and counts as not fitted since 0.24",
+)
+def no_term_weights(_: Any, state: Any) -> Any:
+    """Something that says that it is."""
+    return None if state.get("use_idf", True) else {**state, "weightless_": True}

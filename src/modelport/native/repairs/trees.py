@@ -9,7 +9,7 @@ import numpy as np
 
 from modelport.errors import ArtifactError
 from modelport.native.repairs.former import keep_rules
-from modelport.native.repairs.repair import Repair, repair
+from modelport.native.repairs.repair import Repair, repair, within
 
 
 @repair(
@@ -51,7 +51,7 @@ def tree_leaf_shares(_: Any, state: Any) -> Any:
     return dict(state)
 
 
-_REFUSED = "rows with gaps were refused by the release that saved it, and are answered today by what training learned of gaps: nothing"
+_REFUSED = "rows with gaps were refused by the release that saved it; today they are answered, though training saw none"
 
 
 def _refuse_gaps(thing: Any, state: Any) -> Any:
@@ -116,8 +116,51 @@ def isolation_depths(_: Any, state: Any) -> Any:
     from sklearn.ensemble._iforest import _average_path_length
 
     trees = [estimator.tree_ for estimator in state["estimators_"]]
+    lengths = _former_path_length if within(state.get("_sklearn_version", ""), "<0.21") else _average_path_length
     return {
         **state,
-        "_average_path_length_per_tree": tuple(_average_path_length(tree.n_node_samples) for tree in trees),
+        "_average_path_length_per_tree": tuple(lengths(tree.n_node_samples) for tree in trees),
         "_decision_path_lengths": tuple(tree.compute_node_depths() for tree in trees),
     }
+
+
+def _former_path_length(counts: Any) -> Any:
+    """How deep a further search would go in leaves: at least one step until 0.20, where today a single row ends it."""
+    many = np.maximum(counts, 2)
+    depths = 2 * (np.log(many - 1.0) + np.euler_gamma) - 2 * (many - 1.0) / many
+    return np.where(counts <= 1, 1.0, depths)
+
+
+class Threshold:
+    """Outliers by a threshold of their own, as isolation forests of 0.21 and older had it unless told otherwise."""
+
+    def predict(self: Any, X: Any) -> Any:
+        """1 or -1 for each row of X."""
+        return np.where(self.decision_function(X) < self._threshold_, -1, 1)
+
+
+class InclusiveThreshold:
+    """The same until 0.19, which counted the threshold itself as an outlier."""
+
+    def predict(self: Any, X: Any) -> Any:
+        """1 or -1 for each row of X."""
+        return np.where(self.decision_function(X) <= self._threshold_, -1, 1)
+
+
+@repair(
+    "IsolationForest", saved="<0.22", reason="outliers were told by a threshold until 0.21, and are by an offset since"
+)
+def isolation_threshold(thing: Any, state: Any) -> Any:
+    """Keep it so, unless `behaviour="new"` was said."""
+    threshold = state.get("_threshold_", state.get("threshold_"))
+    kept = {**state, "_max_samples": state.get("max_samples_")}
+    if threshold is None or state.get("behaviour") == "new":
+        return kept
+    keep_rules(thing, Threshold if "_threshold_" in state else InclusiveThreshold)
+    return {**kept, "_threshold_": threshold, "offset_": -0.5}
+
+
+@repair("SelectorMixin", saved="<0.22", reason=_REFUSED)
+def gaps_refused_by_selectors(thing: Any, state: Any) -> Any:
+    """Those that select columns, too: gaps in columns that are left out were refused."""
+    return _refuse_gaps(thing, state)

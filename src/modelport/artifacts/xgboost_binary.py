@@ -1,7 +1,7 @@
 """XGBoost's first file format, a dump of its structures: written by every version up to 3.0, read by none since 3.1.
 
-Read here and said again in JSON, which every version since 1.0 reads. Layout: the parameters of the learner (136 bytes), the names of
-objective and booster, then the trees: 20 bytes per node, 16 of statistics; or the weights of a linear model. Little-endian throughout.
+Read here and said again in JSON, which every version since 1.0 reads. Layout: the parameters of the learner (136 bytes), the names
+of objective and booster, then the trees: 20 bytes per node, 16 of statistics; or the weights of a linear model. Little-endian.
 """
 
 from __future__ import annotations
@@ -14,17 +14,32 @@ from typing import Any
 import numpy as np
 
 HEAD = b"binf"
+_VERSION = (1, 7, 6)
+"""Whose JSON this is: what was written before 1.6 is read with a warning, or not at all."""
+
+_WORDS = "<i4"
 _LEARNER = np.dtype(
-    [("base_score", "<f4"), ("features", "<u4"), ("classes", "<i4"), ("attributes", "<i4"), ("metrics", "<i4")]
-    + [("major", "<u4"), ("minor", "<u4"), ("reserved", "<i4", 27)]
+    [
+        ("base_score", "<f4"),
+        ("features", "<u4"),
+        *((name, _WORDS) for name in ("classes", "attributes", "metrics", "major", "minor")),
+        ("reserved", _WORDS, 27),
+    ]
 )
 _FOREST = np.dtype(
-    [("trees", "<i4"), ("roots", "<i4"), ("features", "<i4"), ("pad", "<i4"), ("buffer", "<i8"), ("groups", "<i4")]
-    + [("leaf_vector", "<i4"), ("reserved", "<i4", 32)]
+    [
+        *((name, _WORDS) for name in ("trees", "roots", "features", "pad")),
+        ("buffer", "<i8"),
+        ("groups", _WORDS),
+        ("leaf_vector", _WORDS),
+        ("reserved", _WORDS, 32),
+    ]
 )
 _TREE = np.dtype(
-    [("roots", "<i4"), ("nodes", "<i4"), ("deleted", "<i4"), ("depth", "<i4"), ("features", "<i4")]
-    + [("leaf_vector", "<i4"), ("reserved", "<i4", 31)]
+    [
+        *((name, _WORDS) for name in ("roots", "nodes", "deleted", "depth", "features", "leaf_vector")),
+        ("reserved", _WORDS, 31),
+    ]
 )
 _NODE = np.dtype([("parent", "<i4"), ("left", "<i4"), ("right", "<i4"), ("feature", "<u4"), ("value", "<f4")])
 _STATISTICS = np.dtype([("gain", "<f4"), ("hessian", "<f4"), ("weight", "<f4"), ("leaves", "<i4")])
@@ -94,9 +109,10 @@ def to_json(data: bytes) -> bytes:
     learner = source.take(_LEARNER)[0]
     objective, booster = source.text(), source.text()
     objective = _NEW_NAMES.get(objective, objective)
-    model = _booster(source, booster, int(learner["features"]))
-    attributes = _attributes(source) if learner["attributes"] else {}
     old = int(learner["major"]) < 1
+    model = _booster(source, booster, int(learner["features"]), old)
+    attributes = _attributes(source) if learner["attributes"] else {}
+    told = attributes.pop("objective", "")
     whole = {
         "learner": {
             "attributes": attributes,
@@ -110,9 +126,9 @@ def to_json(data: bytes) -> bytes:
                 "num_feature": str(int(learner["features"])),
                 "num_target": "1",
             },
-            "objective": _objective(objective, int(learner["classes"])),
+            "objective": json.loads(told) if told else _objective(objective, int(learner["classes"])),
         },
-        "version": [1, 0, 0] if old else [int(learner["major"]), int(learner["minor"]), 0],
+        "version": list(_VERSION),
     }
     return json.dumps(whole).encode()
 
@@ -133,13 +149,13 @@ def _objective(name: str, classes: int) -> dict[str, Any]:
 
 
 def _attributes(source: _Bytes) -> dict[str, str]:
-    return dict((source.text(), source.text()) for _ in range(min(source.number(), 10_000)))
+    return {source.text(): source.text() for _ in range(min(source.number(), 10_000))}
 
 
 # -- boosters ----------------------------------------------------------------------------------------------------------
 
 
-def _booster(source: _Bytes, name: str, features: int) -> dict[str, Any]:
+def _booster(source: _Bytes, name: str, features: int, old: bool) -> dict[str, Any]:
     if name == "gblinear":
         source.take(_LINEAR)
         weights = source.take(np.dtype("<f4"), source.number())
@@ -149,6 +165,8 @@ def _booster(source: _Bytes, name: str, features: int) -> dict[str, Any]:
     forest = _forest(source, features)
     if name == "gbtree":
         return {"model": forest, "name": name}
+    if old:
+        raise Unreadable("its booster is dart, whose answers before XGBoost 1.0 left out trees at random")
     dropped = source.take(np.dtype("<f4"), source.number())
     return {"gbtree": {"model": forest, "name": "gbtree"}, "name": name, "weight_drop": dropped.astype(float).tolist()}
 
