@@ -39,6 +39,8 @@ class Hints:
     """What reads pickles in place of our own reader: a process in which the version that saved them is installed."""
     other_version: str = ""
     """What to tell of a model that another version saved, where it may be served; without it such a model is refused."""
+    repairs: Callable[[Path], Repairs | None] | None = None
+    """What brings each file of the model into the form of the installed libraries; None where it is to be read as it is."""
 
 
 class Model(Protocol):
@@ -54,6 +56,17 @@ class Model(Protocol):
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Answer every record, in order. Raises whatever the library raises."""
+
+
+class Repairs(Protocol):
+    """Brings what an older release saved into the form of the installed one, while it is read."""
+
+    def find(self, module: str, name: str) -> tuple[str, str] | Any:
+        """What stands for a global that the file names: where it is now; or a class, a function that is called, or a value."""
+
+    def mend(self, thing: Any, state: Any) -> Any:
+        """The state that an object gets, for the one that the file holds. May give the object a class that keeps
+        how the old release answered."""
 
 
 @dataclass(frozen=True, slots=True)

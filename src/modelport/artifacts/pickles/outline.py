@@ -127,7 +127,7 @@ class _Reader(ContainerReader):
     dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
     def __init__(self, stream: Stream, names: set[tuple[str, str]]) -> None:
-        super().__init__(stream)
+        super().__init__(stream, encoding="latin-1")
         self._stream = stream
         self._names = names
         self.arrays = 0
