@@ -204,7 +204,9 @@ class Model:
         self._numbers = {}  # type: Any
         beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "foreign_reader.py")
         self._reader = types.ModuleType("foreign_reader")  # type: Any
+        sys.dont_write_bytecode = True  # of ours: the package may be another user's
         SourceFileLoader("foreign_reader", beside).exec_module(self._reader)
+        sys.dont_write_bytecode = False
 
     def load(self, head: Any, blobs: Any) -> Any:
         """Read the file; tell the whole of it."""

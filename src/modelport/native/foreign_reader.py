@@ -90,13 +90,11 @@ def resolve(module: str, name: str) -> Any:
 
 def _find(module: str, name: str, full: str) -> Any:
     root = module.partition(".")[0]
-    if module in ("builtins", "__builtin__"):
-        return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name)) or _CALLS.get((module, name))
+    if root in ("builtins", "__builtin__") and name != "bytearray":
+        return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name))
     if module.endswith("joblib.numpy_pickle") and name == "NumpyArrayWrapper":
         return Permit(full, StoredArray)
-    if module.startswith("scipy.stats") or ".joblib." in "." + module:
-        return Permit(full, Unused, Unused)
-    if module.startswith("numpy.random"):  # generators, which predictions do not use
+    if module.startswith(("scipy.stats", "numpy.random")) or ".joblib." in "." + module:  # predictions use none of it
         return Permit(full, Unused, Unused)
     if root == "numpy":
         return _find_numpy(name, full)
