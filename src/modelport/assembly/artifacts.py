@@ -17,7 +17,7 @@ from modelport.artifacts.unread import describe_unread
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, MissingExtra, SetupError, SignatureError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
-from modelport.kernel.ports import Hints, Loader, Model
+from modelport.kernel.ports import Hints, Loader, Model, Repairs
 from modelport.kernel.signature import Field
 
 LOADERS = {
@@ -99,17 +99,18 @@ def load_artifact(
     known: Sequence[Field] = (),
     read: Read | None = None,
     other_version: str = "",
+    repairs: Callable[[Path], Repairs | None] | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
     """Read a model with everything the user said about it, and what should be told about that.
 
     `code` are modules that can be imported, and whose classes and functions it may hold; `known` are its inputs as they were
-    settled before. `read` reads pickles in place of our own reader. `other_version`: what to tell of a model that another version
-    saved, where that may be served; UnprovenVersion is raised otherwise.
+    settled before. `read` reads pickles in place of our own reader, `repairs` mends what that reads. `other_version`: what to tell
+    of a model that another version saved, where that may be served; UnprovenVersion is raised otherwise.
     """
     columns = read_sample(options.data) if options.data else {}
     hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
     hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known))
-    hints = replace(hints, read=read, other_version=other_version or trusted_version(path, options))
+    hints = replace(hints, read=read, repairs=repairs, other_version=other_version or trusted_version(path, options))
     hints = read_override(path, hints)
     _check_target(hints)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
 from modelport.native.environments import Environment, Progress, provide
-from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, Proof
+from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, REPAIRED, Proof
+from modelport.native.repairs.kit import RepairKit
 from modelport.native.versions import Need, needed
 
 SAMPLE_ROWS = 20_000
@@ -91,10 +92,13 @@ def _first_way(case: _Case) -> Proven:
     original = Original(case.oracle.estimator, case.oracle.signature, case.oracle.predict)
     case.expected = answered_rows(original, case.sample, LIMIT_S)
     case.progress("loading it as it is", 0.8)
-    here = _as_it_is(case)
-    if here is not None:
-        case.progress("compiling", 0.85)
-        return Proven(_proof(case, AS_IT_IS), here, _agreeing(case, _compile(here, case)), case.notes)
+    for way, kit in ((AS_IT_IS, None), (REPAIRED, RepairKit(case.stored, installed_version("scikit-learn")))):
+        here = _here(case, way, kit)
+        if here is not None:
+            case.progress("compiling", 0.85)
+            repairs = tuple(kit.applied) if kit is not None else ()
+            proof = replace(_proof(case, way), repairs=repairs)
+            return Proven(proof, here, _agreeing(case, _compile(here, case)), case.notes)
     case.progress("compiling what the native environment tells of it", 0.85)
     compiled = _compile(case.oracle, case)
     if isinstance(compiled, str):
@@ -103,21 +107,22 @@ def _first_way(case: _Case) -> Proven:
     return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
 
 
-def _as_it_is(case: _Case) -> Model | None:
-    """The model as the installed version loads it, if that answers alike."""
+def _here(case: _Case, way: str, kit: RepairKit | None) -> Model | None:
+    """The model as the installed version loads it, as it is or repaired, if that answers alike."""
     try:
         inputs = case.oracle.signature.inputs
-        model, _ = load_artifact(case.artifact, case.options, known=inputs, other_version=PROVEN)
+        repairs = None if kit is None else lambda _: kit
+        model, _ = load_artifact(case.artifact, case.options, known=inputs, other_version=PROVEN, repairs=repairs)
     except UnprovenVersion as error:
-        case.others.append(f"as it is: {error.differs}")
+        case.others.append(f"{way}: {error.differs}")
         return None
     except SetupError as error:
-        case.others.append(f"as it is: {error}")
+        case.others.append(f"{way}: {error}")
         return None
     if _shape(model.signature) != _shape(case.oracle.signature):
-        case.others.append("as it is: the installed version tells other inputs or outputs of it")
+        case.others.append(f"{way}: the installed version tells other inputs or outputs of it")
         return None
-    return model if _agrees(case, model, "as it is") else None
+    return model if _agrees(case, model, way) else None
 
 
 def _shape(signature: Signature) -> Any:
@@ -189,4 +194,7 @@ def load_proven(artifact: Path, options: ServeOptions, proof: Proof) -> tuple[Mo
     """The model by the way that was proven. Raises ArtifactError where that is not open any more."""
     if proof.way == AS_IT_IS:
         return load_artifact(artifact, options, known=proof.inputs, other_version=str(proof))
+    if proof.way == REPAIRED:
+        kit = RepairKit(proof.stored, proof.installed)
+        return load_artifact(artifact, options, known=proof.inputs, other_version=str(proof), repairs=lambda _: kit)
     return open_native(artifact, options, proof)
