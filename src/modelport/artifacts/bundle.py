@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from modelport.artifacts.companions import companions
 from modelport.errors import ArtifactError
 from modelport.kernel.names import RULE, is_name, suggest_name
 from modelport.kernel.signature import Signature
@@ -230,13 +231,14 @@ def _folders(path: Path) -> Iterator[str]:
 
 
 def copy_artifact(source: Path, target: Path) -> None:
-    """A file, or a folder that holds its files itself, without empty ones. Raises ArtifactError for links in it."""
+    """A file with its companions, or a folder that holds its files itself, without empty ones. Raises ArtifactError for links."""
     if source.is_dir():
         for name, file in list(_files(source)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target / name)
     else:
-        shutil.copyfile(source, target)
+        for file in (source, *companions(source)):
+            shutil.copyfile(file, target.with_name(target.name + file.name[len(source.name) :]))
 
 
 def list_files(path: Path) -> dict[str, BundledFile]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from modelport.artifacts.bundle import is_remnant
 from modelport.artifacts.override import read_override
 from modelport.artifacts.sample import read_sample
+from modelport.artifacts.unread import describe_unread
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SignatureError
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
@@ -42,9 +43,18 @@ def find_loader(path: Path) -> Loader:
             return loader
     if is_remnant(path):
         raise ArtifactError(f"{path} is a damaged bundle: manifest.json is missing; copy it again, whole")
+    said = describe_unread(path, head) or _describe_folder(path)
+    if said is not None:
+        raise ArtifactError(f"{path} {said}")
     raise ArtifactError(
         f"{path} is of no kind that is read here ({', '.join(LOADERS)}): save it in one of their formats"
     )
+
+
+def _describe_folder(path: Path) -> str | None:
+    from modelport.assembly.loose import describe_loose  # and NumPy: workers do without
+
+    return describe_loose(path) if path.is_dir() else None
 
 
 def _read_head(path: Path) -> bytes:

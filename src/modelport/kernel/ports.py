@@ -35,6 +35,8 @@ class Hints:
     known: tuple[Field, ...] = ()
     named_by: str = "--features"
     """Who says `features`: for reasons and messages."""
+    repairs: Callable[[Path], Repairs | None] | None = None
+    """What brings each file of the model into the form of the installed libraries; None where it is to be read as it is."""
 
 
 class Model(Protocol):
@@ -50,6 +52,17 @@ class Model(Protocol):
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
         """Answer every record, in order. Raises whatever the library raises."""
+
+
+class Repairs(Protocol):
+    """Brings what an older release saved into the form of the installed one, while it is read."""
+
+    def find(self, module: str, name: str) -> tuple[str, str] | Any:
+        """What stands for a global that the file names: where it is now; or a class, a function that is called, or a value."""
+
+    def mend(self, thing: Any, state: Any) -> Any:
+        """The state that an object gets, for the one that the file holds. May give the object a class that keeps
+        how the old release answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,11 +158,11 @@ DETOURS: dict[str, tuple[Callable[[str], Any], str]] = {
             named("joblib.numpy_pickle", "NDArrayWrapper"),
             {"filename": "../secret.npy", "subclass": None, "allow_mmap": True},
         ),
-        "reads arrays from other files",
+        "give the model its old name",
     ),
     "arrays in other packed files": (
         lambda c: new(named("joblib.numpy_pickle", "ZNDArrayWrapper"), {"filename": "/etc/passwd"}),
-        "reads arrays from other files",
+        "give the model its old name",
     ),
 }
 
@@ -277,7 +277,7 @@ PACKED: dict[str, tuple[Callable[[str], bytes], str]] = {
     "lzma": (lambda c: lzma.compress(whole(system(c)), lzma.FORMAT_ALONE), "posix.system"),
     "gzip in gzip": (lambda c: gzip.compress(gzip.compress(whole(system(c)))), "cannot be unpickled"),
     "zip": (lambda c: _zipped(whole(system(c))), "is a zip archive"),
-    "old joblib": (lambda c: b"ZF0x10" + b" " * 14 + zlib.compress(whole(system(c))), "older than 0.10"),
+    "old joblib": (lambda c: b"ZF0x10" + b" " * 15 + zlib.compress(whole(system(c))), "posix.system"),
     "a zlib bomb": (lambda c: zlib.compress(_bomb(), 9), "as archive bombs do"),
     "a bzip2 bomb": (lambda c: bz2.compress(_bomb()), "as archive bombs do"),
     "an xz bomb": (lambda c: lzma.compress(_bomb(), preset=0), "as archive bombs do"),

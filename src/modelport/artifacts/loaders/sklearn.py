@@ -31,6 +31,8 @@ from modelport.artifacts.loaders.sklearn_parts import (
 from modelport.artifacts.loaders.tabular import Array, is_sound, settle_gaps, to_array, to_frame, to_objects
 from modelport.artifacts.loaders.xgboost import XgboostModel
 from modelport.artifacts.pickles.loading import load_pickle, screen_pickle
+from modelport.artifacts.pickles.permit import words
+from modelport.artifacts.pickles.telling import is_pickle
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
@@ -40,10 +42,17 @@ HUGE = 1e300
 """So far beyond 32 bits that no scaler brings it back."""
 
 SUFFIXES = frozenset({".joblib", ".pkl", ".pickle", ".sav"})
+PACKED = words(".gz .bz2 .xz .lzma .z .zlib .lz4")
+MEANINGLESS = (
+    PACKED
+    | words(".model .mdl .clf .bst .pck .pk .pkle .p .jbl .jl .bin .dat .data .obj .save .sklearn .skl .out")
+    | {""}
+)
+"""What people call pickles as well, and other things."""
 
 
 class SklearnLoader:
-    """Reads `.joblib`, `.pkl`, `.pickle` and `.sav` files."""
+    """Reads `.joblib`, `.pkl`, `.pickle` and `.sav` files, and pickles under other names."""
 
     extra = "sklearn"
     compiled = False
@@ -51,8 +60,11 @@ class SklearnLoader:
     composes = True
 
     def probe(self, path: Path, head: bytes) -> bool:
-        """By its suffix; compressed joblib files start with any of five magic numbers."""
-        return path.suffix.lower() in SUFFIXES
+        """By its suffix; under one that says nothing, by content."""
+        suffix = path.suffix.lower()
+        if suffix in PACKED and Path(path.stem).suffix.lower() in SUFFIXES:
+            return True
+        return suffix in SUFFIXES or (suffix in MEANINGLESS and is_pickle(head))
 
     def screen(self, path: Path) -> None:
         """Raise ArtifactError for what is hostile on the face of it, without importing scikit-learn: see `screen_pickle`."""
@@ -107,7 +119,7 @@ def read_object(path: Path, hints: Hints) -> Any:
         import sklearn  # noqa: F401
     except ModuleNotFoundError:
         raise MissingExtra(f"what {path.name} holds", SklearnLoader.extra) from None
-    return load_pickle(path, hints.allow_pickle, hints.code)
+    return load_pickle(path, hints.allow_pickle, hints.code, hints.repairs(path) if hints.repairs else None)
 
 
 def _version_note(warning: Any) -> str:
@@ -160,7 +172,7 @@ def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | L
     """The wrappers of the boosting libraries know less of themselves than the boosters inside, which have loaders of their own."""
     match type(estimator).__module__, type(estimator).__name__:
         case "xgboost.sklearn", _:
-            return XgboostModel(estimator.get_booster(), path, hints, estimator.missing)
+            return XgboostModel(estimator.get_booster(), path, _with_old_classes(estimator, hints), estimator.missing)
         case "xgboost.core", "Booster":
             return XgboostModel(estimator, path, hints)
         case "lightgbm.sklearn", _:
@@ -170,6 +182,14 @@ def _booster_model(estimator: Any, path: Path, hints: Hints) -> XgboostModel | L
         case "catboost.core", _:
             return CatboostModel(estimator, path, hints)
     return None
+
+
+def _with_old_classes(estimator: Any, hints: Hints) -> Hints:
+    """XGBoost before 1.6 numbered the classes itself, and kept their names beside the booster."""
+    names = stored(stored(estimator, "_le"), "classes_")
+    if names is None or hints.classes or list(names) == list(range(len(names))):
+        return hints
+    return replace(hints, classes=tuple(names.tolist()))
 
 
 def _own_classes(estimator: Any, hints: Hints) -> Any:

@@ -22,6 +22,7 @@ from modelport.artifacts.loaders.tabular import (
     scored_labels,
     to_coded_array,
 )
+from modelport.artifacts.xgboost_binary import Unreadable, is_binary, to_json
 from modelport.errors import ArtifactError, MissingExtra
 from modelport.kernel.infer import refine
 from modelport.kernel.ports import Cost, Hints, Model
@@ -31,11 +32,10 @@ from modelport.kernel.values import Record
 _KEYS = rb"(attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"
 _JSON = re.compile(rb'\s*\{\s*("version"\s*:\s*\[[\d,\s]*\]\s*,\s*)?"learner"\s*:\s*\{\s*"' + _KEYS + rb'"\s*:')
 _UBJSON = re.compile(rb"\{L.{8}learner\{L.{8}" + _KEYS, re.DOTALL)
-_OLD_BINARY = b"binf"
 
 
 class XgboostLoader:
-    """Reads what `save_model` writes: `.json` and `.ubj`, and the same under other names."""
+    """Reads what `save_model` writes: `.json` and `.ubj`, the same under other names, and the binaries of XGBoost up to 3.0."""
 
     extra = "xgboost"
     compiled = False
@@ -43,7 +43,7 @@ class XgboostLoader:
 
     def probe(self, path: Path, head: bytes) -> bool:
         """By content: other programs write `.json`, too, and older ones named these files `.bst` and `.model`."""
-        return bool(_JSON.match(head) or _UBJSON.match(head)) or head.startswith(_OLD_BINARY)
+        return bool(_JSON.match(head) or _UBJSON.match(head)) or is_binary(head)
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Read the booster and look at its configuration."""
@@ -52,13 +52,26 @@ class XgboostLoader:
         except ModuleNotFoundError:
             raise MissingExtra("an XGBoost model", self.extra) from None
         try:
-            booster = xgboost.Booster(model_file=str(path))
+            booster = xgboost.Booster(model_file=_readable(path))
+        except Unreadable as error:
+            raise ArtifactError(
+                f"{path} is a binary of XGBoost 3.0 or older that cannot be read: {error}; "
+                "save it again with save_model, as .ubj, by the XGBoost that wrote it"
+            ) from None
         except xgboost.core.XGBoostError as error:
             raise ArtifactError(
                 f"{path} cannot be read as an XGBoost model: {_first_line(error)}; "
                 "save it again with save_model, as .ubj, by the XGBoost that wrote it"
             ) from None
         return XgboostModel(booster, path, hints)
+
+
+def _readable(path: Path) -> str | bytearray:
+    """What the installed XGBoost reads: the file, or what its binary says in JSON."""
+    with path.open("rb") as file:
+        if not is_binary(file.read(4096)):
+            return str(path)
+    return bytearray(to_json(path.read_bytes()))
 
 
 def _first_line(error: Exception) -> str:

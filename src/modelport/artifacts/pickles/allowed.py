@@ -12,6 +12,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from modelport.artifacts.pickles.arrays import JoblibArray, find_numpy
+from modelport.artifacts.pickles.beside import ArrayBeside, PackedArrayBeside
 from modelport.artifacts.pickles.frames import find_arrow, find_pandas
 from modelport.artifacts.pickles.permit import Gone, Permit, Refused, Unused, class_of, import_library, words
 from modelport.artifacts.pickles.plain import find_plain
@@ -40,7 +41,7 @@ _SKLEARN_CHECKS = frozenset({"check_array"})
 _SKLEARN_PRIVATE = frozenset({"_kmeans_single_lloyd", "_kmeans_single_elkan", "_identity"})
 
 _JOBLIB_ARRAY = re.compile(r"(sklearn\.externals\.)?joblib\.numpy_pickle")
-_JOBLIB_FILES = frozenset({"NDArrayWrapper", "ZNDArrayWrapper"})
+_JOBLIB_FILES = {"NDArrayWrapper": ArrayBeside, "ZNDArrayWrapper": PackedArrayBeside}
 _NEVER_USED = re.compile(r"scipy\.stats(\.\w+)*|(sklearn\.externals\.)?joblib\.(memory|logger|_store_backends)")
 
 _CLASSES: dict[str, frozenset[str]] = {
@@ -95,6 +96,8 @@ def _find(module: str, name: str) -> Any:
             return _find_sklearn(module, name)
     if module == "_loss":  # a part of scikit-learn 1.4 to 1.8 that was compiled under a name without its package
         raise Gone(full, "scikit-learn")
+    if full == "xgboost.compat.XGBoostLabelEncoder":  # until 1.5 a copy of scikit-learn's
+        return _class_permit(import_library("sklearn.preprocessing._label"), "LabelEncoder")
     if _BOOSTER_CLASSES.fullmatch(full) or name in _CLASSES.get(module, ()) or _IMBLEARN.fullmatch(module):
         return _class_permit(import_library(module), name)
     return None
@@ -103,11 +106,8 @@ def _find(module: str, name: str) -> Any:
 def _find_joblib(name: str, full: str) -> Any:
     if name == "NumpyArrayWrapper":
         return Permit(full, JoblibArray)
-    if name in _JOBLIB_FILES:
-        raise Refused(
-            full, "reads arrays from other files: load it with joblib older than 0.10 and save it with a newer one"
-        )
-    return None
+    beside = _JOBLIB_FILES.get(name)
+    return beside and Permit(full, beside)
 
 
 def _find_scipy(module: str, name: str) -> Any:

@@ -10,7 +10,9 @@ from typing import Any
 from modelport.artifacts.pickles.permit import Gone, Refused
 from modelport.artifacts.pickles.reader import read_pickle, read_start
 from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, UnpacksTooFar
+from modelport.artifacts.xgboost_binary import Unreadable
 from modelport.errors import ArtifactError, MissingExtra, UntrustedPickle
+from modelport.kernel.ports import Repairs
 
 _BOOSTER_EXTRAS = ("xgboost", "lightgbm", "catboost")
 _SAFE_FORMATS = {
@@ -21,14 +23,17 @@ _SAFE_FORMATS = {
 _TRUST = "if you trust whoever made this file, add --allow-pickle, and it is loaded and may run code"
 
 
-def load_pickle(path: Path, allow_pickle: bool, code: frozenset[str] = frozenset()) -> Any:
+def load_pickle(
+    path: Path, allow_pickle: bool, code: frozenset[str] = frozenset(), repairs: Repairs | None = None
+) -> Any:
     """The object in a pickle or joblib file: through the allow-list, or as joblib loads it where the user has said so.
 
-    `code` are modules that the user trusts, beside what is on the list.
+    `code` are modules that the user trusts, beside what is on the list; `repairs` brings what an older release saved into the form
+    of the installed one, and is for files that are read through the list alone.
 
     Raises UntrustedPickle, MissingExtra or ArtifactError.
     """
-    return _explained(path, lambda: _load_anything(path) if allow_pickle else read_pickle(path, code))
+    return _explained(path, lambda: _load_anything(path) if allow_pickle else read_pickle(path, code, repairs))
 
 
 def screen_pickle(path: Path) -> None:
@@ -45,6 +50,11 @@ def _explained(path: Path, read: Callable[[], Any]) -> Any:
         raise _refusal(path, refused) from None
     except Gone as gone:
         raise _gone(path, gone) from None
+    except Unreadable as error:
+        raise ArtifactError(
+            f"{path} holds a booster of XGBoost 1.2 or older that cannot be read: {error}; save it again with save_model, as .ubj, "
+            "by the XGBoost that wrote it"
+        ) from None
     except UnpacksTooFar:
         raise ArtifactError(
             f"{path} unpacks to more than {MOST_RATIO} times its size and {FREE_BYTES // 2**20} MiB, as archive bombs do; "

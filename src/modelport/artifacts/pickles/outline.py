@@ -123,7 +123,7 @@ class _Reader(ContainerReader):
     dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
     def __init__(self, stream: Stream) -> None:
-        super().__init__(stream)
+        super().__init__(stream, encoding="latin-1")
         self._stream = stream
         self.arrays = 0
 

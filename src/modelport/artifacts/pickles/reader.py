@@ -13,22 +13,27 @@ import numpy as np
 
 from modelport.artifacts.pickles.allowed import LIBRARIES, resolve
 from modelport.artifacts.pickles.arrays import JoblibArray, check_array_state, check_dtype_state
+from modelport.artifacts.pickles.beside import ArrayBeside, PackedArrayBeside
+from modelport.artifacts.pickles.boosters import readable_booster
 from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
+from modelport.kernel.ports import Repairs
 
 _VECTORIZERS = "sklearn.feature_extraction"
 
 
-def read_pickle(path: Path, code: frozenset[str] = frozenset()) -> Any:
+def read_pickle(path: Path, code: frozenset[str] = frozenset(), repairs: Repairs | None = None) -> Any:
     """What a pickle or joblib file holds; of a class itself, that class. `code`: modules that the user trusts, beside the list.
+
+    `repairs` brings what an older release saved into the form of the installed one.
 
     Raises Refused where it names or does what is not allowed, ArtifactError where it is something else than a pickle, and
     whatever unpickling raises where it is damaged.
     """
     with open_stream(path) as stream:
-        found = _Reader(stream, code).load()
+        found = _Reader(stream, code, repairs).load()
     if isinstance(found, Permit):
         if found.cls is None:
             raise Refused(found.name, "is all that it holds")
@@ -50,10 +55,11 @@ class _Reader(ContainerReader):
 
     dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
-    def __init__(self, stream: Stream, code: frozenset[str] = frozenset()) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: Stream, code: frozenset[str] = frozenset(), repairs: Repairs | None = None) -> None:
+        super().__init__(stream, encoding="latin-1")  # of Python 2: its arrays are texts
         self._stream = stream
         self._code = code
+        self._repairs = repairs
         self._found: dict[tuple[str, str], Any] = {}
         self._values: set[int] = set()
 
@@ -65,9 +71,20 @@ class _Reader(ContainerReader):
             module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         if (module, name) not in self._found:
             trusted = module.partition(".")[0] in self._code
-            found = self._found[module, name] = find_own(module, name) if trusted else resolve(module, name)
+            found = self._found[module, name] = find_own(module, name) if trusted else self._resolve(module, name)
             self._values.add(id(found))
         return self._found[module, name]
+
+    def _resolve(self, module: str, name: str) -> Any:
+        """A new name of it is looked up like any other; what takes its place is ours."""
+        if self._repairs is None:
+            return resolve(module, name)
+        found = self._repairs.find(module, name)
+        if isinstance(found, tuple):
+            return resolve(*found)
+        if isinstance(found, type):
+            return Permit(f"{module}.{name}", found, found)
+        return Permit(f"{module}.{name}", make=found) if callable(found) else found
 
     def get_extension(self, code: int) -> None:
         """Numbers for globals, which another program has registered."""
@@ -122,13 +139,22 @@ class _Reader(ContainerReader):
         state, thing = self.stack[-1], self.stack[-2]
         if isinstance(thing, (Permit, type)) or id(thing) in self._values:
             raise Refused(_name_of(thing), "would be changed for the whole process")
+        if type(thing).__module__ == "xgboost.core":
+            state = self.stack[-1] = readable_booster(thing, state)
+        if self._repairs is not None:
+            state = self.stack[-1] = self._repairs.mend(thing, state)
         _check_state(thing, state)
         super().load_build()
         if isinstance(thing, JoblibArray):
             self.stack[-1] = thing.read(self._stream, self._load_nested)
+        elif isinstance(thing, (ArrayBeside, PackedArrayBeside)):
+            self.stack[-1] = thing.read(self._stream.path or Path(), self._load_beside)
 
     def _load_nested(self) -> Any:
-        return type(self)(self._stream, self._code).load()
+        return type(self)(self._stream, self._code, self._repairs).load()
+
+    def _load_beside(self, stream: Stream) -> Any:
+        return type(self)(stream, self._code, self._repairs).load()
 
     def load_bytearray8(self) -> None:
         """Bytes that can be changed. Python sets the memory aside before it looks whether there are as many."""
@@ -200,7 +226,7 @@ def _check_state(thing: Any, state: Any) -> None:
 
 def _check_attributes(thing: Any, attributes: dict[Any, Any]) -> None:
     for key, value in attributes.items():
-        if isinstance(value, Permit) and not isinstance(thing, JoblibArray):
+        if isinstance(value, Permit) and not isinstance(thing, (JoblibArray, ArrayBeside, PackedArrayBeside)):
             raise Refused(value.name, f"is stored in a {type(thing).__name__} as if it were data")
         if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
             raise Refused(f"{type(thing).__name__}.{key}", "is no attribute that a pickle may set")

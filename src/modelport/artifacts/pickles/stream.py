@@ -18,6 +18,9 @@ FREE_BYTES = 64 * 2**20
 MOST_RATIO = 100
 """Models pack to a third or a tenth. Past `FREE_BYTES`, what unpacks to more than this many times its size is a bomb."""
 
+ZFILE, ZFILE_HEAD = b"ZF", 21
+"""How packed files of joblib before 0.10 start, and where their data does: behind the size, as 19 digits; 20 under Python 2."""
+
 
 class UnpacksTooFar(Exception):
     """A compressed file holds more than a file of its size may."""
@@ -26,8 +29,9 @@ class UnpacksTooFar(Exception):
 class Stream:
     """Reads in order, and refuses to hand out or set aside more than `limit` bytes in all."""
 
-    def __init__(self, file: BinaryIO, limit: int, packed: bool) -> None:
+    def __init__(self, file: BinaryIO, limit: int, packed: bool, path: Path | None = None) -> None:
         self._file = file
+        self.path = path
         self._left = limit
         self._packed = packed
 
@@ -70,15 +74,14 @@ def open_stream(path: Path) -> Iterator[Stream]:
                 raise ArtifactError(f"{path} {reason}")
         unpack = next((unpack for magic, unpack in _UNPACKERS.items() if head.startswith(magic)), None)
         if unpack is None:
-            yield Stream(file, size, packed=False)
+            yield Stream(file, size, False, path)
         else:
             unpacked = opened.enter_context(io.BufferedReader(unpack(file)))
-            yield Stream(cast(BinaryIO, unpacked), max(FREE_BYTES, size * MOST_RATIO), packed=True)
+            yield Stream(cast(BinaryIO, unpacked), max(FREE_BYTES, size * MOST_RATIO), True, path)
 
 
 _NO_PICKLES = {
     b"PK\x03\x04": "is a zip archive, not a pickle: give it the suffix of what it holds, such as .pt or .skops",
-    b"ZF": "was saved by joblib older than 0.10: load it with that version and save it again with a newer one",
     b"\x93NUMPY": "is a NumPy array, not a model: save what fit returned",
 }
 
@@ -103,6 +106,13 @@ class _Zlib(io.RawIOBase):
         return 0
 
 
+def _zfile(file: BinaryIO) -> _Zlib:
+    head = file.read(ZFILE_HEAD)
+    if len(head) == ZFILE_HEAD and cast(io.BufferedReader, file).peek(1)[:1] == b" ":
+        file.read(1)
+    return _Zlib(file)
+
+
 def _lz4(file: BinaryIO) -> Any:
     try:
         from lz4.frame import LZ4FrameFile
@@ -113,6 +123,7 @@ def _lz4(file: BinaryIO) -> Any:
 
 _UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x78": _Zlib,
+    ZFILE: _zfile,
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,

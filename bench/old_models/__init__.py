@@ -1,0 +1,1 @@
+"""Models of old releases: made where they were at home, answered there, and held against what they answer here."""

@@ -1,0 +1,23 @@
+"""What is trained in each release, read from `cases.txt`. Written for Python 3.6, since the oldest releases run there.
+
+Each case is a name, an expression over the names of scikit-learn, and the data it is fitted on where those are not the usual ones
+of its group. What a release does not know is absent there.
+"""
+
+import os
+from typing import Any
+
+PLACE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.txt")
+
+
+def all_cases() -> Any:
+    """Every case as (group and name, data, expression)."""
+    found, group, usual = [], "", ""
+    with open(PLACE, encoding="utf-8") as file:
+        for line in file.read().splitlines():
+            if line.startswith("["):
+                group, usual = [part.strip() for part in line.strip("[]").split(":")]
+            elif line and not line.startswith("#"):
+                parts = [part.strip() for part in line.split("|")]
+                found.append((group + "/" + parts[0], parts[2] if len(parts) > 2 else usual, parts[1]))
+    return found
