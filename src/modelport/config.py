@@ -163,6 +163,9 @@ class ServeOptions:
     allow_code: bool = option(
         False, _switch, "Let a bundle run the Python source in it. Only for bundles of people that you trust.", ""
     )
+    trust_version: bool = option(
+        False, _switch, "Serve a model that another version saved, though nothing shows that it answers alike.", ""
+    )
     name: str | None = option(None, _name, "Name of the model in paths and headers; default: the file's stem.", "NAME")
     with_: tuple[Path, ...] | None = option(
         None, _paths, "Another file of the model: scaler, encoder, vectorizer, column list; repeatable.", "FILE"
@@ -248,7 +251,7 @@ FLAGS = frozenset(f.name for f in fields(ServeOptions) if not f.metadata["metava
 """Options that take no value on the command line."""
 REPEATED = frozenset({"with_"})
 """Options that may be given several times on the command line."""
-NOT_IN_FILE = frozenset({"allow_pickle", "allow_code", "public_key", "certificate_chain"})
+NOT_IN_FILE = frozenset({"allow_pickle", "allow_code", "trust_version", "public_key", "certificate_chain"})
 """What a file may not say, because it may have come in one folder with the model."""
 
 

@@ -5,6 +5,7 @@ ModelportError
 │   ├── ConfigError            an option is unknown, ill-typed or out of range
 │   ├── ArtifactError          a file is missing, unreadable or cannot be served
 │   │   ├── MissingExtra       the library that reads this artifact is not installed
+│   │   ├── UnprovenVersion    another version saved the model, and nothing shows that it answers alike here
 │   │   └── UntrustedPickle    a pickle names or does something that is not on the allow-list
 │   ├── NotCompiledError       a model has no compiled form that is proven equal
 │   └── SignatureError         the inputs of the model cannot be told without help
@@ -65,6 +66,20 @@ class MissingExtra(ArtifactError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional extra: run  pip install 'modelport[{extra}]'")
         self.extra = extra
+
+
+class UnprovenVersion(ArtifactError):
+    """Another version saved the model, and nothing shows that it answers alike here; `differs` says what is known of that."""
+
+    def __init__(self, what: str, stored: str, installed: str, differs: str, was_tried: bool = False) -> None:
+        rescue = f"Run  modelport rescue {what}  which holds it against the version that saved it, or install"
+        super().__init__(
+            f"{what} was saved by scikit-learn {stored}, here is {installed}, and {differs}. {'Install' if was_tried else rescue} "
+            f"scikit-learn=={stored}; who has compared the answers adds --trust-version"
+        )
+        self.stored = stored
+        self.installed = installed
+        self.differs = differs
 
 
 class UntrustedPickle(ArtifactError):

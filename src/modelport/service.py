@@ -36,6 +36,7 @@ class SavedOptions(TypedDict, total=False):
     target: str
     features: list[str] | tuple[str, ...] | str
     allow_pickle: bool
+    trust_version: bool
     no_compile: bool
     require_compiled: bool
     executor: str

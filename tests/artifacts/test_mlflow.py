@@ -17,7 +17,7 @@ import skops.io
 from modelport.artifacts.mlflow import read_mlflow
 from modelport.assembly import build_bundle, export_mlflow, load_artifact, verify_bundle
 from modelport.config import resolve
-from modelport.errors import ArtifactError, UntrustedPickle
+from modelport.errors import ArtifactError, UnprovenVersion, UntrustedPickle
 from tests.serving import serving
 
 WRITTEN_BY_2 = Path(__file__).with_name("mlflow2")
@@ -97,7 +97,9 @@ def test_a_folder_is_compiled_and_bundled_like_a_file(logged: Callable[[str], Pa
 
 
 def test_folders_of_mlflow_2_are_read() -> None:
-    model, notes = load_artifact(WRITTEN_BY_2 / "array", resolve({}))
+    with pytest.raises(UnprovenVersion, match=r"mlflow2/array was saved by scikit-learn 1.5.2, here is"):
+        load_artifact(WRITTEN_BY_2 / "array", resolve({}))
+    model, notes = load_artifact(WRITTEN_BY_2 / "array", resolve({"trust_version": True}))
     assert model.predict([(1.0, 2.0, 3.0)])[0]["prediction"] == pytest.approx(6.0, abs=1e-4)
     assert "saved by MLflow 2.22.5 with Python 3.11.7" in notes
 
@@ -164,7 +166,7 @@ def test_a_knot_of_aliases_is_not_written_out(folder: Path) -> None:
 def test_a_bundle_of_a_folder_with_links_is_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "notes").symlink_to("/etc/hostname")
     with pytest.raises(ArtifactError, match=r"model: notes is a link; a bundle holds its files itself"):
-        build_bundle(folder, tmp_path / "out.bundle", resolve({}))
+        build_bundle(folder, tmp_path / "out.bundle", resolve({"trust_version": True}))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
@@ -187,7 +189,7 @@ def test_what_is_not_required_may_be_null(folder: Path) -> None:
     text = (folder / "MLmodel").read_text().partition("signature:")[0]
     write(folder, text + f"signature:\n  inputs: '{json.dumps(inputs)}'\n")
     assert {name: column.kind for name, column in read_mlflow(folder).columns.items()} == dict.fromkeys("abc", "float")
-    model, _ = load_artifact(folder, resolve({}))
+    model, _ = load_artifact(folder, resolve({"trust_version": True}))
     assert model.signature.names == ("a", "b", "c")
     assert np.isclose(model.predict([(1.0, 1.0, 1.0)])[0]["prediction"], 3.0, atol=1e-4)
 

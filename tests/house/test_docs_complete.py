@@ -32,6 +32,7 @@ DEFAULTS = {
     "standby": "on",
     "allow_pickle": "off",
     "allow_code": "off",
+    "trust_version": "off",
     "no_compile": "off",
     "require_compiled": "off",
     "require_signature": "off",

@@ -51,7 +51,11 @@ def doctored(model: Any, path: Path, version: str = OTHER) -> Path:
     return path
 
 
+def cache_of_tests() -> Path:
+    """Where real environments stay for the next run of the tests."""
+    return Path(os.environ.get("MODELPORT_TEST_CACHE") or Path(tempfile.gettempdir()) / "modelport-test-cache")
+
+
 def old_environment(version: str) -> Environment:
-    """A real one, which stays for the next run of the tests."""
-    folder = Path(os.environ.get("MODELPORT_TEST_CACHE") or Path(tempfile.gettempdir()) / "modelport-test-environments")
-    return provide(need_of(version), folder)
+    """A real one."""
+    return provide(need_of(version), cache_of_tests())

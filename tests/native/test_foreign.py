@@ -110,6 +110,11 @@ def test_what_is_not_on_the_list_is_refused_before_it_is_called(thing: Any, prot
         foreign_reader.read_file(str(path))
 
 
+def test_bytes_that_can_be_changed_are_read(tmp_path: Path) -> None:
+    (tmp_path / "data.pkl").write_bytes(pickle.dumps({"handle": bytearray(b"12")}, 2))
+    assert foreign_reader.read_file(str(tmp_path / "data.pkl")) == {"handle": b"12"}
+
+
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3)])
 def test_it_reads_what_joblib_writes(compress: Any, tmp_path: Path) -> None:
     model = RandomForestClassifier(n_estimators=3, random_state=0).fit(INPUTS, LABELS)

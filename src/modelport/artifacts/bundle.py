@@ -6,6 +6,7 @@
       original/with/1/…      the other files of the model, in their order
       code/                  source of classes that were defined in a notebook; absent where the model needs none
       compiled/              model.onnx and compiled.json, where the model could be compiled
+      report.md              how a model of another version was shown to answer as it did there; absent for others
       golden.json            records with the answers that the original gave, replayed before it is ready
       profile.json           what the training data looked like, column by column
       measured.json          times and memory, which differ from build to build; no digest, as they are not what it is
@@ -33,6 +34,7 @@ from modelport.kernel.signature import Signature
 
 FORMAT = 1
 MANIFEST, GOLDEN, PROFILE, MEASURED = "manifest.json", "golden.json", "profile.json", "measured.json"
+REPORT = "report.md"
 SIGNATURE = "model.sig"
 UNLISTED = frozenset({MANIFEST, MEASURED, SIGNATURE})
 """What the manifest does not list."""
@@ -73,6 +75,9 @@ class Manifest:
     """Source files that are imported when the original is loaded."""
     notes: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    proof: dict[str, Any] = field(default_factory=dict)
+    """How it is known that a model of another version answers as it did there, or `trusted` where that is not known; empty for
+    one of the version that built it."""
 
 
 @dataclass(frozen=True, slots=True)

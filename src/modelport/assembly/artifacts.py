@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from modelport.artifacts.bundle import is_remnant
+from modelport.artifacts.mlflow import is_mlflow, read_mlflow
 from modelport.artifacts.override import read_override
+from modelport.artifacts.pickles.saved_by import saved_by
 from modelport.artifacts.sample import read_sample
 from modelport.artifacts.unread import describe_unread
 from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, SignatureError
+from modelport.errors import ArtifactError, MissingExtra, SetupError, SignatureError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
 from modelport.kernel.ports import Hints, Loader, Model
 from modelport.kernel.signature import Field
@@ -29,8 +32,11 @@ LOADERS = {
 }
 """Our own loaders; those of other packages are found through the entry point group of the same name."""
 
+PICKLES = (".joblib", ".pkl", ".pickle", ".sav")
+
 ENTRY_POINTS = "modelport.loaders"
 HEAD_BYTES = 4096
+Read = Callable[[Path], Any]
 MAX_LISTED = 12
 """Columns that a message names."""
 
@@ -87,23 +93,82 @@ def _loaders() -> Iterator[Loader]:
 
 
 def load_artifact(
-    path: Path, options: ServeOptions, code: frozenset[str] = frozenset(), known: Sequence[Field] = ()
+    path: Path,
+    options: ServeOptions,
+    code: frozenset[str] = frozenset(),
+    known: Sequence[Field] = (),
+    read: Read | None = None,
+    other_version: str = "",
 ) -> tuple[Model, tuple[str, ...]]:
     """Read a model with everything the user said about it, and what should be told about that.
 
     `code` are modules that can be imported, and whose classes and functions it may hold; `known` are its inputs as they were
-    settled before.
+    settled before. `read` reads pickles in place of our own reader. `other_version`: what to tell of a model that another version
+    saved, where that may be served; UnprovenVersion is raised otherwise.
     """
     columns = read_sample(options.data) if options.data else {}
     hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
     hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known))
+    hints = replace(hints, read=read, other_version=other_version or trusted_version(path, options))
     hints = read_override(path, hints)
     _check_target(hints)
-    model = _load(find_loader(path), path, hints)
+    try:
+        model = _load(find_loader(path), path, hints)
+    except (UntrustedPickle, MissingExtra):
+        raise
+    except UnprovenVersion as error:  # of the file inside a folder, perhaps
+        raise UnprovenVersion(str(path), error.stored, error.installed, error.differs) from None
+    except SetupError as error:
+        told = _of_other_version(path, options, error) if read is None else None
+        raise told or error from None
     check_corrections(model.signature, hints)
     _check_shared(model, hints)
     _check_classes(model, hints)
     return model, (*model.signature.notes, *_data_notes(model, hints))
+
+
+def trusted_version(path: Path, options: ServeOptions) -> str:
+    """What is told of a model that another version saved, and that the user trusts all the same; empty for any other."""
+    stored = other_version(path, options) if options.trust_version else ""
+    if not stored:
+        return "read as it is (--trust-version)" if options.trust_version else ""
+    return (
+        f"WARNING: saved by scikit-learn {stored}, served by {installed_version('scikit-learn')} as --trust-version says: "
+        "nothing shows that it answers alike"
+    )
+
+
+def other_version(path: Path, options: ServeOptions) -> str:
+    """The version that saved a pickle or a file beside it, where that is not the installed one; empty for all others."""
+    installed = installed_version("scikit-learn")
+    files = [f for f in (pickle_in(path), *(options.with_ or ())) if f.suffix.lower() in PICKLES and f.is_file()]
+    if not installed:
+        return ""
+    return next((stored for f in files if (stored := saved_by(f)) and stored != installed), "")
+
+
+def pickle_in(path: Path) -> Path:
+    """The file that holds the model: of a model folder of MLflow, the one inside."""
+    return read_mlflow(path).data if is_mlflow(path) else path
+
+
+def _of_other_version(path: Path, options: ServeOptions, error: SetupError) -> UnprovenVersion | None:
+    """What does not load, or answers nothing, because another version saved it, is told so."""
+    stored = other_version(path, options)
+    if not stored:
+        return None
+    why = " ".join(str(error).split())
+    return UnprovenVersion(str(path), stored, installed_version("scikit-learn"), f"it does not work here: {why}")
+
+
+def installed_version(library: str) -> str:
+    """The version of a library that is installed; empty where none is."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
 
 
 def _load(loader: Loader, path: Path, hints: Hints) -> Model:

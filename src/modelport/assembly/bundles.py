@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from modelport.artifacts.bundle import (
     MEASURED,
     ORIGINAL,
     PROFILE,
+    REPORT,
     Bundle,
     GoldenCase,
     Manifest,
@@ -37,7 +38,7 @@ from modelport.artifacts.bundle import (
 from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
-from modelport.assembly.artifacts import helper_files, load_artifact
+from modelport.assembly.artifacts import helper_files, load_artifact, other_version
 from modelport.assembly.folders import FolderKind, new_folder, refuse_place
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
@@ -83,7 +84,30 @@ def build_bundle(
         for name, text in (code or {}).items():
             (draft / CODE / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / CODE / name).write_text(text, encoding="utf-8")
-        _fill(draft, source, name, model, notes, options)
+        stored = other_version(source, options)  # it is only here because the user trusts it
+        trusted = {"trusted": f"scikit-learn {stored}"} if stored else {}
+        _fill(draft, source, Content(name, model, tuple(notes), trusted), options)
+    return read_bundle(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a bundle is filled with. Of a model that another version saved: its `proof`, the report of it, and what was `compiled`
+    while it was proven, or why nothing was. Of one that the user trusts unproven, `proof` says which version saved it."""
+
+    name: str
+    model: Model
+    notes: tuple[str, ...]
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    report: str = ""
+    compiled: Any = None
+
+
+def write_bundle(source: Path, out: Path, content: Content, options: ServeOptions) -> Bundle:
+    """Of a model that was proven already, whose place was looked at already."""
+    with new_folder(out) as draft:
+        (draft / REPORT).write_text(content.report, encoding="utf-8")
+        _fill(draft, source, content, options)
     return read_bundle(out)
 
 
@@ -101,7 +125,8 @@ def refuse_what_is_there(
         raise ArtifactError(f"the model file {source} does not exist")
 
 
-def _fill(draft: Path, source: Path, name: str, model: Model, notes: Sequence[str], options: ServeOptions) -> None:
+def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) -> None:
+    model = content.model
     (draft / ORIGINAL).mkdir()
     copy_artifact(source, draft / ORIGINAL / source.name)
     helpers = _copy_helpers(draft, helper_files(options))
@@ -109,7 +134,10 @@ def _fill(draft: Path, source: Path, name: str, model: Model, notes: Sequence[st
     if override is not None:
         shutil.copyfile(override, draft / ORIGINAL / override.name)
     sample = read_records(options.data, model.signature.inputs, SAMPLE_ROWS) if options.data else []
-    why, measured = _compile(model, sample, draft / COMPILED, options)
+    if content.compiled is None:
+        why, measured = _compile(model, sample, draft / COMPILED, options)
+    else:
+        why, measured = _keep(content.compiled, draft / COMPILED, options)
     golden = list(golden_cases(model, sample))
     if not golden:
         raise ArtifactError(
@@ -121,7 +149,7 @@ def _fill(draft: Path, source: Path, name: str, model: Model, notes: Sequence[st
     compiled = not why
     manifest = Manifest(
         format=FORMAT,
-        name=name,
+        name=content.name,
         built_by=f"modelport {modelport.__version__}",
         original=f"{ORIGINAL}/{source.name}",
         signature=model.signature,
@@ -133,8 +161,9 @@ def _fill(draft: Path, source: Path, name: str, model: Model, notes: Sequence[st
         features=options.features or (),
         helpers=helpers,
         code=tuple(path.relative_to(draft).as_posix() for path in sorted((draft / CODE).rglob("*.py"))),
-        notes=tuple(notes),
+        notes=content.notes,
         environment=environment(),
+        proof=dict(content.proof),
     )
     write_manifest(draft, manifest)
 
@@ -155,13 +184,18 @@ def _compile(model: Model, sample: Sequence[Record], folder: Path, options: Serv
         from modelport.compilation.compiler import NotCompiled, Original, compile_model
 
         made = compile_model(Original(model.estimator, model.signature, model.predict), sample)  # type: ignore[attr-defined]
-        if not isinstance(made, NotCompiled):
-            made.without_report().save(folder)
-            return "", report_facts(made.report)
-        why = made.reason
+        return _keep(made.reason if isinstance(made, NotCompiled) else made, folder, options)
+    return _keep(why, folder, options)
+
+
+def _keep(made: Any, folder: Path, options: ServeOptions) -> tuple[str, dict[str, Any]]:
+    """Of what was compiled, or why nothing was."""
+    if not isinstance(made, str):
+        made.without_report().save(folder)
+        return "", report_facts(made.report)
     if options.require_compiled:
-        raise NotCompiledError(f"--require-compiled: {why}")
-    return why, {}
+        raise NotCompiledError(f"--require-compiled: {made}")
+    return made, {}
 
 
 def _reason_not_to(model: Model, options: ServeOptions) -> str:
@@ -246,10 +280,22 @@ def open_bundle(bundle: Bundle, options: ServeOptions, compiled: bool) -> Model:
         modules = modules_of(name.partition("/")[2] for name in bundle.manifest.code)
         if modules:
             install_code(bundle.path / CODE, modules)
-        inputs = bundle.manifest.signature.inputs
-        model, _ = load_artifact(bundle.original, bundled_options(bundle, options), modules, inputs)
+        model = _open_original(bundle, bundled_options(bundle, options), modules)
     replay(bundle, model)
     return model
+
+
+def _open_original(bundle: Bundle, options: ServeOptions, modules: frozenset[str]) -> Model:
+    """By the way that was proven, or as it is: then the golden cases are the proof, as the version that saved it answered them."""
+    proof = bundle.manifest.proof
+    if "way" in proof:
+        from modelport.assembly.proving import load_proven
+        from modelport.native.proofs import Proof
+
+        return load_proven(bundle.original, options, msgspec.convert(proof, Proof))[0]
+    inputs = bundle.manifest.signature.inputs
+    told = "its golden cases are answered as when it was built"
+    return load_artifact(bundle.original, options, modules, inputs, other_version=told)[0]
 
 
 def refuse_code(bundle: Bundle, options: ServeOptions) -> None:

@@ -17,13 +17,24 @@ from typing import Any
 from modelport.artifacts.bundle import is_bundle
 from modelport.artifacts.digest import digest_files
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import helper_files, load_artifact
-from modelport.assembly.forms import SERVE_ANEW, Look, cache_key, check_bundle, compiled_look, look_up
-from modelport.compilation.cache import Cache, Refused, write_about
+from modelport.assembly.artifacts import helper_files, installed_version, load_artifact, other_version
+from modelport.assembly.forms import (
+    SERVE_ANEW,
+    Look,
+    cache_key,
+    check_bundle,
+    compiled_look,
+    is_unproven,
+    look_up,
+    proof_key,
+)
+from modelport.assembly.proving import prove
+from modelport.compilation.cache import Cache, Refused, default_folder, write_about
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.ports import Model
+from modelport.native.proofs import Proofs
 from modelport.observe.log import configure_logging
 from modelport.observe.memory import memory_bytes
 from modelport.runtime.channel import Channel
@@ -36,11 +47,16 @@ SAMPLE_ROWS = 20_000
 log = logging.getLogger("modelport.compiler")
 
 
-def compile_artifact(artifact: Path, options: ServeOptions, begin: Callable[[], None] = lambda: None) -> Look:
+def compile_artifact(
+    artifact: Path,
+    options: ServeOptions,
+    begin: Callable[[], None] = lambda: None,
+    begin_proof: Callable[[str], None] = lambda _: None,
+) -> Look:
     """Compile, compare, keep the result or the reason. Raises ModelportError where the original cannot be loaded either.
 
     Of several processes that want the same at once, one does it and the others find it done. `begin` is called when the
-    original has loaded, and what takes long begins.
+    original has loaded, and what takes long begins; `begin_proof`, where another version saved it, with what is done then.
     """
     cache = Cache(options.cache_dir)
     digest = digest_files(artifact, helper_files(options))
@@ -49,11 +65,40 @@ def compile_artifact(artifact: Path, options: ServeOptions, begin: Callable[[], 
         known = look_up(artifact, options)
         if known.form != UNKNOWN:
             return known
+        _refuse_replaced(artifact, digest, known.version)
+        if is_unproven(artifact, options):
+            begin_proof(_told_of_proof(artifact, options))
+            return _prove_and_keep(artifact, options, cache, key, known)
         model, notes = load_artifact(artifact, options)
-        if not digest == known.version == digest_files(artifact, helper_files(options)):  # nothing false in the cache
-            raise ArtifactError(f"{artifact} was replaced while it was loaded; {SERVE_ANEW}")
+        _refuse_replaced(artifact, digest, digest_files(artifact, helper_files(options)))
         begin()
         return _compile_and_keep(model, notes, options, cache, key, known)
+
+
+def _refuse_replaced(artifact: Path, before: str, now: str) -> None:
+    """Nothing false in the cache."""
+    if before != now:
+        raise ArtifactError(f"{artifact} was replaced while it was loaded; {SERVE_ANEW}")
+
+
+def _told_of_proof(artifact: Path, options: ServeOptions) -> str:
+    stored, installed = other_version(artifact, options), installed_version("scikit-learn")
+    return f"{artifact.name} was saved by scikit-learn {stored}, here is {installed}: holding its answers against {stored}, once"
+
+
+def _prove_and_keep(artifact: Path, options: ServeOptions, cache: Cache, key: str, known: Look) -> Look:
+    """Find the way of serving it that answers as the version that saved it. Raises UnprovenVersion."""
+    proven = prove(artifact, options)
+    _refuse_replaced(artifact, known.version, digest_files(artifact, helper_files(options)))
+    Proofs(options.cache_dir or default_folder()).keep(proof_key(artifact, options, known.version), proven.proof)
+    told = str(proven.proof)
+    if isinstance(proven.compiled, str):
+        return replace(known, form=ORIGINAL, why=told)
+    try:
+        folder = _keep(cache, key, proven.compiled, (told, *proven.notes), 0)
+    except OSError as error:
+        raise ArtifactError(f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER") from None
+    return replace(compiled_look(folder, options), version=known.version)
 
 
 def _compile_and_keep(
@@ -141,12 +186,14 @@ def main(arguments: list[str]) -> int:
     config, _, channel_fd = arguments
     end_with_parent(int(channel_fd))
     channel = Channel(int(channel_fd))
-    said = _outcome(config, lambda: channel.tell(event="begun"))
+    said = _outcome(config, lambda: channel.tell(event="begun"), lambda what: channel.tell(event="proving", what=what))
     channel.tell(event="failed" if "error" in said else "compiled", **said)
     return 0
 
 
-def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str, Any]:
+def _outcome(
+    config: str, begin: Callable[[], None] = lambda: None, begin_proof: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """The form that serves, or `error` where the artifact cannot be loaded at all."""
     parsed = json.loads(config)
     options = from_plain(parsed["options"])
@@ -156,7 +203,7 @@ def _outcome(config: str, begin: Callable[[], None] = lambda: None) -> dict[str,
     try:
         if is_bundle(Path(parsed["target"])):  # nothing to compile: its signature is to be checked
             return check_bundle(Path(parsed["target"]), options).plain()
-        return compile_artifact(Path(parsed["target"]), options, begin).plain()
+        return compile_artifact(Path(parsed["target"]), options, begin, begin_proof).plain()
     except ModelportError as known:
         return {"error": str(known)}
     except SystemExit:  # it is code, after all

@@ -15,14 +15,15 @@ import modelport
 from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bundle
 from modelport.artifacts.digest import VERSION_LENGTH, digest_files, digest_path
 from modelport.artifacts.override import override_path
-from modelport.assembly.artifacts import find_loader, helper_files, load_artifact
+from modelport.assembly.artifacts import find_loader, helper_files, installed_version, load_artifact, other_version
 from modelport.assembly.bundles import open_bundle, refuse_code, report_facts
 from modelport.assembly.signatures import check_signer
-from modelport.compilation.cache import MODEL, About, Cache, reads_text, runtime_version
+from modelport.compilation.cache import MODEL, About, Cache, default_folder, reads_text, runtime_version
 from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Loader, Model
+from modelport.native.proofs import Proof, Proofs
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
 
 NOT_WANTED = "as configured (--no-compile)"
@@ -74,6 +75,8 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
     if not getattr(loader, "compilable", False):
         _refuse_uncompiled(loader, options)
         return Look(ORIGINAL, planned)
+    if is_unproven(artifact, options):
+        return _look_at_old(artifact, options, digest, planned)
     if options.no_compile:
         return Look(ORIGINAL, planned, NOT_WANTED)
     if not runtime_version():
@@ -92,6 +95,34 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
     if screen is not None and not options.allow_pickle:  # what is hostile is told before a process is started for it
         screen(artifact)
     return Look(UNKNOWN, planned)
+
+
+def is_unproven(artifact: Path, options: ServeOptions) -> bool:
+    """Whether another version saved it, and the user wants to see that it answers alike."""
+    return not options.trust_version and bool(other_version(artifact, options))
+
+
+def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Placement) -> Look:
+    """Of what another version saved: compiled and proven, proven in another way, or to be proven now."""
+    cache = Cache(options.cache_dir)
+    folder = cache.compiled(cache_key(cache, artifact, options, digest)) if not options.no_compile else None
+    if folder is not None and runtime_version():
+        return compiled_look(folder, options)
+    proof = find_proof(artifact, options, digest)
+    return Look(UNKNOWN, planned) if proof is None else Look(ORIGINAL, planned, str(proof))
+
+
+def find_proof(artifact: Path, options: ServeOptions, digest: str) -> Proof | None:
+    """What was shown of a model that another version saved, for what is installed now."""
+    return Proofs(options.cache_dir or default_folder()).find(proof_key(artifact, options, digest))
+
+
+def proof_key(artifact: Path, options: ServeOptions, digest: str) -> str:
+    """What decides which way of serving it was proven: the model, what was said about it, and what would load it here."""
+    installed = [installed_version(name) for name in ("scikit-learn", "numpy", "scipy", "pandas")]
+    switches = [str(options.no_compile)]
+    known = cache_key(Cache(options.cache_dir), artifact, options, digest)
+    return Proofs(options.cache_dir or default_folder()).key([known, *installed, *switches])
 
 
 def refuse_original(look: Look, options: ServeOptions) -> None:
@@ -161,6 +192,7 @@ def cache_key(cache: Cache, artifact: Path, options: ServeOptions, digest: str) 
             options.target or "",
             modelport.__version__,
             runtime_version(),
+            *(["trusted"] if options.trust_version and other_version(artifact, options) else []),
         ]
     )
 
@@ -194,14 +226,33 @@ def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opene
     if form is None or form["form"] != COMPILED:
         version = digest_files(artifact, helper_files(options))
         _refuse_replaced(artifact, version, form)
-        model, notes = load_artifact(artifact, options)
+        model, notes = _load_original(artifact, options, version)
         why = (form or {}).get("why")
-        return Opened(model, version[:VERSION_LENGTH], notes, {"form": ORIGINAL, "why": why} if why else {})
+        told: dict[str, Any] = {"form": ORIGINAL, "why": why} if why else {}
+        return Opened(model, version[:VERSION_LENGTH], notes, {**told, **_trusted(artifact, options)})
     from modelport.compilation.compiled import open_compiled
 
     folder = Path(form["folder"])
     compiled, about = open_compiled(folder), Cache(options.cache_dir).about(folder)
-    return Opened(compiled, form["version"][:VERSION_LENGTH], about.notes, _facts(compiled.report, about))
+    facts = {**_facts(compiled.report, about), **_trusted(artifact, options)}
+    return Opened(compiled, form["version"][:VERSION_LENGTH], about.notes, facts)
+
+
+def _load_original(artifact: Path, options: ServeOptions, digest: str) -> tuple[Model, tuple[str, ...]]:
+    """As it is, or by the way that was proven, where another version saved it."""
+    if is_unproven(artifact, options):
+        proof = find_proof(artifact, options, digest)
+        if proof is not None:
+            from modelport.assembly.proving import load_proven
+
+            return load_proven(artifact, options, proof)
+    return load_artifact(artifact, options)
+
+
+def _trusted(artifact: Path, options: ServeOptions) -> dict[str, str]:
+    """What every answer of a model says that is served though nothing was shown of it."""
+    stored = other_version(artifact, options) if options.trust_version else ""
+    return {"trusted": f"scikit-learn {stored}"} if stored else {}
 
 
 def _refuse_replaced(artifact: Path, version: str, form: Form | None) -> None:
@@ -227,6 +278,8 @@ def _open_bundled(form: Form | None, bundle: Bundle, options: ServeOptions) -> O
     facts: dict[str, Any] = {"form": ORIGINAL, "why": form["why"]}
     if compiled:
         facts = {"form": COMPILED, **{k: v for k, v in bundle.measured().items() if k in FACTS}}
+    trusted = bundle.manifest.proof.get("trusted")
+    facts |= {"trusted": trusted} if trusted else {}
     return Opened(model, bundle.version[:VERSION_LENGTH], bundle.manifest.notes, facts)
 
 
@@ -259,6 +312,8 @@ def compile_beside(
     if look.form != UNKNOWN:
         return look
     begin()
+    if is_unproven(artifact, options):  # the original is no way out
+        limit_s = None
     config = json.dumps({"target": str(artifact), "options": to_plain(options)})
     command = [sys.executable, "-P", "-m", "modelport.assembly.compiler", "--print", config]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

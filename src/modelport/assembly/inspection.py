@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modelport.assembly.forms import compile_beside, open_form, refuse_original
+from modelport.assembly.forms import compile_beside, is_unproven, look_up, open_form, refuse_original
 from modelport.codecs.json import encode, encode_record
 from modelport.config import ServeOptions, from_plain
-from modelport.errors import ArtifactError, ModelportError, SetupError
+from modelport.errors import ArtifactError, ModelportError, SetupError, UntrustedPickle
 from modelport.fronts.describe import describe_signature
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.placement import place
 from modelport.kernel.signature import example_value
-from modelport.runtime.forms import Source
+from modelport.runtime.forms import UNKNOWN, Source
 from modelport.service import Service
 
 
@@ -55,6 +55,10 @@ def _inspect_declared(service: Service, name: str, sources: Mapping[str, Source]
 
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
     """The signature with the reason for each guess, where it runs and in which form. Raises SetupError like `load_artifact`."""
+    if is_unproven(path, options) and not _is_known(path, options):
+        from modelport.assembly.diagnosis import diagnose  # and the readers of pickles
+
+        return diagnose(path, options)
     look = compile_beside(path, options, None)
     refuse_original(look, options)
     opened = open_form(look.plain(), path, options)
@@ -70,3 +74,11 @@ def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(encode({**head, **opened.form, **described, "notes": list(opened.notes)}))
     return plain
+
+
+def _is_known(path: Path, options: ServeOptions) -> bool:
+    """Whether it was shown before how a model of another version is to be served."""
+    try:
+        return look_up(path, options).form != UNKNOWN
+    except UntrustedPickle:
+        return False

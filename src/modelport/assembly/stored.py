@@ -8,7 +8,7 @@ from typing import Any
 from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.assembly.artifacts import load_artifact
 from modelport.config import ServeOptions
-from modelport.errors import ArtifactError, SetupError
+from modelport.errors import ArtifactError, SetupError, UnprovenVersion
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".pck", ".p", ".model", ".gz", ".bin", ".dat", ".save")
 _NOT_OURS = ("numpy", "builtins", "scipy", "collections", "copyreg", "copy_reg", "_codecs", "joblib", "pandas")
@@ -66,7 +66,9 @@ def served_signature(path: Path) -> dict[str, Any]:
     Pickles are read through the allow-list, so no code of theirs runs.
     """
     try:
-        model, _ = load_artifact(path, ServeOptions())
+        model, _ = load_artifact(path, ServeOptions(), other_version="read to learn its inputs")
+    except UnprovenVersion as error:
+        return {"refused": error.differs}
     except SetupError as error:
         return {"refused": str(error)}
     signature = model.signature
@@ -77,13 +79,3 @@ def served_signature(path: Path) -> dict[str, Any]:
         "outputs": len(signature.outputs),
         "probabilities": any(output.probabilities for output in signature.outputs),
     }
-
-
-def installed_version(library: str) -> str:
-    """The version of a library that is installed; empty where none is."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""

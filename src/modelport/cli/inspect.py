@@ -32,7 +32,7 @@ def run_inspect(artifact: Path, options: ServeOptions, as_json: bool) -> int:
         return 0
     for number, each in enumerate(described):
         print("\n" * bool(number), end="")
-        (_print_tables if "artifact" in each else _print_schemas)(each)
+        (_print_diagnosis if "saved_by" in each else _print_tables if "artifact" in each else _print_schemas)(each)
     return 0
 
 
@@ -40,6 +40,19 @@ def _inspect(artifact: Path, options: ServeOptions, declares: bool) -> list[Desc
     from modelport.assembly import inspect_artifact, inspect_service
 
     return inspect_service(str(artifact), options) if declares else [inspect_artifact(artifact, options)]
+
+
+def _print_diagnosis(described: Described) -> None:
+    """Of what another version saved, and nobody has compared yet."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(soft_wrap=True)
+    for key, value in described.items():
+        for number, line in enumerate(value if isinstance(value, list) else [value]):
+            console.print(
+                f"[bold]{key.replace('_', ' ') if not number else '':12}[/bold]{escape(str(line))}", highlight=False
+            )
 
 
 def _print_schemas(described: Described) -> None:

@@ -27,6 +27,7 @@ MODEL_OPTIONS = (
     "features",
     "allow_pickle",
     "allow_code",
+    "trust_version",
     "no_compile",
     "require_compiled",
     "cache_dir",
@@ -137,6 +138,24 @@ def build(source: Path, out: Path | None, form: str, force: bool, **given: Any) 
     if form == "mlflow":
         return run_export(source, out or beside(source, ".mlflow"), resolve(given), force)
     return run_build(source, out or beside(source, ".bundle"), resolve(given), force)
+
+
+@commands.command()
+@click.argument("source", type=FILE)
+@click.option("-o", "--out", type=FILE, help="The bundle to write; default: the file's stem with .bundle.")
+@click.option("--force", is_flag=True, help="Replace the bundle that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@_flags("name", "with_", "data", "target", "features", "no_compile", "require_compiled", "cache_dir")
+def rescue(source: Path, out: Path | None, force: bool, as_json: bool, **given: Any) -> int:
+    """Hold a model that another version saved against that version, and write a bundle that answers as it did there.
+
+    The version is read from the file and installed, once, in an environment of its own. SOURCE is the pickle or joblib file; or a
+    bundle that is served from such an environment, which is then built here.
+    """
+    from modelport.cli.bundle import beside
+    from modelport.cli.rescue import run_rescue
+
+    return run_rescue(source, out or beside(source, ".bundle"), resolve(given), force, as_json)
 
 
 @commands.command()

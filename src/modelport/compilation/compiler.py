@@ -268,6 +268,31 @@ def _checked(
     return compiled.with_report(report)
 
 
+def answered_rows(original: Original, sample: Sequence[Record], limit_s: float) -> Expected:
+    """The original's answers to rows of every kind, whether or not it can be compiled.
+
+    `limit_s`: how long it is asked, in seconds.
+    """
+    splits, terms = _read_edges(original)
+    budget = Budget()
+    maker = RowMaker(original.signature, sample, splits, budget, terms)
+    expected = ask(original.predict, maker.rows(), limit_s * 0.6)
+    exact = _only_compares(original.estimator)
+    edges = boundary_rows(original.predict, maker, original.signature.inputs, exact, budget, limit_s * 0.3)
+    return ask(original.predict, edges, limit_s * 0.1, expected)
+
+
+def _read_edges(original: Original) -> tuple[Any, dict[int, list[str]]]:
+    """The thresholds and terms of a model by field, as far as there are converters for it."""
+    try:
+        graph, _ = _convert(original)
+    except Exception:  # of a model without a converter, or of another version than converters know
+        words = [w for part in parts_of(original.estimator) for w in getattr(part, "vocabulary_", None) or ()]
+        texts = [i for i, f in enumerate(original.signature.inputs) if f.dtype == "text"]
+        return {}, {i: [str(w) for w in words] for i in texts}
+    return graph.splits, _terms(graph)
+
+
 def _terms(graph: Graph) -> dict[int, list[str]]:
     """By field of free text, the terms that the model knows."""
     found: dict[int, list[str]] = {}

@@ -104,7 +104,8 @@ class PredictRoute:
             self._serve = self._refuse_not_ready
             return
         version = [(b"model-version", slot.loaded.version.encode())] if slot.loaded.version else []
-        self.headers = [*self.headers[:2], *version]
+        trusted = [(b"modelport-trusted-version", str(t).encode()) for t in [slot.loaded.form.get("trusted")] if t]
+        self.headers = [*self.headers[:2], *version, *trusted]
         self._offers = Offers(slot.loaded)
         self._decode = compile_decoder(slot.loaded.signature) if slot.loaded.signature else None
         self._assemble = self._assemble_saved

@@ -37,6 +37,10 @@ class Hints:
     """Who says `features`: for reasons and messages."""
     repairs: Callable[[Path], Repairs | None] | None = None
     """What brings each file of the model into the form of the installed libraries; None where it is to be read as it is."""
+    read: Callable[[Path], Any] | None = None
+    """What reads pickles in place of our own reader: a process in which the version that saved them is installed."""
+    other_version: str = ""
+    """What to tell of a model that another version saved, where it may be served; without it such a model is refused."""
 
 
 class Model(Protocol):

@@ -62,6 +62,7 @@ def _exactly(file: Any, size: int) -> bytes:
 # -- values --------------------------------------------------------------------------------------------------------
 
 ARRAY, OBJECTS, SCALAR, FRAME, SPARSE = "array", "objects", "scalar", "frame", "sparse"
+METHOD = "method of this object"
 LIST, TUPLE, DICT, BYTES, SLICE, NAME, THING = "list", "tuple", "dict", "bytes", "slice", "name", "thing"
 
 
@@ -122,6 +123,8 @@ class Packer:
                 for i in range(value.shape[1])
             ]
             return [FRAME, [self.pack(c) for c in value.columns.tolist()], cells]
+        if "memoryview" in type(value).__name__:
+            return self._array(np.asarray(value))
         if hasattr(value, "to_numpy"):
             return self._array(value.to_numpy())
         return None if self._describe is None else self._describe(value, self)
@@ -201,7 +204,9 @@ class Model:
         self._numbers = {}  # type: Any
         beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "foreign_reader.py")
         self._reader = types.ModuleType("foreign_reader")  # type: Any
+        sys.dont_write_bytecode = True  # of ours: the package may be another user's
         SourceFileLoader("foreign_reader", beside).exec_module(self._reader)
+        sys.dont_write_bytecode = False
 
     def load(self, head: Any, blobs: Any) -> Any:
         """Read the file; tell the whole of it."""
@@ -214,7 +219,9 @@ class Model:
             from sklearn.utils import get_tags
 
             return get_tags(thing).estimator_type
-        return getattr(thing, head["name"])
+        found = getattr(thing, head["name"])
+        bound = callable(found) and getattr(found, "__self__", None) is thing
+        return {METHOD: head["name"]} if bound else found
 
     def call(self, head: Any, blobs: Any) -> Any:
         """What a method returns."""

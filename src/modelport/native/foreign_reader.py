@@ -74,6 +74,7 @@ _NUMPY_FUNCTIONS = _words(
     "var vstack where"
 )
 _PLAIN = {t.__name__: t for t in (bool, bytes, complex, dict, float, int, list, object, set, slice, str, tuple)}  # type: Any
+_PLAIN.update({w.__name__: w for w in (DeprecationWarning, FutureWarning, UserWarning)})  # old searches keep them
 
 
 def resolve(module: str, name: str) -> Any:
@@ -89,13 +90,11 @@ def resolve(module: str, name: str) -> Any:
 
 def _find(module: str, name: str, full: str) -> Any:
     root = module.partition(".")[0]
-    if module in ("builtins", "__builtin__"):
-        return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name)) or _CALLS.get((module, name))
+    if root in ("builtins", "__builtin__") and name != "bytearray":
+        return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name))
     if module.endswith("joblib.numpy_pickle") and name == "NumpyArrayWrapper":
         return Permit(full, StoredArray)
-    if module.startswith("scipy.stats") or ".joblib." in "." + module:
-        return Permit(full, Unused, Unused)
-    if module.startswith("numpy.random"):  # generators, which predictions do not use
+    if module.startswith(("scipy.stats", "numpy.random")) or ".joblib." in "." + module:  # predictions use none of it
         return Permit(full, Unused, Unused)
     if root == "numpy":
         return _find_numpy(name, full)
@@ -106,7 +105,7 @@ def _find(module: str, name: str, full: str) -> Any:
     if root == "pandas":
         return _find_pandas(module, name, full)
     if module == "_loss":
-        return _class(importlib.import_module("sklearn._loss._loss"), name, full)
+        return _find_sklearn("sklearn._loss._loss", name, full)
     make = _CALLS.get((module, name))
     return None if make is None else Permit(full, make if isinstance(make, type) else None, make)
 
@@ -151,7 +150,11 @@ def _find_sklearn(module: str, name: str, full: str) -> Any:
     found = getattr(holder, name, None)
     if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
         known = _SCORES.fullmatch(module) is not None and not name.startswith(("_", "fetch", "load", "dump"))
-        return found if known or name in ("check_array", "_identity", "_kmeans_single_lloyd") else None
+        return (
+            found
+            if known or name in ("check_array", "_identity", "_kmeans_single_lloyd", "_passthrough_scorer")
+            else None
+        )
     return _class(holder, name, full)
 
 

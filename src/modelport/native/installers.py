@@ -94,7 +94,7 @@ def _run(command: list[str], count: int, done: Callable[[float], None]) -> tuple
     finally:
         timer.cancel()
         process.kill()
-        process.wait()
+        process.communicate()  # waits for its end, and closes what it spoke through
 
 
 def _told(need: Need, version: str, said: str) -> Exception:

@@ -49,8 +49,11 @@ class ForeignProcess:
         return found
 
     def get(self, number: int, name: str) -> Any:
-        """An attribute of an object. Raises ForeignError."""
-        return self._ask({"do": "get", "of": number, "name": name})
+        """An attribute of an object, or a method to call. Raises ForeignError."""
+        found = self._ask({"do": "get", "of": number, "name": name})
+        if isinstance(found, dict) and foreign.METHOD in found:
+            return partial(self.call, number, name)
+        return found
 
     def call(self, number: int, name: str, *values: Any) -> Any:
         """What a method of an object returns. Raises ForeignError with what it raises."""
@@ -133,6 +136,10 @@ class Shadow:
             return self._shadow_process.get(self._shadow_number, name)
         except ForeignError as error:
             raise AttributeError(f"{type(self).__name__}.{name}: {error}") from None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """What is not fails at its first prediction."""
+        return True
 
     def __sklearn_tags__(self) -> Any:
         """What the installed scikit-learn asks to tell classifiers from regressors."""

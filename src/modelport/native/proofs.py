@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from modelport.errors import ArtifactError
+from modelport.kernel.signature import Field
 from modelport.native.versions import Need
 
 FOLDER = "proofs"
@@ -24,7 +25,8 @@ class Proof:
     """How a model answers as the version that saved it: `rows` were asked there and here, less those that the original refuses.
 
     `way` is one of the four above, `others` says why those before it are not taken. `environment` are the versions of the native
-    environment, `digest` that of its files, `requirements` and `pythons` what it was built of.
+    environment, `digest` that of its files, `requirements` and `pythons` what it was built of; `inputs` are
+    those that it told of, since old releases store none.
     """
 
     way: str
@@ -38,6 +40,7 @@ class Proof:
     digest: str = ""
     requirements: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
+    inputs: tuple[Field, ...] = ()
 
     @property
     def need(self) -> Need:

@@ -1,8 +1,8 @@
 """Which libraries belong together: what a file was saved by, and the environment in which it answers as it did.
 
 scikit-learn's releases are from its release history; the NumPy, SciPy, joblib and pandas that each was released and tested with
-from its changelog and its `min_dependencies.py`, and the interpreters from the names of its wheels. Beside the oldest stands pandas 0.25, which runs with their NumPy: the metadata of
-those before it is refused by the installers of today (`pytz>=2011k` is no version).
+from its changelog and its `min_dependencies.py`, and the interpreters from the names of its wheels. Beside the oldest stands
+pandas 0.25, which runs with their NumPy: installers of today refuse the metadata of those before it (`pytz>=2011k`).
 """
 
 from __future__ import annotations

@@ -85,6 +85,8 @@ class Compilers:
         """A compiler has something to say."""
         if kind == "begun":
             self._begin()
+        elif kind == "proving":
+            self._prove(event["what"])
         else:
             self._said(child, event)
 
@@ -95,6 +97,11 @@ class Compilers:
         self.supervisor.log(f"compiling {which}, once; until then /readyz says so", "info")
         for worker in self.supervisor.workers if self.awaited else ():
             worker.tell({"do": "compiling", "model": self.model})
+
+    def _prove(self, what: str) -> None:
+        """Another version saved it, so the original is no way out: there is no limit to wait for."""
+        self.decision.wait_on()
+        self.supervisor.log(what, "info")
 
     def _said(self, child: Child, form: Form) -> None:
         if self.awaited:

@@ -110,7 +110,7 @@ LOADED = {
 FAILED = {"error": _text}
 EVENTS: Mapping[str, Mapping[str, Mapping[str, Check]]] = {
     "worker": {"ready": {"models": _models, "web?": _web}, "failed": FAILED, "form": {"model": _text, **FORM}},
-    "compiler": {"begun": {}, "compiled": FORM, "failed": FAILED},
+    "compiler": {"begun": {}, "proving": {"what": _text}, "compiled": FORM, "failed": FAILED},
     "holder": {"ready": LOADED, "failed": FAILED, "catalog": {"models": _names, "saved": _sources, "web": _switch}},
 }
 """A value whose name ends in `?` may be missing."""

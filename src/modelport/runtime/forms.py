@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 COMPILE_SECONDS = 30.0
@@ -62,6 +63,10 @@ class FormDecision:
         """Wait no longer than is bearable."""
         if self.compiling and now > self.compiling_until:
             self._settle(self._original(TOO_LONG))
+
+    def wait_on(self) -> None:
+        """Without limit: what is compiled cannot serve in another form."""
+        self.compiling_until = inf if self.compiling else self.compiling_until
 
     def _original(self, why: str) -> Form:
         return {**(self.planned or {}), "form": ORIGINAL, "why": why}

@@ -9,7 +9,7 @@ from modelport.adopt.facts import Finding, Level, ModelFile
 from modelport.adopt.paths import WORKING
 
 Version = tuple[int, ...]
-_AGAIN = "train again with the installed version; or run it in an environment with the version that saved it"
+_AGAIN = "run  modelport rescue  on it, which serves it as the version that saved it answers; or train again"
 
 SILENT = (
     (("TfidfVectorizer", "TfidfTransformer"), (1, 0), (1, 4), "its IDF weights are dropped without a word"),
@@ -58,7 +58,7 @@ def check_artifacts(analysis: Analysis) -> None:
 
 
 def _check_version(analysis: Analysis, model: ModelFile, version: str) -> None:
-    from modelport.assembly.stored import installed_version
+    from modelport.assembly.artifacts import installed_version
 
     installed = installed_version("scikit-learn")
     stored = model.stored

@@ -33,7 +33,7 @@ from modelport.artifacts.loaders.xgboost import XgboostModel
 from modelport.artifacts.pickles.loading import load_pickle, screen_pickle
 from modelport.artifacts.pickles.permit import words
 from modelport.artifacts.pickles.telling import is_pickle
-from modelport.errors import ArtifactError, MissingExtra, ModelportError
+from modelport.errors import ArtifactError, MissingExtra, ModelportError, UnprovenVersion
 from modelport.kernel.ports import Cost, Hints, Model
 from modelport.kernel.signature import DOUBLE_LIMIT, Field, Kind, Signature, example_value
 from modelport.kernel.values import Record
@@ -76,19 +76,21 @@ class SklearnLoader:
 
 
 def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
-    """The model of what `read` gives and of what lies beside it, with a note of the version that saved it.
+    """The model of what `read` gives and of what lies beside it.
 
-    Raises ArtifactError for what is no model, and for one of whose parts nothing can be made: files are damaged, or forged.
+    Raises UnprovenVersion where another version saved it, unless the hints say that it may be served, and ArtifactError for what is
+    no model, and for one of whose parts nothing can be made: files are damaged, or forged.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator = read()
         helpers = read_helpers(hints.helpers, lambda helper: read_object(helper, hints))
-    notes = tuple({_version_note(w.message) for w in caught if hasattr(w.message, "original_sklearn_version")})
+    warned = next((w.message for w in caught if hasattr(w.message, "original_sklearn_version")), None)
     try:
         refuse_endless(estimator, str(path))
         whole = compose(estimator, path, helpers, hints)
-        return _examine(whole.estimator, path, whole.hints, (*notes, *whole.notes))
+        notes = () if warned is None else (hints.other_version or _version_note(warned),)
+        model = _examine(whole.estimator, path, whole.hints, (*notes, *whole.notes))
     except ModelportError:
         raise
     except Exception as error:
@@ -96,10 +98,13 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
             f"{path} holds a {type(estimator).__name__} that does not work here: {type(error).__name__}: {str(error)[:200]}; "
             "install the versions that saved it, or train again"
         ) from error
+    if warned is not None and not hints.other_version and isinstance(model, SklearnModel):
+        raise UnprovenVersion(str(path), *_versions(warned), "nothing shows that its answers are the same")
+    return model
 
 
 def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
-    _refuse_what_is_no_model(estimator, path)
+    _refuse_what_is_no_model(estimator, path, elsewhere=hints.read is not None)
     booster = _booster_model(estimator, path, hints)
     if booster is not None:
         booster.estimator = estimator  # the wrapper knows more than the booster inside
@@ -114,6 +119,8 @@ def read_object(path: Path, hints: Hints) -> Any:
         from modelport.artifacts.loaders.skops import read_skops
 
         return read_skops(path, hints.allow_pickle)
+    if hints.read is not None:
+        return hints.read(path)
     try:
         import joblib  # noqa: F401
         import sklearn  # noqa: F401
@@ -122,22 +129,26 @@ def read_object(path: Path, hints: Hints) -> Any:
     return load_pickle(path, hints.allow_pickle, hints.code, hints.repairs(path) if hints.repairs else None)
 
 
+def _versions(warning: Any) -> tuple[str, str]:
+    return warning.original_sklearn_version, warning.current_sklearn_version
+
+
 def _version_note(warning: Any) -> str:
-    return (
-        f"saved by scikit-learn {warning.original_sklearn_version}, read by {warning.current_sklearn_version}: "
-        f"answers may differ; train again or install scikit-learn=={warning.original_sklearn_version}"
-    )
+    """Of the wrapper of a booster: what answers is the booster, in a format of its own."""
+    stored, installed = _versions(warning)
+    return f"saved beside scikit-learn {stored}, read by {installed}: the booster inside answers, not scikit-learn"
 
 
 # -- what is no model ----------------------------------------------------------------------------------------------
 
 
-def _refuse_what_is_no_model(thing: Any, path: Path) -> None:
+def _refuse_what_is_no_model(thing: Any, path: Path, elsewhere: bool = False) -> None:
+    """`elsewhere`: it is in another process, and the installed scikit-learn need not be imported for it."""
     name = type(thing).__name__
     if isinstance(thing, type):
         raise ArtifactError(f"{path} holds the class {thing.__name__}, not a fitted model; save what fit returned")
     if has_method(thing, "predict"):
-        return _refuse_unfitted(thing, path)
+        return None if elsewhere else _refuse_unfitted(thing, path)
     if has_method(thing, "fit_predict"):
         raise ArtifactError(
             f"{path} holds a {name}, which can only label the data it was fitted on (it has no predict); "

@@ -153,7 +153,14 @@ def _probability_tables(probabilities: Any) -> list[Array]:
 # -- no classes ----------------------------------------------------------------------------------------------------
 
 
+_TASKS = {"regressor": Task.REGRESS, "clusterer": Task.CLUSTER, "outlier_detector": Task.OUTLIERS}
+"""By what estimators of releases before 1.8 say themselves."""
+
+
 def _task(estimator: Any) -> Task:
+    told = stored(estimator, "_estimator_type")
+    if told in _TASKS:
+        return _TASKS[told]
     from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
 
     for test, task in (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,10 +45,11 @@ class Named:
 
 
 class Outline:
-    """What is in a file. `root` is what it holds; `joblib` says that joblib wrote arrays between the opcodes."""
+    """What is in a file. `root` is what it holds; `joblib` says that joblib wrote arrays between the opcodes; `names` is what it
+    names, as modules and names of Python 3."""
 
-    def __init__(self, root: Any, joblib: bool) -> None:
-        self.root, self.joblib = root, joblib
+    def __init__(self, root: Any, joblib: bool, names: frozenset[tuple[str, str]] = frozenset()) -> None:
+        self.root, self.joblib, self.names = root, joblib, names
 
     def objects(self) -> Iterator[Named]:
         """Every stand-in for an object, the outermost first."""
@@ -70,8 +72,10 @@ class Outline:
 def read_outline(path: Path) -> Outline:
     """Read a pickle or joblib file. Raises ArtifactError, or whatever a damaged file raises."""
     with open_stream(path) as stream:
-        reader = _Reader(stream)
-        return Outline(reader.load(), reader.arrays > 0)
+        names: set[tuple[str, str]] = set()
+        reader = _Reader(stream, names)
+        root = reader.load()
+        return Outline(root, reader.arrays > 0, frozenset(names))
 
 
 def listed(value: Any) -> list[Any]:
@@ -122,13 +126,16 @@ class _Reader(ContainerReader):
 
     dispatch: ClassVar[dict[int, Any]] = dict(ContainerReader.dispatch)
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, names: set[tuple[str, str]]) -> None:
         super().__init__(stream, encoding="latin-1")
         self._stream = stream
+        self._names = names
         self.arrays = 0
 
     def find_class(self, module: str, name: str) -> Any:
         """The name, and nothing behind it."""
+        known = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        self._names.add(known if self.proto < 3 else (module, name))
         return Named(f"{module}.{name}")
 
     def get_extension(self, code: int) -> None:
@@ -179,7 +186,7 @@ class _Reader(ContainerReader):
         if dtype is None or not all(isinstance(n, int) and n >= 0 for n in shape):
             raise pickle.UnpicklingError("an array without shape or type")
         if dtype.hasobject:
-            return type(self)(self._stream).load()
+            return type(self)(self._stream, self._names).load()
         if about.get("numpy_array_alignment_bytes") is not None:
             self._stream.read(self._stream.read(1)[0])
         data = self._stream.read(math.prod(shape) * dtype.itemsize)

@@ -46,6 +46,10 @@ class Stream:
         self.claim(size)
         return self._file.read(size)
 
+    def read_some(self, size: int) -> bytes:
+        """At most `size` bytes, and no more than the limit leaves."""
+        return self.read(min(size, self._left))
+
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer, as far as the file goes."""
         self.claim(len(buffer))

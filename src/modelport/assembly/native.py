@@ -1,0 +1,98 @@
+"""A model in the environment that saved it, as one of ours: its signature and its answers, worked out there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelport.artifacts.pickles.outline import Named, read_outline
+from modelport.assembly.artifacts import load_artifact, pickle_in
+from modelport.compilation.cache import default_folder
+from modelport.config import ServeOptions
+from modelport.errors import ArtifactError
+from modelport.kernel.ports import Model
+from modelport.native.environments import Environment, find
+from modelport.native.process import ForeignProcess, Shadow
+from modelport.native.proofs import Proof
+from modelport.native.versions import StoredVersions
+from modelport.native.widths import names_of, width_of
+
+_INSTALLED_AS = {
+    "sklearn": "scikit-learn",
+    "scipy": "scipy",
+    "pandas": "pandas",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+    "imblearn": "imbalanced-learn",
+}
+
+
+def cache_folder(options: ServeOptions) -> Path:
+    """Where environments and proofs are kept."""
+    return options.cache_dir or default_folder()
+
+
+def read_stored(path: Path) -> StoredVersions:
+    """The libraries that a pickle needs, and the versions that it stores; nothing of it is run. Raises ArtifactError."""
+    try:
+        objects = list(read_outline(pickle_in(path)).objects())
+    except ArtifactError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
+    told = {str(v) for o in objects if (v := o.attributes.get("_sklearn_version")) is not None}
+    if len(told) > 1:
+        raise ArtifactError(
+            f"{path} holds parts of several versions of scikit-learn ({', '.join(sorted(told)[:4])}), so no single one can answer "
+            "for it: train again"
+        )
+    versions = {"scikit-learn": told.pop()} if told else {}
+    return StoredVersions(versions, frozenset(_libraries(objects)))
+
+
+def _libraries(objects: list[Named]) -> set[str]:
+    roots = {thing.name.partition(".")[0] for thing in objects}
+    return {_INSTALLED_AS[root] for root in roots & _INSTALLED_AS.keys()}
+
+
+def load_native(
+    path: Path, options: ServeOptions, environment: Environment, told: str
+) -> tuple[Model, tuple[str, ...]]:
+    """The model, answering from the environment. Raises SetupError where it does not load there, either."""
+    process = ForeignProcess(environment)
+    try:
+        return load_artifact(path, options, read=lambda file: _with_inputs(process.load(file)), other_version=told)
+    except BaseException:
+        process.close()
+        raise
+
+
+def _with_inputs(thing: Any) -> Any:
+    """With what releases before 0.24 did not store: the number of inputs, and their names."""
+    if not isinstance(thing, Shadow):
+        return thing
+    attributes = vars(thing)
+    if "feature_names_in_" not in attributes and (names := names_of(thing)):
+        attributes["feature_names_in_"] = np.array(names, dtype=object)
+    if "n_features_in_" not in attributes and (width := len(names_of(thing)) or width_of(thing)):
+        attributes["n_features_in_"] = width
+    return thing
+
+
+def open_native(path: Path, options: ServeOptions, proof: Proof) -> tuple[Model, tuple[str, ...]]:
+    """The same at a later start, which builds nothing. Raises ArtifactError where the environment is not there any more."""
+    environment = find(proof.need, cache_folder(options))
+    if environment is None:
+        raise ArtifactError(
+            f"{path} is served by scikit-learn {proof.stored} in an environment of its own, and that is not in "
+            f"{cache_folder(options)}: run  modelport rescue {path}  which builds it"
+        )
+    return load_native(path, options, environment, str(proof))
+
+
+def told_of_environment(environment: Environment) -> dict[str, Any]:
+    """What a report says of an environment."""
+    return {"versions": environment.versions, "digest": environment.digest, "bytes": environment.size}

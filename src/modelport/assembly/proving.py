@@ -1,0 +1,192 @@
+"""Whether a model that another version saved answers here as it did there, and by which way of serving it.
+
+The oracle is the model in its native environment. It answers every kind of checked row; the first way that agrees on all of them
+serves: loaded as it is, repaired, compiled; and where none does, the native environment itself.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelport.artifacts.sample import read_records
+from modelport.assembly.artifacts import installed_version, load_artifact
+from modelport.assembly.native import cache_folder, load_native, open_native, read_stored
+from modelport.compilation.cache import runtime_version
+from modelport.config import ServeOptions
+from modelport.errors import MissingExtra, SetupError, UnprovenVersion
+from modelport.kernel.ports import Model
+from modelport.kernel.signature import Signature
+from modelport.kernel.values import Record
+from modelport.native.environments import Environment, Progress, provide
+from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, Proof
+from modelport.native.versions import Need, needed
+
+SAMPLE_ROWS = 20_000
+LIMIT_S = 20.0
+"""How long the oracle is asked; fewer rows are checked where it is slow."""
+
+FEWEST_ROWS = 100
+PROVEN = "proven to answer as the version that saved it"
+
+
+@dataclass(slots=True)
+class Proven:
+    """A model that answers as the version that saved it, and how that is known.
+
+    `model` is the installed one where that agrees, else the native one; `compiled` is what was made of it, or why there is none.
+    """
+
+    proof: Proof
+    model: Model
+    compiled: Any
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Case:
+    """What is to be proven, and what was found so far."""
+
+    artifact: Path
+    options: ServeOptions
+    stored: str
+    need: Need
+    environment: Environment
+    oracle: Any
+    notes: tuple[str, ...]
+    sample: Sequence[Record]
+    progress: Progress
+    others: list[str] = field(default_factory=list)
+    expected: Any = None
+
+
+def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None) -> Proven:
+    """Build the environment where it is not there, ask, compare. Raises UnprovenVersion where nothing can be shown."""
+    stored, installed = read_stored(artifact), installed_version("scikit-learn")
+    version = stored.versions.get("scikit-learn", "")
+    try:
+        need = needed(stored)
+        environment = provide(need, cache_folder(options), lambda what, done: progress(what, done * 0.6))
+        progress(f"loading {artifact.name} in scikit-learn {version}", 0.6)
+        oracle, notes = load_native(artifact, options, environment, PROVEN)
+    except MissingExtra:
+        raise
+    except SetupError as error:
+        why = f"it cannot be held against that version: {error}"
+        raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None
+    sample = read_records(options.data, oracle.signature.inputs, SAMPLE_ROWS) if options.data else []
+    case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress)
+    with warnings.catch_warnings():  # rows at the edges make libraries complain of what is done on purpose
+        warnings.simplefilter("ignore")
+        return _first_way(case)
+
+
+def _first_way(case: _Case) -> Proven:
+    from modelport.compilation.compiler import Original, answered_rows
+
+    case.progress(f"asking scikit-learn {case.stored} the checked rows", 0.65)
+    original = Original(case.oracle.estimator, case.oracle.signature, case.oracle.predict)
+    case.expected = answered_rows(original, case.sample, LIMIT_S)
+    case.progress("loading it as it is", 0.8)
+    here = _as_it_is(case)
+    if here is not None:
+        case.progress("compiling", 0.85)
+        return Proven(_proof(case, AS_IT_IS), here, _agreeing(case, _compile(here, case)), case.notes)
+    case.progress("compiling what the native environment tells of it", 0.85)
+    compiled = _compile(case.oracle, case)
+    if isinstance(compiled, str):
+        case.others.append(f"compiled: {compiled}")
+        return Proven(_proof(case, NATIVE), case.oracle, compiled, case.notes)
+    return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
+
+
+def _as_it_is(case: _Case) -> Model | None:
+    """The model as the installed version loads it, if that answers alike."""
+    try:
+        inputs = case.oracle.signature.inputs
+        model, _ = load_artifact(case.artifact, case.options, known=inputs, other_version=PROVEN)
+    except UnprovenVersion as error:
+        case.others.append(f"as it is: {error.differs}")
+        return None
+    except SetupError as error:
+        case.others.append(f"as it is: {error}")
+        return None
+    if _shape(model.signature) != _shape(case.oracle.signature):
+        case.others.append("as it is: the installed version tells other inputs or outputs of it")
+        return None
+    return model if _agrees(case, model, "as it is") else None
+
+
+def _shape(signature: Signature) -> Any:
+    inputs = [(f.name, f.kind, f.categories, f.nullable, f.closed) for f in signature.inputs]
+    return inputs, [(o.name, o.classes, o.probabilities) for o in signature.outputs], signature.task
+
+
+def _agrees(case: _Case, model: Model, way: str) -> bool:
+    """Whether it gives the oracle's answer to every row."""
+    from modelport.compilation.parity import compare
+    from modelport.compilation.rows import USUAL
+
+    report = compare(case.expected, model.predict, USUAL)
+    if report.rows < FEWEST_ROWS:
+        case.others.append(f"{way}: only {report.rows} rows could be compared")
+        return False
+    if report.full:
+        return True
+    told = (
+        report.mismatch.tell(f"scikit-learn {case.stored} answers", "the installed version") if report.mismatch else ""
+    )
+    case.others.append(f"{way}: {told}")
+    return False
+
+
+def _compile(model: Any, case: _Case) -> Any:
+    """The compiled form, or why there is none."""
+    if case.options.no_compile:
+        return "as configured (--no-compile)"
+    if not runtime_version():
+        return "what compiles it is not installed: pip install 'modelport[compile]'"
+    from modelport.compilation.compiler import NotCompiled, Original, compile_model
+
+    try:
+        made = compile_model(Original(model.estimator, model.signature, model.predict), case.sample)
+    except MissingExtra as error:
+        return str(error)
+    return made.reason if isinstance(made, NotCompiled) else made
+
+
+def _agreeing(case: _Case, compiled: Any) -> Any:
+    """The compiled form, if the oracle agrees with it as well as the model that it was made of."""
+    if isinstance(compiled, str) or _agrees(case, compiled, "compiled"):
+        return compiled
+    return case.others[-1]
+
+
+def _proof(case: _Case, way: str) -> Proof:
+    return Proof(
+        way,
+        case.stored,
+        installed_version("scikit-learn"),
+        len(case.expected.rows),
+        len(case.expected.refused),
+        tuple(case.others),
+        (),
+        case.environment.versions,
+        case.environment.digest,
+        case.need.requirements,
+        case.need.pythons,
+        case.oracle.signature.inputs,
+    )
+
+
+# -- later -----------------------------------------------------------------------------------------------------------
+
+
+def load_proven(artifact: Path, options: ServeOptions, proof: Proof) -> tuple[Model, tuple[str, ...]]:
+    """The model by the way that was proven. Raises ArtifactError where that is not open any more."""
+    if proof.way == AS_IT_IS:
+        return load_artifact(artifact, options, known=proof.inputs, other_version=str(proof))
+    return open_native(artifact, options, proof)

@@ -1,0 +1,198 @@
+"""Proven, or refused: what another version saved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from modelport.artifacts.pickles.saved_by import saved_by
+from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.bundles import build_bundle
+from modelport.assembly.compiler import compile_artifact
+from modelport.assembly.diagnosis import diagnose
+from modelport.assembly.forms import look_up, open_form
+from modelport.assembly.inspection import inspect_artifact
+from modelport.assembly.rescue import rescue
+from modelport.config import ServeOptions
+from modelport.errors import UnprovenVersion
+from tests.native.places import OTHER, doctored, put_installed
+
+INPUTS = np.random.default_rng(0).normal(size=(80, 3))
+LABELS = np.where(INPUTS[:, 0] + INPUTS[:, 1] > 0, "yes", "no")
+RECORD = (0.1, -0.2, 0.3)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> ServeOptions:
+    """With the installed libraries in the place of the version that the files name."""
+    put_installed(tmp_path / "cache")
+    return ServeOptions(cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_the_version_is_read_from_files_of_every_protocol(protocol: int, tmp_path: Path) -> None:
+    import pickle
+
+    import sklearn
+
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(LogisticRegression().fit(INPUTS, LABELS), protocol))
+    assert saved_by(path) == sklearn.__version__
+
+
+def test_what_nobody_has_compared_is_refused_with_both_versions_and_the_command(tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    with pytest.raises(UnprovenVersion) as refused:
+        load_artifact(path, ServeOptions())
+    assert refused.value.stored == OTHER
+    assert f"modelport rescue {path}" in str(refused.value)
+    assert f"install scikit-learn=={OTHER}" in str(refused.value)
+    assert "--trust-version" in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_linear_model_is_proven_and_served_compiled(options: ServeOptions, tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    assert look_up(path, options).form == "unknown"
+    told: list[str] = []
+    look = compile_artifact(path, options, begin_proof=told.append)
+    assert look.form == "compiled"
+    assert "saved by scikit-learn 1.8.0, here is" in told[0]
+    assert look_up(path, options).form == "compiled"
+    opened = open_form(look.plain(), path, options)
+    assert any("as scikit-learn 1.8.0 does" in note for note in opened.notes)
+    assert opened.model.predict([RECORD])[0]["prediction"] in ("yes", "no")
+
+
+def test_uncompiled_it_is_loaded_as_it_is_once_that_is_proven(options: ServeOptions, tmp_path: Path) -> None:
+    model, options = LogisticRegression().fit(INPUTS, LABELS), replace(options, no_compile=True)
+    path = doctored(model, tmp_path / "old.joblib")
+    look = compile_artifact(path, options)
+    assert (look.form, look_up(path, options).form) == ("original", "original")
+    assert look.why.startswith("loaded as it is, it answers ")
+    opened = open_form(look.plain(), path, options)
+    (answer,) = opened.model.predict([RECORD])
+    np.testing.assert_allclose(list(answer["probabilities"].values()), model.predict_proba([RECORD])[0])
+
+
+@pytest.mark.slow
+def test_a_model_that_answers_otherwise_here_is_not_served_as_it_is(
+    options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The installed version is made to answer otherwise; the environment, another process, is not."""
+    model = RandomForestClassifier(n_estimators=5, max_depth=3, random_state=0).fit(INPUTS, LABELS)
+    right = model.predict_proba([RECORD])[0]
+    path = doctored(model, tmp_path / "old.joblib")
+    usual = RandomForestClassifier.predict_proba
+    monkeypatch.setattr(RandomForestClassifier, "predict_proba", lambda self, X: usual(self, X)[:, ::-1])
+    look = compile_artifact(path, replace(options, no_compile=True))
+    assert "(the native environment)" in look.why
+    opened = open_form(look.plain(), path, replace(options, no_compile=True))
+    (answer,) = opened.model.predict([RECORD])
+    assert list(answer["probabilities"].values()) == right.tolist()
+
+
+@pytest.mark.slow
+def test_what_the_environment_tells_is_compiled_where_the_installed_version_differs(
+    options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = RandomForestClassifier(n_estimators=5, max_depth=3, random_state=0).fit(INPUTS, LABELS)
+    right = model.predict_proba([RECORD])[0]
+    path = doctored(model, tmp_path / "old.joblib")
+    usual = RandomForestClassifier.predict_proba
+    monkeypatch.setattr(RandomForestClassifier, "predict_proba", lambda self, X: usual(self, X)[:, ::-1])
+    look = compile_artifact(path, options)
+    assert look.form == "compiled"
+    (answer,) = open_form(look.plain(), path, options).model.predict([RECORD])
+    assert list(answer["probabilities"].values()) == right.tolist()
+
+
+def test_the_user_may_trust_the_version_and_every_answer_says_so(tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    options = ServeOptions(trust_version=True, no_compile=True, cache_dir=tmp_path / "cache")
+    opened = open_form(look_up(path, options).plain(), path, options)
+    assert opened.form["trusted"] == f"scikit-learn {OTHER}"
+    assert any(note.startswith("WARNING: saved by scikit-learn 1.8.0") for note in opened.notes)
+
+
+def test_a_bundle_of_a_model_that_is_trusted_says_so_ever_after(tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    build_bundle(path, tmp_path / "old.bundle", ServeOptions(trust_version=True, no_compile=True))
+    opened = open_form(None, tmp_path / "old.bundle", ServeOptions(no_compile=True))
+    assert opened.form["trusted"] == f"scikit-learn {OTHER}"
+
+
+def test_without_an_environment_nothing_is_shown_and_nothing_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No interpreter that has wheels of that release."""
+    from modelport.native import interpreters
+
+    monkeypatch.setattr(interpreters, "_candidates", lambda version: iter(()))
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    with pytest.raises(UnprovenVersion, match=r"it cannot be held against that version: it needs Python 3.12 or"):
+        compile_artifact(path, ServeOptions(cache_dir=tmp_path / "cache"))
+    assert look_up(path, ServeOptions(cache_dir=tmp_path / "cache")).form == "unknown"
+
+
+def test_a_file_without_a_version_is_refused(options: ServeOptions, tmp_path: Path) -> None:
+    import joblib
+
+    model = LogisticRegression().fit(INPUTS, LABELS)
+    joblib.dump(model, tmp_path / "old.joblib")
+    data = (tmp_path / "old.joblib").read_bytes().replace(b"_sklearn_version", b"_sklearn_versiom")
+    (tmp_path / "old.joblib").write_bytes(data)
+    with pytest.raises(UnprovenVersion, match=r"saved by scikit-learn pre-0.18, here is"):
+        load_artifact(tmp_path / "old.joblib", options)
+
+
+@pytest.mark.slow
+def test_a_rescued_model_is_a_bundle_with_its_proof(options: ServeOptions, tmp_path: Path) -> None:
+    model = LogisticRegression().fit(INPUTS, LABELS)
+    path = doctored(model, tmp_path / "old.joblib")
+    steps: list[str] = []
+    rescued = rescue(path, tmp_path / "new.bundle", options, False, lambda what, done: steps.append(what))
+    assert "asking scikit-learn 1.8.0 the checked rows" in steps
+    assert rescued.bundle.manifest.proof["way"] == "as it is"
+    report = (tmp_path / "new.bundle" / "report.md").read_text()
+    assert "- saved by: scikit-learn 1.8.0" in report
+    assert "- result: loaded as it is, it answers" in report
+    opened = open_form(None, tmp_path / "new.bundle", options)
+    np.testing.assert_allclose(
+        list(opened.model.predict([RECORD])[0]["probabilities"].values()), model.predict_proba([RECORD])[0]
+    )
+
+
+def test_inspect_tells_what_serving_it_will_do_and_runs_nothing(options: ServeOptions, tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    told = inspect_artifact(path, options)
+    assert told["saved_by"] == "scikit-learn 1.8.0"
+    assert told["kind"] == "joblib file of a sklearn.linear_model._logistic.LogisticRegression"
+    assert told["safe"].startswith("yes: all ")
+    assert told["goes_wrong"] == "it loads, and answers its own example; whether as it did before, nothing has shown"
+    assert told["serving"].startswith("uses the environment of scikit-learn==1.8.0 that is there")
+    json.dumps(told)
+
+
+def test_inspect_tells_what_is_not_safe(options: ServeOptions, tmp_path: Path) -> None:
+    import os
+    import pickle
+
+    path = tmp_path / "old.pkl"
+    path.write_bytes(pickle.dumps({"model": os.system, "_sklearn_version": "1.8.0"}))
+    told = diagnose(path, options)
+    assert told["safe"] == "no: it names posix.system"
+    assert told["goes_wrong"] == "nothing of it is run, so this is not known"
+
+
+def test_a_model_that_only_labels_what_it_was_fitted_on_is_refused_as_ever(tmp_path: Path) -> None:
+    path = doctored(AgglomerativeClustering().fit(INPUTS), tmp_path / "old.joblib")
+    with pytest.raises(UnprovenVersion, match="which can only label the data it was fitted on"):
+        load_artifact(path, ServeOptions())
