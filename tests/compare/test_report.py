@@ -12,7 +12,7 @@ import pytest
 from modelport.compare.baseline import changes
 from modelport.compare.claims import DEPENDS, FAILS, HOLDS, UNKNOWN, UNSURE, checked
 from modelport.compare.costs import costs
-from modelport.compare.findings import contests
+from modelport.compare.findings import capacities, contests, latencies
 from modelport.compare.report import render
 from modelport.compare.results import read_results
 from modelport.compare.verdict import losses, sentences
@@ -60,6 +60,23 @@ def test_every_loss_is_listed_and_nothing_else() -> None:
     page = render(slower)
     assert "p99 at 100 requests/s" in page.partition("Where Modelport is behind")[2].partition("<h2>")[0]
     assert "In no number of this run" in render(results(WINS))
+
+
+def test_who_answers_nothing_is_last_and_not_left_out() -> None:
+    run = results({"flask": [100.0, 101, 99], "modelport": [0.0, 0.0, 0.0]})
+    assert [c.contestant for c in capacities(run, "one-row")] == ["flask", "modelport"]
+    assert losses(contests(run, "modelport"))[0].what == "requests per second, one row"
+
+
+def test_requests_without_a_right_answer_count_as_the_longest() -> None:
+    run = results({"flask": [100.0, 101, 99], "modelport": [100.0, 100, 100]})
+    run.measurements = [
+        dataclasses.replace(m, refused={"503": 100}) if m.contestant == "modelport" and m.rate else m
+        for m in run.measurements
+    ]
+    tail = latencies(run, "one-row")["modelport"][0].percentiles[2]
+    assert tail is not None
+    assert tail > 2.9
 
 
 @pytest.mark.parametrize(

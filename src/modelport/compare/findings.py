@@ -79,7 +79,7 @@ def capacities(results: Results, case: str) -> list[Capacity]:
         if per_s is not None:
             answers, cpu = sum(m.answers for m in samples), sum(m.cpu_s for m in samples)
             errors, pss = sum(m.errors for m in samples), fmean(m.pss_bytes for m in samples)
-            found.append(Capacity(name, per_s, 1000 * cpu / answers, errors, pss))
+            found.append(Capacity(name, per_s, 1000 * cpu / max(answers, 1), errors, pss))
     return sorted(found, key=lambda c: -c.per_s.value)
 
 

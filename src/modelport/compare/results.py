@@ -11,6 +11,8 @@ from modelport.compare.histogram import Histogram
 from modelport.errors import SetupError
 
 SCHEMA = 1
+GRACE_S = 2.0
+"""How long after the end of an open loop answers are still waited for."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Measurement:
 
     @property
     def per_s(self) -> float:
-        """Right answers in a second."""
-        return self.answers / self.seconds
+        """Right answers in a second; of none, half a one: it has to be told, and a logarithm of nothing cannot be."""
+        return max(self.answers, 0.5) / self.seconds
 
     @property
     def errors(self) -> int:
@@ -56,8 +58,11 @@ class Measurement:
 
     @property
     def histogram(self) -> Histogram:
-        """The latencies of right answers."""
-        return Histogram(self.latencies)
+        """The latencies of right answers; a request without one counts as longer than the load, so that refusing is not quick."""
+        found = Histogram(self.latencies)
+        for _ in range(self.errors):
+            found.add(self.seconds + GRACE_S)
+        return found
 
 
 @dataclass

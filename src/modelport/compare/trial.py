@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
 from modelport.compare.cases import PREDICT, Case, bodies_of, headers_of, path_of, requests_of
-from modelport.compare.client import Response, first_answer_s, post_at_once
+from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
 from modelport.compare.machine import Cores
@@ -26,6 +27,7 @@ from modelport.errors import SetupError
 
 SETTLE_S = 0.3
 CHECKED = 64
+REST_TRIES = 6
 CHECK_CONNECTIONS = 8
 RULES = Rules(tolerance=1e-5)
 JSON = (("content-type", "application/json"),)
@@ -120,6 +122,7 @@ def measure(
 
 
 def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: float | None, seed: int) -> Measurement:
+    _wait_until_idle(case, server, trial)
     before = tree_cpu_s(server.process.pid)
     if rate is None:
         load = _closed(trial, case, server, trial.plan.capacity_s)
@@ -152,6 +155,24 @@ def _closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> 
     return generators.closed_loop(
         server.port, trial.pool(case), connections=case.connections, seconds=seconds, core=core
     )
+
+
+def _wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> None:
+    """Some servers go on working for those who have hung up; the next load must not wait behind them.
+
+    One request, in the queue behind all of these, tells when they are done.
+    """
+    path, kind = path_of(case, trial.entry.contestant), headers_of(case)["Content-Type"]
+    body = bodies_of(case, trial.subject)[:1]
+    for _ in range(REST_TRIES):
+        try:
+            post_all(server.port, path, body, kind)
+        except TimeoutError:
+            continue
+        except (OSError, http.client.HTTPException) as error:
+            raise SetupError(f"{trial.name} did not come to rest after {case.title}: {error}") from None
+        return
+    raise SetupError(f"{trial.name} did not come to rest within a minute after {case.title}")
 
 
 def _first_answer(trial: Trial, server: ServerProcess) -> float:
