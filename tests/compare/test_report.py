@@ -136,6 +136,17 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_statuses_of_invalid_bodies_are_told_and_so_is_silence() -> None:
+    run = results(WINS)
+    run.conduct = {
+        "flask": {"no JSON": 400, "a field is missing": 500},
+        "modelport": {"no JSON": 422, "a field is missing": 0},
+    }
+    section = render(run).partition("<h2>Invalid input")[2].partition("<h2>")[0]
+    assert "<td>Flask</td><td>400</td><td>500</td>" in section
+    assert "<td>Modelport</td><td>422</td><td>nothing</td>" in section
+
+
 def test_the_page_fetches_nothing_and_escapes_what_users_wrote() -> None:
     page = render(results(WINS), price=0.5)
     reader = Reader(page)

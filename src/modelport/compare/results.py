@@ -75,6 +75,8 @@ class Results:
     starts: list[Start] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    conduct: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Status by contestant and by what is wrong with a body; 0 where nothing came."""
     complete: bool = False
 
     def title(self, contestant: str) -> str:
@@ -124,6 +126,7 @@ def read_results(path: Path) -> Results:
             starts=[Start(**start) for start in content["starts"]],
             measurements=[Measurement(**measurement) for measurement in content["measurements"]],
             failed=content["failed"],
+            conduct=content["conduct"],
             complete=content["complete"],
         )
     except (KeyError, TypeError) as error:

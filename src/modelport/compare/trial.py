@@ -15,6 +15,7 @@ from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
 from modelport.compare.cases import PREDICT, Case, bodies_of, headers_of, path_of, requests_of
 from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
+from modelport.compare.conduct import statuses
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
 from modelport.compare.machine import Cores
@@ -85,7 +86,7 @@ class Trial:
         return path if path.exists() else write_pool(requests_of(case, self.entry.contestant, self.subject), path)
 
 
-def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
+def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict[str, int]]) -> dict[str, float]:
     """Compare all answers with those of whoever was asked first, and return a rough capacity for each case.
 
     Raises SetupError with the first difference. This start also leaves byte code and page cache behind.
@@ -102,6 +103,8 @@ def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
             load = _closed(trial, case, server, 1.0)
             server.check_alive()
             rough[case.name] = max(1.0, load.answers / load.seconds)
+        if trial.app == PREDICT:
+            conduct[trial.name] = statuses(server.port, "/predict", trial.subject)
     return rough
 
 
