@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelport.compare import cases, contestants
+from modelport.compare.conduct import wrong_bodies
 from modelport.compare.contestants import CONTESTANTS
 from modelport.compare.environments import Environment
 from modelport.compare.generation import app_code, model_code, write_contestants
@@ -91,6 +93,14 @@ def test_bodies_of_64_rows_have_64_rows_and_differ() -> None:
     bodies = cases.bodies_of(wide, small)
     assert [len(ast.literal_eval(body.decode())) for body in bodies] == [64, 64]
     assert len(set(bodies)) == 2
+
+
+def test_each_wrong_body_is_wrong_in_its_own_way_only() -> None:
+    bodies = wrong_bodies(subject())
+    assert len(set(bodies.values())) == len(bodies) == 7
+    right = subject().rows[0]
+    assert json.loads(bodies["a field is missing"]) == {k: v for k, v in right.items() if k != "tempo"}
+    assert json.loads(bodies["a word in place of a number"]) == {**right, "tempo": "many"}
 
 
 def test_a_pool_gives_back_the_bytes_it_was_given(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from modelport.compare.baseline import changes
 from modelport.compare.claims import DEPENDS, FAILS, HOLDS, UNKNOWN, UNSURE, checked
 from modelport.compare.costs import costs
-from modelport.compare.findings import contests
+from modelport.compare.findings import capacities, contests, latencies
 from modelport.compare.report import render
 from modelport.compare.results import read_results
 from modelport.compare.verdict import losses, sentences
@@ -60,6 +60,23 @@ def test_every_loss_is_listed_and_nothing_else() -> None:
     page = render(slower)
     assert "p99 at 100 requests/s" in page.partition("Where Modelport is behind")[2].partition("<h2>")[0]
     assert "In no number of this run" in render(results(WINS))
+
+
+def test_who_answers_nothing_is_last_and_not_left_out() -> None:
+    run = results({"flask": [100.0, 101, 99], "modelport": [0.0, 0.0, 0.0]})
+    assert [c.contestant for c in capacities(run, "one-row")] == ["flask", "modelport"]
+    assert losses(contests(run, "modelport"))[0].what == "requests per second, one row"
+
+
+def test_requests_without_a_right_answer_count_as_the_longest() -> None:
+    run = results({"flask": [100.0, 101, 99], "modelport": [100.0, 100, 100]})
+    run.measurements = [
+        dataclasses.replace(m, refused={"503": 100}) if m.contestant == "modelport" and m.rate else m
+        for m in run.measurements
+    ]
+    tail = latencies(run, "one-row")["modelport"][0].percentiles[2]
+    assert tail is not None
+    assert tail > 2.9
 
 
 @pytest.mark.parametrize(
@@ -117,6 +134,17 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Closes the latest; a path with a title has an end, those without close themselves."""
         assert self.open.pop() == tag
+
+
+def test_statuses_of_invalid_bodies_are_told_and_so_is_silence() -> None:
+    run = results(WINS)
+    run.conduct = {
+        "flask": {"no JSON": 400, "a field is missing": 500},
+        "modelport": {"no JSON": 422, "a field is missing": 0},
+    }
+    section = render(run).partition("<h2>Invalid input")[2].partition("<h2>")[0]
+    assert "<td>Flask</td><td>400</td><td>500</td>" in section
+    assert "<td>Modelport</td><td>422</td><td>nothing</td>" in section
 
 
 def test_the_page_fetches_nothing_and_escapes_what_users_wrote() -> None:

@@ -57,15 +57,19 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
 def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setting:
     if model is None and not choice.quick:
         raise ConfigError("give the file of your model, or --quick, which brings one:  modelport compare --quick")
-    plan = _plan(choice)
-    if model is None:
-        model, options = train_music(choice.out / "model", options)
     names = choice.only or (contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
+    chosen, asked, plan = (
+        contestants.select(names),
+        cases.select(wanted),
+        _plan(choice),
+    )  # refused before anything is written
+    if model is None:
+        model, options = train_music(choice.out / "model", options)
     return Setting(
         subject=read_subject(model, options),
-        contestants=contestants.select(names),
-        cases=cases.select(wanted),
+        contestants=chosen,
+        cases=asked,
         plan=plan,
         out=choice.out,
         command=shlex.join(["modelport", *sys.argv[1:]]),

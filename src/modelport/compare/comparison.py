@@ -151,7 +151,7 @@ def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dic
     for trial in trials:
         teller.say(f"checking the answers of {trial.key}")
         try:
-            rough[trial.key] = check(trial, reference)
+            rough[trial.key] = check(trial, reference, results.conduct)
         except SetupError as error:
             results.failed[trial.name] = str(error)
             teller.say(f"{trial.name} takes no part: {error}")

@@ -79,7 +79,7 @@ def capacities(results: Results, case: str) -> list[Capacity]:
         if per_s is not None:
             answers, cpu = sum(m.answers for m in samples), sum(m.cpu_s for m in samples)
             errors, pss = sum(m.errors for m in samples), fmean(m.pss_bytes for m in samples)
-            found.append(Capacity(name, per_s, 1000 * cpu / answers, errors, pss))
+            found.append(Capacity(name, per_s, 1000 * cpu / max(answers, 1), errors, pss))
     return sorted(found, key=lambda c: -c.per_s.value)
 
 
@@ -128,6 +128,11 @@ def utilisation(results: Results) -> float | None:
     return max(shares, default=None)
 
 
+def milliseconds(value: float) -> str:
+    """With three digits, or all of those before the point."""
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
 def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
     pooled = Histogram()
     for sample in samples:
@@ -146,14 +151,14 @@ def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -
         _by_round(results.of(ours, name, open_loop=False), lambda m: m.per_s),
         _by_round(results.of(other, name, open_loop=False), lambda m: m.per_s),
         other,
-        "{:,.0f}/s",
+        "{:,.0f}/s".format,
         more_is_better=True,
     )
     for rate in sorted({m.rate for m in results.of(ours, name, open_loop=True) if m.rate is not None}):
         for share, word in ((0.5, "p50"), (0.99, "p99")):
             mine, theirs = (_percentiles(results, who, name, rate, share) for who in (ours, other))
             what = f"{word} at {rate:,.0f} requests/s, {title}"
-            found += _contest(what, mine, theirs, other, "{:.3g} ms", more_is_better=False)
+            found += _contest(what, mine, theirs, other, milliseconds, more_is_better=False)
     return found
 
 
@@ -168,8 +173,8 @@ def _of_start(results: Results, ours: str, other: str) -> list[Contest]:
     mine = {s.round: s for s in results.starts if s.contestant == ours}
     theirs = {s.round: s for s in results.starts if s.contestant == other}
     for what, read, form in (
-        ("first answer after the start", _first_answer_s, "{:.2f} s"),
-        ("memory after the start", _idle_mib, "{:,.0f} MiB"),
+        ("first answer after the start", _first_answer_s, "{:.2f} s".format),
+        ("memory after the start", _idle_mib, "{:,.0f} MiB".format),
     ):
         left, right = ({n: read(s) for n, s in side.items()} for side in (mine, theirs))
         found += _contest(what, left, right, other, form, more_is_better=False)
@@ -189,7 +194,13 @@ def _by_round(samples: Sequence[Measurement], read: Callable[[Measurement], floa
 
 
 def _contest(
-    what: str, ours: dict[int, float], theirs: dict[int, float], other: str, form: str, *, more_is_better: bool
+    what: str,
+    ours: dict[int, float],
+    theirs: dict[int, float],
+    other: str,
+    form: Callable[[float], str],
+    *,
+    more_is_better: bool,
 ) -> list[Contest]:
     """None where no round has both."""
     rounds = [n for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0]
@@ -200,4 +211,4 @@ def _contest(
     one, another = interval(left), interval(right)
     assert one is not None
     assert another is not None
-    return [Contest(what, other, ratio, form.format(one.value), form.format(another.value))]
+    return [Contest(what, other, ratio, form(one.value), form(another.value))]

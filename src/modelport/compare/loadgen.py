@@ -22,9 +22,9 @@ from typing import Any
 
 from modelport.compare.histogram import Histogram
 from modelport.compare.pool import read_pool
+from modelport.compare.results import GRACE_S
 from modelport.compare.wire import Connection
 
-GRACE_S = 2.0
 SPIN_S = 0.0015
 """epoll counts milliseconds: what is due sooner than this is waited for awake."""
 

@@ -28,6 +28,7 @@ def render(results: Results, price: float | None = None) -> str:
         sections.latency(results),
         sections.losing(results),
         sections.memory(results),
+        sections.conduct(results),
         sections.claims_table(results),
         sections.cost_table(results, price),
         sections.lineup(results),

@@ -11,6 +11,8 @@ from modelport.compare.histogram import Histogram
 from modelport.errors import SetupError
 
 SCHEMA = 1
+GRACE_S = 2.0
+"""How long after the end of an open loop answers are still waited for."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Measurement:
 
     @property
     def per_s(self) -> float:
-        """Right answers in a second."""
-        return self.answers / self.seconds
+        """Right answers in a second; of none, half a one: it has to be told, and a logarithm of nothing cannot be."""
+        return max(self.answers, 0.5) / self.seconds
 
     @property
     def errors(self) -> int:
@@ -56,8 +58,11 @@ class Measurement:
 
     @property
     def histogram(self) -> Histogram:
-        """The latencies of right answers."""
-        return Histogram(self.latencies)
+        """The latencies of right answers; a request without one counts as longer than the load, so that refusing is not quick."""
+        found = Histogram(self.latencies)
+        for _ in range(self.errors):
+            found.add(self.seconds + GRACE_S)
+        return found
 
 
 @dataclass
@@ -70,6 +75,8 @@ class Results:
     starts: list[Start] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    conduct: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Status by contestant and by what is wrong with a body; 0 where nothing came."""
     complete: bool = False
 
     def title(self, contestant: str) -> str:
@@ -119,6 +126,7 @@ def read_results(path: Path) -> Results:
             starts=[Start(**start) for start in content["starts"]],
             measurements=[Measurement(**measurement) for measurement in content["measurements"]],
             failed=content["failed"],
+            conduct=content["conduct"],
             complete=content["complete"],
         )
     except (KeyError, TypeError) as error:

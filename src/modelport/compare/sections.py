@@ -18,6 +18,7 @@ from modelport.compare.findings import (
     idle_bytes,
     latencies,
     loaded_bytes,
+    milliseconds,
     names,
     start_s,
     utilisation,
@@ -132,6 +133,22 @@ def memory(results: Results) -> str:
     return (
         "<h2>Start and memory</h2><p>Memory is PSS over all processes: what several share counts once.</p>"
         f'<div class="plots"><div><h3>Memory after the start</h3>{chart}</div><div>{table(header, rows, ours)}</div></div>'
+    )
+
+
+def conduct(results: Results) -> str:
+    """Invalid bodies: a 4xx is right, a 5xx is not, and a 200 answers what nobody asked, or tolerates it."""
+    if not results.conduct:
+        return ""
+    titles = list(dict.fromkeys(title for found in results.conduct.values() for title in found))
+    rows = [
+        [results.title(name), *(str(found.get(title) or "nothing") for title in titles)]
+        for name, found in results.conduct.items()
+    ]
+    ours = {results.title(name) for name in results.conduct if results.is_ours(name)}
+    return (
+        "<h2>Invalid input</h2><p>The status of the answer. 4xx tells the client; 5xx is a fault of the server; 200 is an answer "
+        f"to something that was not asked.</p>{table(['contestant', *titles], rows, ours)}"
     )
 
 
@@ -280,7 +297,7 @@ def _latency_table(results: Results, found: dict[str, list[Latency]]) -> str:
 
 
 def _told(value: float | None, *, late: bool) -> str:
-    return "–" if value is None else f"{'≤ ' if late else ''}{value * 1000:.3g}"
+    return "–" if value is None else f"{'≤ ' if late else ''}{milliseconds(value * 1000).removesuffix(' ms')}"
 
 
 def _span(value: Interval, scale: float, form: str) -> str:

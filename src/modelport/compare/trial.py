@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,8 @@ from typing import Any
 from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
 from modelport.compare.cases import PREDICT, Case, bodies_of, headers_of, path_of, requests_of
-from modelport.compare.client import Response, first_answer_s, post_at_once
+from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
+from modelport.compare.conduct import statuses
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
 from modelport.compare.machine import Cores
@@ -26,6 +28,7 @@ from modelport.errors import SetupError
 
 SETTLE_S = 0.3
 CHECKED = 64
+REST_TRIES = 6
 CHECK_CONNECTIONS = 8
 RULES = Rules(tolerance=1e-5)
 JSON = (("content-type", "application/json"),)
@@ -83,7 +86,7 @@ class Trial:
         return path if path.exists() else write_pool(requests_of(case, self.entry.contestant, self.subject), path)
 
 
-def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
+def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict[str, int]]) -> dict[str, float]:
     """Compare all answers with those of whoever was asked first, and return a rough capacity for each case.
 
     Raises SetupError with the first difference. This start also leaves byte code and page cache behind.
@@ -100,6 +103,8 @@ def check(trial: Trial, reference: dict[str, list[Any]]) -> dict[str, float]:
             load = _closed(trial, case, server, 1.0)
             server.check_alive()
             rough[case.name] = max(1.0, load.answers / load.seconds)
+        if trial.app == PREDICT:
+            conduct[trial.name] = statuses(server.port, "/predict", trial.subject)
     return rough
 
 
@@ -120,6 +125,7 @@ def measure(
 
 
 def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: float | None, seed: int) -> Measurement:
+    _wait_until_idle(case, server, trial)
     before = tree_cpu_s(server.process.pid)
     if rate is None:
         load = _closed(trial, case, server, trial.plan.capacity_s)
@@ -152,6 +158,24 @@ def _closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> 
     return generators.closed_loop(
         server.port, trial.pool(case), connections=case.connections, seconds=seconds, core=core
     )
+
+
+def _wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> None:
+    """Some servers go on working for those who have hung up; the next load must not wait behind them.
+
+    One request, in the queue behind all of these, tells when they are done.
+    """
+    path, kind = path_of(case, trial.entry.contestant), headers_of(case)["Content-Type"]
+    body = bodies_of(case, trial.subject)[:1]
+    for _ in range(REST_TRIES):
+        try:
+            post_all(server.port, path, body, kind)
+        except TimeoutError:
+            continue
+        except (OSError, http.client.HTTPException) as error:
+            raise SetupError(f"{trial.name} did not come to rest after {case.title}: {error}") from None
+        return
+    raise SetupError(f"{trial.name} did not come to rest within a minute after {case.title}")
 
 
 def _first_answer(trial: Trial, server: ServerProcess) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelport.compare.contestants import OURS
-from modelport.compare.findings import Contest, capacities, contests, latencies
+from modelport.compare.findings import Contest, capacities, contests, latencies, milliseconds
 from modelport.compare.results import Results
 
 
@@ -64,8 +64,8 @@ def _latency(results: Results) -> list[str]:
         late = " (the generator itself was late: take it as an upper bound)" if ours.late else ""
         return [
             f"At {ours.rate:,.0f} requests per second that arrive whether or not it keeps up, {word} of Modelport came within "
-            f"{mine * 1000:.3g} ms{late}, those of {results.title(best)}, the quickest of the others, within "
-            f"{rivals[best][1] * 1000:.3g} ms."
+            f"{milliseconds(mine * 1000)}{late}, those of {results.title(best)}, the quickest of the others, within "
+            f"{milliseconds(rivals[best][1] * 1000)}."
         ]
     return []
 
