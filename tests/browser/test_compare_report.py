@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from modelport.compare.report import render
-from tests.browser.test_docs_pages import browser
 from tests.compare.fixed import ALL, results
 
 pytestmark = pytest.mark.slow
-__all__ = ["browser"]
 
 
 @pytest.fixture

@@ -35,8 +35,6 @@ class Hints:
     known: tuple[Field, ...] = ()
     named_by: str = "--features"
     """Who says `features`: for reasons and messages."""
-    repairs: Callable[[Path], Repairs | None] | None = None
-    """What brings each file of the model into the form of the installed libraries; None where it is to be read as it is."""
     read: Callable[[Path], Any] | None = None
     """What reads pickles in place of our own reader: a process in which the version that saved them is installed."""
     other_version: str = ""
