@@ -15,6 +15,7 @@ from typing import Any
 from modelport.artifacts.sample import read_records
 from modelport.assembly.artifacts import installed_version, load_artifact
 from modelport.assembly.native import cache_folder, load_native, open_native, read_stored
+from modelport.assembly.tabled import prove_by_table
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
 from modelport.errors import MissingExtra, SetupError, UnprovenVersion
@@ -76,7 +77,11 @@ def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, 
     except MissingExtra:
         raise
     except SetupError as error:
-        why = f"it cannot be held against that version: {error}"
+        tabled = prove_by_table(artifact, options, version, installed)
+        if not isinstance(tabled, str):
+            proof, model, notes = tabled
+            return Proven(proof, model, _compile(model, options, []), notes)
+        why = f"it cannot be held against that version: {error}; and by the table that ships, {tabled}"
         raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None
     sample = read_records(options.data, oracle.signature.inputs, SAMPLE_ROWS) if options.data else []
     case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress)
@@ -98,9 +103,10 @@ def _first_way(case: _Case) -> Proven:
             case.progress("compiling", 0.85)
             repairs = tuple(kit.applied) if kit is not None else ()
             proof = replace(_proof(case, way), repairs=repairs)
-            return Proven(proof, here, _agreeing(case, _compile(here, case)), case.notes)
+            compiled = _compile(here, case.options, case.sample)
+            return Proven(proof, here, _agreeing(case, compiled), case.notes)
     case.progress("compiling what the native environment tells of it", 0.85)
-    compiled = _compile(case.oracle, case)
+    compiled = _compile(case.oracle, case.options, case.sample)
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
         return Proven(_proof(case, NATIVE), case.oracle, compiled, case.notes)
@@ -148,16 +154,16 @@ def _agrees(case: _Case, model: Model, way: str) -> bool:
     return False
 
 
-def _compile(model: Any, case: _Case) -> Any:
+def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any:
     """The compiled form, or why there is none."""
-    if case.options.no_compile:
+    if options.no_compile:
         return "as configured (--no-compile)"
     if not runtime_version():
         return "what compiles it is not installed: pip install 'modelport[compile]'"
     from modelport.compilation.compiler import NotCompiled, Original, compile_model
 
     try:
-        made = compile_model(Original(model.estimator, model.signature, model.predict), case.sample)
+        made = compile_model(Original(model.estimator, model.signature, model.predict), sample)
     except MissingExtra as error:
         return str(error)
     return made.reason if isinstance(made, NotCompiled) else made

@@ -41,6 +41,8 @@ class Proof:
     requirements: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     inputs: tuple[Field, ...] = ()
+    by_table: bool = False
+    """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
 
     @property
     def need(self) -> Need:
@@ -53,7 +55,12 @@ class Proof:
             python = self.environment.get("python", "")
             return f"answers come from {there} itself, in Python {python} (the native environment)"
         left_out = f", {self.left_out:,} that it refuses left out" if self.left_out else ""
-        how = {AS_IT_IS: "loaded as it is", COMPILED: "compiled"}.get(self.way, f"repaired ({', '.join(self.repairs)})")
+        repaired = f"repaired ({', '.join(self.repairs)})" if self.repairs else "repaired where it needs it"
+        how = {AS_IT_IS: "loaded as it is", COMPILED: "compiled"}.get(self.way, repaired)
+        if self.by_table:
+            return (
+                f"{how}, it answers as {there} does, by the table of models that were compared; no row of this one was"
+            )
         return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
 
 
