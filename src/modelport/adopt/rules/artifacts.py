@@ -71,7 +71,7 @@ def _check_version(analysis: Analysis, model: ModelFile, version: str) -> None:
     )
     if silent:
         _keep(analysis, model, "old-artifact", "wrong", (f"{head}: {silent}", _AGAIN))
-    elif stored.refused and "extra" not in stored.refused:
+    elif stored.refused and "extra" not in stored.refused and model.role != "transformer":
         _keep(analysis, model, "old-artifact", "breaks", (f"{head}, which does not load it: {stored.refused}", _AGAIN))
     else:
         said = (
