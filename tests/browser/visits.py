@@ -74,7 +74,7 @@ def is_local(url: str) -> bool:
     return parts.scheme in LOCAL_SCHEMES or parts.hostname == "127.0.0.1"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Where it or its driver is missing, whoever asks for it is skipped."""
     playwright: Any = pytest.importorskip(

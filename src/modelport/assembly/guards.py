@@ -25,7 +25,7 @@ def _name(thing: Any) -> str:
 def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
     """Have our pages and the models answered inside a FastAPI application: behind its middleware, and models behind its
     dependencies."""
-    from starlette.routing import BaseRoute, Match
+    from starlette.routing import BaseRoute, Match, NoMatchFound
 
     class Ours(BaseRoute):
         """Our pages, and the models where nothing else is asked of a caller."""
@@ -38,6 +38,10 @@ def guard(routes: Any, ours: ModelportApp, models: Iterable[str]) -> None:
         async def handle(self, scope: Any, receive: Any, send: Any) -> None:
             """One request."""
             await ours(scope, receive, send)
+
+        def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+            """They have no names: whoever asks for one asks the next route."""
+            raise NoMatchFound(name, path_params)
 
     before = len(routes.router.routes)
     if routes.router.dependencies:
