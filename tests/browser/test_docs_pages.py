@@ -106,6 +106,7 @@ def test_docs_is_dark_where_the_reader_prefers_dark(visit: Visit, served_url: st
     assert background == "rgb(28, 32, 34)"
 
 
+@pytest.mark.slow
 def test_redoc_renders_the_predict_operation_and_requests_nothing_outside(visit: Visit, served_url: str) -> None:
     visit.open(f"{served_url}/redoc")
     visit.page.get_by_text("/predict").first.wait_for()

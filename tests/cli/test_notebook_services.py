@@ -103,6 +103,7 @@ def run_cells(cells: list[str], folder: Path, plugin: Path) -> list[str]:
     return printed
 
 
+@pytest.mark.slow
 @needs_kernel
 def test_a_service_of_a_notebook_is_served_whole_and_served_anew_by_running_its_cell_again(
     fake: Write, plugin: Path, tmp_path: Path

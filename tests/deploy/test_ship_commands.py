@@ -37,6 +37,7 @@ def _version(bundle: Path) -> str:
     return hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()[:12]
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unless_it_is_said(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "kubernetes").mkdir()
     (tmp_path / "kubernetes" / "service.yaml").write_text("mine", encoding="utf-8")

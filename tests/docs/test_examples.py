@@ -202,6 +202,7 @@ async def test_the_share_of_a_branch_is_what_was_asked_for(trained: Path, monkey
     assert 0.08 < sum(variant_of(name) == "B" for name in listeners) / len(listeners) < 0.12
 
 
+@pytest.mark.slow
 def test_the_shop_passes_its_own_tests(trained: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_shop.py"]
     done = subprocess.run(command, cwd=trained / "adopted", capture_output=True, text=True, check=False)

@@ -23,7 +23,7 @@ EXECUTED = [
     DOCS / "reference" / "http-api.md",
     DOCS / "reference" / "python-api.md",
 ]
-LONG = frozenset({"ship-docker", "ship-kubernetes", "mlflow", "several-files"})
+LONG = frozenset({"ship-docker", "ship-kubernetes", "mlflow", "several-files", "test-a-service", "notebooks"})
 """Pages that build and start many things: only in make test-all."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")

@@ -161,6 +161,7 @@ def test_what_the_model_raises_is_told_and_the_process_goes_on(environment: Envi
     process.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_died_is_replaced_with_the_same_model(environment: Environment, tmp_path: Path) -> None:
     model = LogisticRegression().fit(INPUTS, LABELS)
     joblib.dump(model, tmp_path / "model.joblib")

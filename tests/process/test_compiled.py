@@ -99,6 +99,7 @@ def _port_of(served: Served) -> int:
     raise AssertionError("it does not listen")
 
 
+@pytest.mark.slow
 def test_a_compiler_that_dies_leaves_the_original_to_serve(forest: Path, cache: Path) -> None:
     with serve(forest, "--cache-dir", str(cache), ready=False) as served:
         served.wait_for("compiling the model", 20)
@@ -111,6 +112,7 @@ def test_a_compiler_that_dies_leaves_the_original_to_serve(forest: Path, cache: 
         assert served.predict(RECORD).status == 200
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_is_served_by_its_library_which_the_second_start_knows(
     tmp_path: Path, cache: Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_what_cannot_be_compiled_is_served_by_its_library_which_the_second_start
         assert "Traceback" not in served.text()
 
 
+@pytest.mark.slow
 def test_not_compiling_is_as_said(forest: Path, cache: Path) -> None:
     with serve(forest, "--cache-dir", str(cache), "--no-compile") as served:
         assert about(served)["executor"] == "process"
@@ -140,6 +143,7 @@ def test_not_compiling_is_as_said(forest: Path, cache: Path) -> None:
         assert not cache.exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_compiled_anew(forest: Path, cache: Path) -> None:
     with serve(forest, "--cache-dir", str(cache)):
         pass
@@ -151,6 +155,7 @@ def test_a_damaged_cache_is_compiled_anew(forest: Path, cache: Path) -> None:
         assert served.predict(RECORD).status == 200
 
 
+@pytest.mark.slow
 def test_where_the_cache_cannot_be_written_a_private_folder_takes_its_place(
     forest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +172,7 @@ def test_where_the_cache_cannot_be_written_a_private_folder_takes_its_place(
         assert about(served)["form"] == "compiled"
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_the_original_serves(
     forest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +185,7 @@ def test_where_nothing_can_be_written_the_original_serves(
         assert served.predict(RECORD).status == 200
 
 
+@pytest.mark.slow
 def test_a_reload_brings_the_form_of_the_new_file(forest: Path, cache: Path, tmp_path: Path) -> None:
     from sklearn.neighbors import RadiusNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -203,6 +210,7 @@ def test_a_reload_brings_the_form_of_the_new_file(forest: Path, cache: Path, tmp
         assert "Traceback" not in served.text()
 
 
+@pytest.mark.slow
 def test_a_reload_to_a_file_that_does_not_load_leaves_the_compiled_form_to_serve(forest: Path, cache: Path) -> None:
     whole = forest.read_bytes()
     with serve(forest, "--cache-dir", str(cache)) as served:
@@ -221,6 +229,7 @@ def test_a_reload_to_a_file_that_does_not_load_leaves_the_compiled_form_to_serve
         assert "Traceback" not in served.text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_back_after_the_file_was_replaced_serves_what_was_decided(
     forest: Path, cache: Path
 ) -> None:

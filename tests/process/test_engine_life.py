@@ -96,6 +96,7 @@ def test_a_killed_worker_is_replaced_and_the_model_stays(tmp_path: Path) -> None
             assert served.predict({"seconds": 0}, "slow").status == 200
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_asked_once_more_when_its_process_dies(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     (tmp_path / "sleepy.py").write_text(
@@ -237,6 +238,7 @@ def other(x: int) -> list[int]:
 """
 
 
+@pytest.mark.slow
 def test_a_reload_brings_models_that_were_added_and_takes_those_that_were_removed(tmp_path: Path) -> None:
     app = write_app(tmp_path, WHO)
     with serve(app, "--workers", "2") as served, Traffic(served, model="who") as traffic:

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.process.engine import Served, alive, serve, until, write_app
 from tests.process.test_engine_life import SLOW, WHO, Traffic, free_port, holder_of
 
@@ -20,6 +22,7 @@ def verbose(x: Literal[tuple(f"value {i:06}" for i in range(30_000))]) -> list[o
 """
 
 
+@pytest.mark.slow
 def test_a_long_description_and_a_stopped_worker_do_not_stop_the_supervisor(tmp_path: Path) -> None:
     with serve(write_app(tmp_path, VERBOSE), "--workers", "2") as served:
         until(lambda: len(served.children("holder")) == 2, 10)
@@ -33,6 +36,7 @@ def test_a_long_description_and_a_stopped_worker_do_not_stop_the_supervisor(tmp_
         assert answer.json[0] == "value 000002"
 
 
+@pytest.mark.slow
 def test_junk_on_the_line_to_the_supervisor_ends_only_who_sent_it(tmp_path: Path) -> None:
     junk = """
 @service.model("junk")
@@ -164,6 +168,7 @@ class Who:
     assert len(traffic.wrong) <= 3
 
 
+@pytest.mark.slow
 def test_a_reload_that_hangs_gives_way_to_another(tmp_path: Path) -> None:
     hangs = """
 @service.model("who")
@@ -221,6 +226,7 @@ class Gated:
         until(lambda: served.predict({"x": 1}).status == 200, 5)  # another worker hears of it a moment later
 
 
+@pytest.mark.slow
 def test_the_status_lists_the_processes_that_live(tmp_path: Path) -> None:
     with serve(write_app(tmp_path, WHO)) as served:
         until(lambda: len(served.children("holder")) == 2, 10)
@@ -235,6 +241,7 @@ def test_the_status_lists_the_processes_that_live(tmp_path: Path) -> None:
         until(lambda: listed() == {served.process.pid, *served.children()}, 5)
 
 
+@pytest.mark.slow
 def test_a_body_that_ends_its_process_is_found_and_refused_where_calls_run_beside_each_other(tmp_path: Path) -> None:
     beside = """
 @service.model("beside", parallel=3)
@@ -268,6 +275,7 @@ def beside(x: int) -> int:
         assert served.text().count("killed by SIGABRT") == deaths
 
 
+@pytest.mark.slow
 def test_a_body_that_runs_while_somebody_kills_its_process_is_not_refused(tmp_path: Path) -> None:
     slow = """
 @service.model("slow")

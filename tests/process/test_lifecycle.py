@@ -112,6 +112,7 @@ class Slow(RegressorMixin, BaseEstimator):
 PICKLE = "import joblib, slow_estimator as s; m = s.Slow(); m.kind = 'slow'; joblib.dump(m, 'slow.joblib')"
 
 
+@pytest.mark.slow
 def test_a_pickle_of_the_users_own_slow_code_loads_from_the_current_folder_and_stops_no_probe(tmp_path: Path) -> None:
     (tmp_path / "slow_estimator.py").write_text(ESTIMATOR)
     subprocess.run([sys.executable, "-c", PICKLE], cwd=tmp_path, check=True, timeout=60)

@@ -35,6 +35,7 @@ def bundle(tmp_path: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_reload_takes_no_bundle_whose_signature_does_not_hold(bundle: Path) -> None:
     with serve(bundle, "--require-signature", "--public-key", "key.pub") as served:
         assert served.predict({"x0": 3.0}).json["prediction"] == pytest.approx(7.0)

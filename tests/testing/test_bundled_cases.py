@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from modelport.testing import replay
 from tests.conftest import Music
 
 
+@pytest.mark.slow
 def test_a_bundle_is_replayed_with_its_own_cases_and_a_changed_one_is_found(music: Music, tmp_path: Path) -> None:
     bundle = tmp_path / "genre.bundle"
     flags = ["--out", str(bundle), "--data", str(music.data), "--target", "genre", "--no-compile"]

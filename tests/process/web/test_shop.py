@@ -240,6 +240,7 @@ def test_ten_thousand_requests_of_users_and_strangers_are_never_mixed_up(half_wa
     }, half_way.stderr
 
 
+@pytest.mark.slow
 def test_sixty_slow_requests_of_the_application_starve_neither_models_nor_moved_routes_nor_probes(shop: Path) -> None:
     (shop / "slow.py").write_text(SLOW)
     with serve(shop, "slow:service") as server, ThreadPoolExecutor(60) as crowd:
