@@ -47,6 +47,19 @@ def test_the_screen_imports_no_library_and_lets_good_files_through(tmp_path: Pat
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_is_hostile_behind_a_good_model_is_refused_before_a_library_is_imported(tmp_path: Path) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    model = pickle.dumps(LinearRegression().fit(np.eye(3), [0, 1, 2]), protocol=2)
+    path = tmp_path / "behind.pkl"
+    path.write_bytes(model[:-1] + b"cposix\nsystem\nX\x04\x00\x00\x00true\x85R\x86.")
+    code = "import sys\nfrom pathlib import Path\nfrom modelport.artifacts.pickles.loading import screen_pickle\n"
+    code += f"try:\n    screen_pickle(Path({str(path)!r}))\nexcept Exception as error:\n    print(error, 'sklearn' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "posix.system is not on the list" in said
+    assert said.strip().endswith("False")
+
+
 @pytest.mark.parametrize("content", [HOSTILE, pickle.dumps([1])[:-3]])
 def test_the_screen_says_what_loading_says(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.pkl"

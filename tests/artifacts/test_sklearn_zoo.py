@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelport.assembly.artifacts import load_artifact
+from modelport.config import ServeOptions
 from tests.artifacts.zoo import ROWS, check_served, numbers, own_answers, save, sums
 from tests.serving import serving
 
@@ -229,3 +231,18 @@ def test_what_fails_on_a_single_row_is_asked_with_two(tmp_path: Path) -> None:
     with serving(save(model, tmp_path)) as service:
         answer = service.predict(TEST.to_numpy()[0].tolist())
     assert list(answer["probabilities"].values()) == pytest.approx(model.predict_proba(TEST.to_numpy()[:2])[0].tolist())
+
+
+def test_a_record_is_answered_alike_in_any_company_though_its_model_settles_whole_batches(tmp_path: Path) -> None:
+    from sklearn.decomposition import NMF
+
+    random = np.random.default_rng(0)
+    rows = random.random((60, 4))
+    model = make_pipeline(NMF(2, init="random", random_state=0, max_iter=400), LogisticRegression())
+    model.fit(rows, rows[:, 0] > rows[:, 1])
+    together = model.predict_proba(rows)
+    alone = np.vstack([model.predict_proba(row[None]) for row in rows])
+    assert not np.array_equal(together, alone), "the model does not need it"
+    loaded, _ = load_artifact(save(model, tmp_path), ServeOptions())
+    records = [tuple(map(float, row)) for row in rows]
+    assert loaded.predict(records) == [loaded.predict([record])[0] for record in records]

@@ -211,6 +211,10 @@ def _own_classes(estimator: Any, hints: Hints) -> Any:
 # -- the model -----------------------------------------------------------------------------------------------------
 
 
+OF_THE_BATCH = frozenset({"NMF", "MiniBatchNMF"})
+"""Steps that go on until all rows together have settled."""
+
+
 class SklearnModel:
     """A fitted estimator with its signature."""
 
@@ -225,12 +229,15 @@ class SklearnModel:
         fields = settle_gaps(inputs.fields, lambda record: is_sound(self._try(estimator, record)))
         task, outputs, self._answer = read_outputs(estimator, probe, hints.classes)
         self.estimator: Any = estimator  # what compilation reads
+        self._alone = any(type(part).__name__ in OF_THE_BATCH for part in all_parts(estimator))
         self.signature = Signature(task, fields, outputs, inputs.positional, notes)
         size = sum(part.stat().st_size for part in (path, *hints.helpers))
         self.cost = Cost(bytes=size, compiled=False, releases_gil=False)
 
     def predict(self, records: Sequence[Record]) -> list[Any]:
-        """Convert once, predict once."""
+        """Convert once, predict once; one at a time where the company of a record would change its answer."""
+        if self._alone and len(records) > 1:
+            return [self.predict([record])[0] for record in records]
         return self._answer(self._convert(records))[: len(records)]
 
     def _try(self, estimator: Any, record: Record) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelport.artifacts.pickles.permit import Gone, Refused
 from modelport.artifacts.pickles.reader import read_pickle, read_start
+from modelport.artifacts.pickles.strangers import refuse_strangers
 from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, UnpacksTooFar
 from modelport.artifacts.xgboost_binary import Unreadable
 from modelport.errors import ArtifactError, MissingExtra, UntrustedPickle
@@ -37,8 +38,12 @@ def load_pickle(
 
 
 def screen_pickle(path: Path) -> None:
-    """Raise what `load_pickle` raises for a file whose very start is hostile or damaged. Takes about a millisecond."""
+    """Raise what `load_pickle` raises for a file whose start is hostile or damaged, or that names what no library on the list has.
+
+    Imports none of them. Takes some milliseconds.
+    """
     _explained(path, lambda: read_start(path))
+    _explained(path, lambda: refuse_strangers(path))
 
 
 def _explained(path: Path, read: Callable[[], Any]) -> Any:
