@@ -30,11 +30,12 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_process")
-def test_a_hostile_pickle_is_refused_before_a_compiler_is_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("no_compile", [False, True])
+def test_a_hostile_pickle_is_refused_before_a_compiler_is_started(no_compile: bool, tmp_path: Path) -> None:
     path = tmp_path / "inst.pkl"
     path.write_bytes(HOSTILE)
     with pytest.raises(UntrustedPickle, match=r"posix\.system is not on the list"):
-        inspect_artifact(path, ServeOptions(cache_dir=tmp_path / "cache"))
+        inspect_artifact(path, ServeOptions(cache_dir=tmp_path / "cache", no_compile=no_compile))
 
 
 def test_the_screen_imports_no_library_and_lets_good_files_through(tmp_path: Path) -> None:

@@ -77,10 +77,9 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
         return Look(ORIGINAL, planned)
     if is_unproven(artifact, options):
         return _look_at_old(artifact, options, digest, planned)
-    if options.no_compile:
-        return Look(ORIGINAL, planned, NOT_WANTED)
-    if not runtime_version():
-        return Look(ORIGINAL, planned, NOT_INSTALLED)
+    if options.no_compile or not runtime_version():
+        _screen(loader, artifact, options)
+        return Look(ORIGINAL, planned, NOT_WANTED if options.no_compile else NOT_INSTALLED)
     cache = Cache(options.cache_dir)
     key = cache_key(cache, artifact, options, digest)
     folder = cache.compiled(key)
@@ -91,10 +90,15 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
     refused = cache.refused(key)
     if refused is not None:
         return Look(ORIGINAL, planned, refused.reason)
-    screen = getattr(loader, "screen", None)
-    if screen is not None and not options.allow_pickle:  # what is hostile is told before a process is started for it
-        screen(artifact)
+    _screen(loader, artifact, options)
     return Look(UNKNOWN, planned)
+
+
+def _screen(loader: Loader, artifact: Path, options: ServeOptions) -> None:
+    """What is hostile is told before a process is started for it."""
+    screen = getattr(loader, "screen", None)
+    if screen is not None and not options.allow_pickle:
+        screen(artifact)
 
 
 def is_unproven(artifact: Path, options: ServeOptions) -> bool:

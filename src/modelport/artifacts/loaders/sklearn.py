@@ -121,6 +121,8 @@ def read_object(path: Path, hints: Hints) -> Any:
         return read_skops(path, hints.allow_pickle)
     if hints.read is not None:
         return hints.read(path)
+    if not hints.allow_pickle:
+        screen_pickle(path, hints.code)  # scikit-learn takes a second to import, and none is due to a hostile file
     try:
         import joblib  # noqa: F401
         import sklearn  # noqa: F401

@@ -37,13 +37,14 @@ def load_pickle(
     return _explained(path, lambda: _load_anything(path) if allow_pickle else read_pickle(path, code, repairs))
 
 
-def screen_pickle(path: Path) -> None:
+def screen_pickle(path: Path, code: frozenset[str] = frozenset()) -> None:
     """Raise what `load_pickle` raises for a file whose start is hostile or damaged, or that names what no library on the list has.
 
-    Imports none of them. Takes some milliseconds.
+    Imports none of them. Takes some milliseconds. `code` as for `load_pickle`.
     """
-    _explained(path, lambda: read_start(path))
-    _explained(path, lambda: refuse_strangers(path))
+    if not code:
+        _explained(path, lambda: read_start(path))
+    _explained(path, lambda: refuse_strangers(path, code))
 
 
 def _explained(path: Path, read: Callable[[], Any]) -> Any:

@@ -14,8 +14,8 @@ MOST_BYTES = 64 * 2**20
 """Of files that are read for this: it spares a hostile file's second, and should not cost a good one's."""
 
 
-def refuse_strangers(path: Path) -> None:
-    """Raise Refused for a name of a module that nothing on the list comes from.
+def refuse_strangers(path: Path, code: frozenset[str] = frozenset()) -> None:
+    """Raise Refused for a name of a module that nothing on the list comes from. `code` are modules that the user trusts.
 
     An addition to the reader that checks what is about to happen, never a substitute: what this cannot read passes.
     """
@@ -26,5 +26,5 @@ def refuse_strangers(path: Path) -> None:
     except Exception:  # damaged, or hostile in a way of its own: whoever reads it in earnest says so
         return
     for module, name in sorted(names):
-        if module.partition(".")[0] not in KNOWN and find_plain(module, name) is None:
+        if module.partition(".")[0] not in KNOWN | code and find_plain(module, name) is None:
             raise Refused(f"{module}.{name}")
