@@ -13,9 +13,9 @@ from modelport.executors.thread import ThreadExecutor
 from modelport.runtime.handler import SlowWarning, batched_run, timed
 
 
-def driven(function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """What a timed function returns."""
-    return timed(function, SlowWarning("m", "app.py:1", True, "", lambda _: None))()
+async def driven(function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """What a timed function gives."""
+    return await timed(function, SlowWarning("m", "app.py:1", True, "", lambda _: None))()
 
 
 async def test_a_failed_future_can_be_handled_by_the_function() -> None:

@@ -37,7 +37,7 @@ class Transport:
     pair = socket.socketpair()
 
 
-def test_a_worker_that_does_not_read_is_hung_up_on() -> None:
+async def test_a_worker_that_does_not_read_is_hung_up_on() -> None:
     said: list[str] = []
     holder = Holder(None, None, None, lambda message, request_id: said.append(message))  # type: ignore[arg-type]
     connection, transport = holder.connection(), Transport()

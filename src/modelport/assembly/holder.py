@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 1.0
 MAX_BODIES = 16
 """Read at a stretch, where they are not read on the loop."""
+FOR_MANY_IN_FLIGHT = (5_000, 50, 10)
+"""The collector's thresholds beside coroutines: a thousand calls that wait are no garbage, and to look at them over and over took
+a fifth of the process."""
 UNBOUNDED = 2**60  # the workers bound the queue, where a model cannot stall the refusal
 Config = tuple[str, ServeOptions, Form | None]
 """What to load, with which options, and in which form."""
@@ -183,6 +186,7 @@ class HolderMain:
             return streams, streams
         if handler.run_async is None:
             return ThreadExecutor(handler.run, self._loop, "model", handler.slots), None
+        gc.set_threshold(*FOR_MANY_IN_FLIGHT)
         coroutines = CoroutineExecutor(handler.run_async, self._loop, handler.slots)
         return coroutines, coroutines
 

@@ -9,6 +9,8 @@ from modelport.kernel.isolate import Abandoned, AsyncRun, failure_of, run_isolat
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.values import Record
 
+ABANDONED = failure_of(Abandoned())
+
 
 class CoroutineExecutor:
     """One task for each batch. A batch that nobody waits for can be cancelled."""
@@ -41,7 +43,7 @@ class CoroutineExecutor:
     async def _work(self, records: Sequence[Record], done: Done) -> None:
         """Whatever happens, every caller is answered."""
         key = id(records)
-        outcomes: list[Outcome] = [failure_of(Abandoned())] * len(records)
+        outcomes: list[Outcome] = [ABANDONED] * len(records)
         try:
             if key not in self._cancelled:
                 outcomes = await run_isolated_async(self._guarded, records)

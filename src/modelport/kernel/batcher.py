@@ -8,6 +8,7 @@ A ticket whose deadline has passed, or whose caller has left, never reaches a ba
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -78,7 +79,7 @@ class Batcher(Generic[Owner]):
         self.queue_bytes = queue_bytes
         self.waiting_rows = 0
         self.waiting_bytes = 0
-        self._tickets: dict[Ticket[Owner], None] = {}  # in order of arrival; a dict, so that any one can leave
+        self._tickets: OrderedDict[Ticket[Owner], None] = OrderedDict()  # any one can leave; the first is found at once
 
     def offer(self, ticket: Ticket[Owner], now: float = 0.0) -> bool:
         """Queue one call. False where the queue is full: an empty queue takes a call of any size."""
@@ -103,7 +104,10 @@ class Batcher(Generic[Owner]):
 
     def solo_next(self, now: float = 0.0) -> bool:
         """Whether what comes next has to run alone."""
-        return next((ticket.solo for ticket in self._tickets if ticket.deadline > now), False)
+        for ticket in self._tickets:
+            if ticket.deadline > now:
+                return ticket.solo
+        return False
 
     def take(self, now: float = 0.0) -> Batch:
         """The next batch of at most `max_rows` records; nothing in it if nobody waits."""

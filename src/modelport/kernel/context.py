@@ -45,5 +45,6 @@ def context_of_batch(model: str, calls: Iterable[tuple[float, bytes, bytes]]) ->
     deadline, request, chain = 0.0, b"", dict[str, None]()
     for until, packed, request_id in calls:
         deadline, request = max(deadline, until), request or request_id
-        chain |= dict.fromkeys(unpack_chain(packed))
+        if packed:
+            chain |= dict.fromkeys(unpack_chain(packed))
     return CallContext(deadline or inf, (*chain, model), request)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -147,11 +146,13 @@ def single_run(call: Callable[[Any], Any], encode: Encode) -> Run:
 def single_run_async(call: Callable[[Any], Awaitable[Any]], encode: Encode) -> AsyncRun:
     """The same for an `async def`."""
 
-    async def answer(record: Any) -> Outcome:
-        return record.encode(await call(record.value)) if type(record) is Asked else encode(await call(record))
-
     async def run(records: Sequence[Any]) -> list[Outcome]:
-        return [await answer(record) for record in records]
+        outcomes = []
+        for record in records:
+            asked = type(record) is Asked
+            answer = await call(record.value if asked else record)
+            outcomes.append(record.encode(answer) if asked else encode(answer))
+        return outcomes
 
     return run
 
@@ -183,7 +184,7 @@ class SlowWarning:
 def timed(function: Callable[..., Any], warning: SlowWarning) -> Callable[..., Any]:
     """The same function, whose long stretches are noticed. A coroutine's waiting is not its own code."""
     if inspect.iscoroutinefunction(function):
-        return lambda *args, **kwargs: _timed_steps(function(*args, **kwargs), warning)
+        return lambda *args, **kwargs: TimedSteps(function(*args, **kwargs), warning)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = monotonic()
@@ -193,10 +194,6 @@ def timed(function: Callable[..., Any], warning: SlowWarning) -> Callable[..., A
             warning.step(monotonic() - started)
 
     return call
-
-
-async def _timed_steps(coroutine: Coroutine[Any, Any, Any], warning: SlowWarning) -> Any:
-    return await TimedSteps(coroutine, warning)
 
 
 class TimedSteps:
@@ -209,22 +206,22 @@ class TimedSteps:
     def __await__(self) -> Generator[Any, Any, Any]:
         """Hands on what the coroutine waits for, and to the coroutine what comes of it: values and exceptions alike."""
         inner = self._coroutine.__await__()
-        step = partial(inner.send, None)
+        step, sent = inner.send, None
         while True:
             started = monotonic()
             try:
-                yielded = step()
+                yielded = step(sent)
             except StopIteration as end:
                 return end.value
             finally:
                 self._warning.step(monotonic() - started)
             try:
-                step = partial(inner.send, (yield yielded))
+                step, sent = inner.send, (yield yielded)
             except GeneratorExit:
                 inner.close()
                 raise
             except BaseException as error:  # a failed future, a cancellation: the function may want to handle it
-                step = partial(inner.throw, error)
+                step, sent = inner.throw, error
 
 
 def as_plain_call(function: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:

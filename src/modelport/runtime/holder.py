@@ -33,6 +33,7 @@ from modelport.runtime.lane import digest
 from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import WriteStall
+from modelport.runtime.turn import TurnWriter
 
 Assemble = Callable[[list[Outcome], bool], Reply]
 Refuse = Callable[[CallError], Reply]
@@ -126,14 +127,13 @@ class HolderConnection(asyncio.Protocol):
         self.calls: dict[int, CallInHand] = {}
         self._unread = WriteStall()
         self._reader = FrameReader()
-        self._transport: asyncio.Transport | None = None
+        self._writer: TurnWriter | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are; not to another user."""
         if is_stranger(transport.get_extra_info("socket")):
             return transport.abort()  # type: ignore[attr-defined, no-any-return]
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self._writer = TurnWriter(transport, asyncio.get_running_loop())  # type: ignore[arg-type]
         self.holder.connections.add(self)
         self.send(encode_hello(os.getpid()))
         return None
@@ -151,19 +151,19 @@ class HolderConnection(asyncio.Protocol):
                 self._take(frame)
         except FrameError as error:
             self.holder.log(f"a worker sent what is no frame: {error}", "")
-            if self._transport is not None:
-                self._transport.abort()
+            if self._writer is not None:
+                self._writer.abort()
 
     def send(self, frame: bytes) -> None:
         """Write, if the worker still listens."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame)
+        if self._writer is not None:
+            self._writer.write(frame)
 
     def sweep(self, now: float) -> None:
         """Hang up if the worker has read nothing for long."""
-        if self._transport is not None and self._unread.is_stuck(self._transport.get_write_buffer_size(), now):
+        if self._writer is not None and self._unread.is_stuck(self._writer.backlog, now):
             self.holder.log("a worker does not read its answers; the line to it is cut", "")
-            self._transport.abort()
+            self._writer.abort()
 
     def say_goodbye(self) -> None:
         """No more calls, please."""

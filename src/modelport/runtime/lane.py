@@ -27,6 +27,7 @@ from modelport.kernel.frames import (
     encode_credit,
 )
 from modelport.runtime.listeners import connect_unix
+from modelport.runtime.turn import TurnWriter
 
 RECONNECT_SECONDS = 0.02
 VERDICT_SECONDS = 0.5
@@ -318,11 +319,11 @@ class LaneConnection(asyncio.Protocol):
         self._dismissed = False
         self._lane = lane
         self._reader = FrameReader()
-        self._transport: asyncio.Transport | None = None
+        self._writer: TurnWriter | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the holder's hello: the kernel accepts for a process that is still loading."""
-        self._transport = transport  # type: ignore[assignment]
+        self._writer = TurnWriter(transport, asyncio.get_running_loop())  # type: ignore[arg-type]
         self._lane.connected_to(self)
 
     def data_received(self, data: bytes) -> None:
@@ -366,19 +367,19 @@ class LaneConnection(asyncio.Protocol):
     @property
     def backlog(self) -> int:
         """Bytes that the holder has not taken yet. The bodies of calls whose callers have left are among them."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return 0 if self._writer is None else self._writer.backlog
 
     def write(self, frame: bytes) -> None:
         """Send a frame."""
-        if self._transport is not None:
-            self._transport.write(frame)
+        if self._writer is not None:
+            self._writer.write(frame)
 
     def close(self) -> None:
         """Hang up."""
-        if self._transport is not None:
-            self._transport.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def abort(self) -> None:
         """Hang up, whatever is unsent."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._writer is not None:
+            self._writer.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
@@ -20,7 +21,9 @@ class Runs:
     """The batches of one process. A thousand coroutines may wait in it at once, so nothing here walks over all of them."""
 
     def __init__(self, places: int) -> None:
-        self._runs: dict[int, Run] = {}  # in the order in which they began
+        self._runs: OrderedDict[int, Run] = (
+            OrderedDict()
+        )  # in the order in which they began; the first is found at once
         self._limits: list[tuple[float, int]] = []  # a heap; of runs that are over, too
         self._all = places
         self._free = list(range(places))  # a heap: low places first, so that readers read little

@@ -264,6 +264,8 @@ def test_a_route_that_has_moved_uses_the_database_that_its_hooks_open_and_close(
     asked = answer.headers["set-cookie"].partition(";")[0]
     assert half_way.ask("GET", "/account/me", cookie=asked).json() == {"user": "ann", "asked": 1}
     assert half_way.ask("GET", "/predict").status == 405
-    complaints = [line for line in half_way.stderr.splitlines() if "compiling the model" not in line]  # told where no cache has it
+    complaints = [
+        line for line in half_way.stderr.splitlines() if "compiling the model" not in line
+    ]  # told where no cache has it
     assert complaints == []
     assert os.path.exists(half_way.folder / "shop.sqlite")
