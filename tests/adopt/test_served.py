@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.adopt.reading import FLASK, MODEL, write
 from tests.adopt.test_moved_routes import BODIES, GET, HOOKED, POST, save
 from tests.process.server import Server, child_environment
@@ -20,6 +22,7 @@ APP = (
 )
 
 
+@pytest.mark.slow
 def test_the_written_service_serves_moved_routes_and_all_others(tmp_path: Path) -> None:
     save(tmp_path, "values")
     write(tmp_path, APP)

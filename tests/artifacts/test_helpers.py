@@ -313,6 +313,7 @@ def test_forged_containers_are_refused_and_not_walked_for_ever(save: Save, fores
 # -- compiled, and in bundles ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_whole_is_compiled_and_bundled_and_its_version_is_that_of_all_files(
     save: Save, tracks: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ REGRESSORS = {
 
 
 @pytest.mark.parametrize("case", CLASSIFIERS)
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_classifiers_agree_with_gaps(case: str, classes: int, tmp_path: Path) -> None:
     inputs, labels = iris()
     if "against all" in case and classes == 2:

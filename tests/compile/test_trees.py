@@ -103,7 +103,9 @@ def test_ensembles_agree_on_every_checked_row(case: str, tmp_path: Path) -> None
     assert made.report.worst_probability < 1e-15
 
 
-@pytest.mark.parametrize("kind", [HistGradientBoostingClassifier, HistGradientBoostingRegressor])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(HistGradientBoostingClassifier, marks=pytest.mark.slow), HistGradientBoostingRegressor]
+)
 def test_histogram_boosting_with_categories_gaps_and_unseen_values(kind: Any, tmp_path: Path) -> None:
     table = people(gaps=True)
     sample = to_records(table)

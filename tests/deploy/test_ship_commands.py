@@ -50,6 +50,7 @@ def test_nothing_is_overwritten_unless_it_is_said(bundle: Path, tmp_path: Path) 
     assert yaml.safe_load((tmp_path / "kubernetes" / "service.yaml").read_text(encoding="utf-8"))["kind"] == "Service"
 
 
+@pytest.mark.slow
 def test_another_bundle_that_lies_where_an_image_is_built_is_not_shipped_in_its_place(
     bundle: Path, tmp_path: Path, music: Music
 ) -> None:

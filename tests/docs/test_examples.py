@@ -24,6 +24,7 @@ from tests.docs.examples import PAGE, adopted_page, copy_examples
 from tests.docs.pages import read_blocks
 from tests.docs.session import Session
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 READMES = sorted((ROOT / "examples").glob("*/README.md"))
 SONG = {
@@ -104,7 +105,6 @@ async def served(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
 def test_a_readme_does_what_it_shows(readme: Path, trained: Path, tmp_path: Path, upstream: str) -> None:
     if shutil.which("curl") is None:
@@ -202,7 +202,6 @@ async def test_the_share_of_a_branch_is_what_was_asked_for(trained: Path, monkey
     assert 0.08 < sum(variant_of(name) == "B" for name in listeners) / len(listeners) < 0.12
 
 
-@pytest.mark.slow
 def test_the_shop_passes_its_own_tests(trained: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_shop.py"]
     done = subprocess.run(command, cwd=trained / "adopted", capture_output=True, text=True, check=False)

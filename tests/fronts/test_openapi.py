@@ -142,7 +142,10 @@ def test_the_schema_of_an_answer_fits_the_answer(task: Task, outputs: list[Outpu
 # -- schemathesis --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["track", "classifier", "positional", "picture"])
+@pytest.fixture(
+    scope="module",
+    params=["track", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("classifier", "positional", "picture"))],
+)
 def live(request: pytest.FixtureRequest, serve_fake: Callable[..., Server]) -> Iterator[Server]:
     """A real server of the model."""
     with serve_fake(request.param, "--workers", 1) as server:

@@ -34,9 +34,11 @@ COMMANDS = {
 
 ELSEWHERE = {"an unknown encoding", "gzip of many records"}
 """One is refused by some servers themselves; the other, decompressed, is more than this service takes."""
+LATER = {"hypercorn", "gunicorn with uvicorn's worker"}
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in LATER else ()) for name in COMMANDS]
 
 
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path, plugin: Path) -> Callable[[str], Server]:
     """Starts the service of a model under one of the servers."""
     command = COMMANDS[request.param]

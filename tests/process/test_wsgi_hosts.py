@@ -79,9 +79,11 @@ COMMANDS = {
     "gunicorn with two forks of one import": [*GUNICORN, "--preload", "--workers", "2"],
     "wsgiref": ["reference.py", "{port}"],
 }
+LATER = {"gunicorn with threads", "wsgiref", "uwsgi"}
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in LATER else ()) for name in [*COMMANDS, "uwsgi"]]
 
 
-@pytest.fixture(params=[*COMMANDS, "uwsgi"])
+@pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path, plugin: Path) -> Iterator[Server]:
     """One of the servers, with the service."""
     port = free_port()

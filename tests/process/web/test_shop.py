@@ -257,6 +257,7 @@ def test_sixty_slow_requests_of_the_application_starve_neither_models_nor_moved_
         assert {future.result().body for future in slow} == {b"done"}
 
 
+@pytest.mark.slow
 def test_a_route_that_has_moved_uses_the_database_that_its_hooks_open_and_close(half_way: Server) -> None:
     cookie = log_in(half_way, "ann", "rock")
     answer = half_way.predict(SONG, cookie=cookie)
