@@ -48,7 +48,7 @@ test-fast: $(DEV_READY)
 	$(VENV)/bin/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(DEV_READY)
-	$(VENV)/bin/pytest -m slow
+	$(VENV)/bin/pytest -m slow --numprocesses auto --maxprocesses 2 --dist loadfile
 
 test-all: test test-slow
 
