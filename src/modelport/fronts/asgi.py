@@ -21,7 +21,7 @@ from modelport.kernel.admission import Refusal
 
 log = logging.getLogger("modelport.asgi")
 
-MODELS = "/models/"
+MODELS, PREDICT = "/models/", "/predict"
 MAX_SERVED = 400
 """Characters of a hint that the names of the models may take."""
 
@@ -238,8 +238,10 @@ class ModelportApp:
         known = [*self.predict, *self.gets]
         near = get_close_matches(path, known, 1)
         hints = [f"did you mean {quote(near[0])}?"] if near else []
-        if path.startswith(MODELS):
-            served = ", ".join(name[len(MODELS) :] for name in list(self.gets) if name.startswith(MODELS))
+        served = ", ".join(name[len(MODELS) :] for name in list(self.gets) if name.startswith(MODELS))
+        if path == PREDICT and served:  # there is one where one model is served alone
+            hints = [f"say which model: POST {MODELS}{{name}}/predict;"]
+        if path.startswith(MODELS) or path == PREDICT:
             hints.append(f"the models here are: {served[:MAX_SERVED]}" if served else "no model is here yet")
         hint = " ".join(hints) or "GET /models lists what is served, /docs documents it"
         return Response(404, simple_error(("path",), "Nothing is served at this path", "not_found", hint))
