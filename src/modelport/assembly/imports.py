@@ -15,8 +15,8 @@ from modelport.assembly.sources import is_users
 log = logging.getLogger("modelport.web")
 LONG_SECONDS = 10.0
 ADVICE = (
-    'what starts a server, such as app.run() or uvicorn.run(), never returns: put it under  if __name__ == "__main__":  ; '
-    "what computes for long belongs into the load() of a model"
+    'what starts a server, such as app.run() or uvicorn.run(), never returns: put it under  if __name__ == "__main__":  '
+    "and what computes for long into the load() of a model"
 )
 _IGNORE_RUN = "FLASK_RUN_FROM_CLI"
 """By this `flask run` tells Flask to pass over an `app.run()` at the top of a file."""
