@@ -13,7 +13,7 @@ from types import FrameType
 from modelport.assembly.sources import is_users
 
 log = logging.getLogger("modelport.web")
-LONG_SECONDS = 10.0
+LONG_SECONDS = 20.0
 ADVICE = (
     'what starts a server, such as app.run() or uvicorn.run(), never returns: put it under  if __name__ == "__main__":  '
     "and what computes for long into the load() of a model"
