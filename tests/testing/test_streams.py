@@ -11,7 +11,7 @@ import pytest
 import modelport
 from modelport import Service, SetupError
 from modelport.fronts import sockets
-from modelport.testing import Fake, WebSocket, WebSocketClosed, check_concurrency, client, websocket
+from modelport.testing import Fake, WebSocket, WebSocketClosed, check_concurrency, client, replay, websocket
 
 
 def make_service(gate: threading.Event) -> Service:
@@ -115,6 +115,24 @@ def test_a_fake_of_a_stream_fails_before_its_first_item_and_gives_no_wrong_one()
         pytest.raises(AssertionError, match="'count'"),
     ):
         api.post("/models/count/predict", json={"most": 1})
+
+
+def test_golden_cases_of_a_stream_are_the_lists_of_its_items() -> None:
+    service = Service("s")
+
+    @service.model("down")
+    def down(start: int) -> Iterator[int]:
+        for number in range(start, 0, -1):
+            if number == 5:
+                raise ValueError("five")
+            yield number
+
+    cases = [({"start": 3}, [3, 2, 1]), ({"start": 2}, [2, 2]), ({"start": 6}, [6, 5]), ({"start": 0}, [])]
+    found = replay(service, cases)
+    assert [(each.place, each.field) for each in found.differences] == [
+        ("case 2", "[1]"),
+        ("case 3", "the end of the stream"),
+    ]
 
 
 def test_streams_are_checked_for_thread_safety_as_a_whole() -> None:
