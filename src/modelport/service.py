@@ -161,6 +161,17 @@ class Service(WebSurface):
     mounts: list[Mount] = field(default_factory=list)
     _web: Any = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a dependency that is a bare function."""
+        for given in self.dependencies:
+            if not hasattr(given, "dependency"):
+                shown = getattr(given, "__name__", repr(given))
+                where = sys._getframe(2)
+                raise ConfigError(
+                    f"{where.f_code.co_filename}:{where.f_lineno}: dependencies of a service are FastAPI's: write  "
+                    f"dependencies=[Depends({shown})]"
+                )
+
     def __getitem__(self, name: str) -> ModelHandle:
         """A declared model, to be called. Raises KeyError naming those that there are."""
         if name not in self.names:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, NotRequired, Required, TypedDict, TypeVar
 
 import pytest
+from fastapi import Depends
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict as ExtendedTypedDict
 
@@ -201,3 +202,9 @@ def test_an_example_that_the_function_does_not_stand_is_named_as_that() -> None:
     check_service(service, ServeOptions())
     with asyncio.Runner() as runner, pytest.raises(ConfigError, match=rf"{HERE}:\d+: the example: ZeroDivisionError"):
         load_declared(service.models["inverse"], runner.get_loop())
+
+
+def test_a_bare_function_is_no_dependency() -> None:
+    with pytest.raises(ConfigError, match=rf"{HERE}:\d+: .*write  dependencies=\[Depends\(fitting\)\]"):
+        Service("s", dependencies=[fitting])
+    assert Service("s", dependencies=[Depends(fitting)]).serves_web

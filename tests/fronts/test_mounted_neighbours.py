@@ -113,6 +113,12 @@ def test_routes_of_an_included_router_are_counted_and_refused_as_others_are() ->
         modelport.app(declare("/double/predict"))
 
 
+def test_a_route_inside_an_application_wants_a_path() -> None:
+    mounted = Service("s").mount("/shop", answering)
+    with pytest.raises(modelport.SetupError, match="a path such as '/predict', not 'predict'"):
+        mounted.post("predict")
+
+
 def double(x: float) -> float:
     """A model."""
     return 2 * x

@@ -59,8 +59,7 @@ class Embedded:
         try:
             await self._lifespan.startup()
         except StartupFailed as failure:
-            reason = str(failure).strip().splitlines()[-1]  # of a traceback, as FastAPI tells it
-            raise SetupError(f"the lifespan of {self.application.title} failed: {reason}") from None
+            raise SetupError(f"the lifespan of {self.application.title} failed: {failure.reason}") from None
         self._on_change()
 
     async def settle(self) -> None:

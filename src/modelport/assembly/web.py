@@ -86,7 +86,7 @@ def build_web(
         stand_in(each.mount, each.app, each.is_asgi, OwnThreads(*bounds), busy())
     routes = service._web
     mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], or_nowhere(ours, routes))
-    _refuse_routes_of_models(routes, models)
+    _refuse_paths(routes, models)
     paths = [*ours.gets, *ours.predict]
     taken = frozenset(path for path in paths if _is_taken(path, routes, service.mounts))
     for path in taken:
@@ -155,11 +155,13 @@ def _handles_404(routes: Any) -> bool:
 # -- whose path it is ------------------------------------------------------------------------------------------------
 
 
-def _refuse_routes_of_models(routes: Any, models: Iterable[str]) -> None:
+def _refuse_paths(routes: Any, models: Iterable[str]) -> None:
     own = {f"/models/{name}/predict" for name in models}
     for path in paths_of(routes) if routes is not None else ():
         if path in own:
             raise ConfigError(f"a route is declared at {path}, which is the model's own path: give it another")
+        if path and not path.startswith("/"):
+            raise ConfigError(f"a route is declared at {path!r}, where no request comes: write  {'/' + path!r}")
 
 
 def paths_of(routes: Any) -> list[str]:
