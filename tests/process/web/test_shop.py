@@ -264,5 +264,6 @@ def test_a_route_that_has_moved_uses_the_database_that_its_hooks_open_and_close(
     asked = answer.headers["set-cookie"].partition(";")[0]
     assert half_way.ask("GET", "/account/me", cookie=asked).json() == {"user": "ann", "asked": 1}
     assert half_way.ask("GET", "/predict").status == 405
-    assert half_way.stderr == ""
+    said = [line for line in half_way.stderr.splitlines() if "compiling the model" not in line]  # on a busy machine
+    assert said == []
     assert os.path.exists(half_way.folder / "shop.sqlite")
