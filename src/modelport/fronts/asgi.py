@@ -86,9 +86,10 @@ class AsgiExchange:
         return cls(headers, echo_request_id(headers.get(b"request-id")))
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
-        """Hand the answer to the waiting request."""
+        """Hand the answer to the waiting request: as plain bytes, which is all that some servers take."""
         if not self.answer.done():
-            self.answer.set_result(Response(status, body, headers))
+            plain = body if type(body) is bytes else bytes(body)
+            self.answer.set_result(Response(status, plain, headers))
 
     def open(self, headers: Headers, writer: Writer, on_taken: Callable[[int], None] | None = None) -> None:
         """Hand over an answer that comes in parts."""
