@@ -228,7 +228,7 @@ class ServeOptions:
     standby: bool = option(
         True, _switch, "Keep a second, loaded process for each model that has one of its own.", "on|off"
     )
-    web_threads: int = option(8, _int(1, 1000), "Threads of each worker for mounted WSGI applications.", "N")
+    web_threads: int = option(8, _int(1, 1000), "Threads of each worker for each mounted WSGI application.", "N")
     web_queue: int = option(
         128, _int(0, 100_000), "Requests that may wait for one of these threads before they are refused.", "N"
     )

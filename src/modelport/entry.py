@@ -143,7 +143,9 @@ def serve(artifact: str | os.PathLike[str] | Service, **options: Any) -> Handle 
     with ExitStack() as packed:
         target, folder = _pack(artifact, resolved, packed)
         if in_notebook():
-            return _serve_beside((target, folder), options, (resolved.host, resolved.port), packed.pop_all())
+            what = artifact.name if isinstance(artifact, Service) else os.fspath(artifact)
+            place = resolved.host, resolved.port, "" if resolved.port else what
+            return _serve_beside((target, folder), options, place, packed.pop_all())
         from modelport.cli.serve import run_service
 
         code = run_service(target, resolved)
@@ -233,7 +235,9 @@ class Handle:
 
 
 SAID_LINES = 1000
-_handles: dict[tuple[str, int], Handle] = {}
+Place = tuple[str, int, str]
+"""Host and port; where any port will do, also what is served, so that a cell which is run again replaces its own service."""
+_handles: dict[Place, Handle] = {}
 
 _BESIDE = """
 import os, shutil, signal, sys, threading
@@ -250,9 +254,7 @@ finally:
 _BANNER = re.compile(rb"  Modelport .* at (https?://\S+)\s*")
 
 
-def _serve_beside(
-    packet: tuple[str, str], options: dict[str, Any], place: tuple[str, int], packed: ExitStack
-) -> Handle:
+def _serve_beside(packet: tuple[str, str], options: dict[str, Any], place: Place, packed: ExitStack) -> Handle:
     target, folder = packet
     if (old := _handles.pop(place, None)) is not None:
         old.stop()
@@ -273,7 +275,7 @@ def _serve_beside(
         process.stdout.close()
         raise
     threading.Thread(target=handle._listen, args=(process.stdout,), name="modelport-output", daemon=True).start()
-    _handles[place[0], int(handle.url.rpartition(":")[2])] = handle
+    _handles[place] = _handles[place[0], int(handle.url.rpartition(":")[2]), ""] = handle
     return handle
 
 

@@ -61,6 +61,8 @@ class Mounted:
 
     def api_route(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Declare a route; the options are those of FastAPI's `api_route`, such as `methods` and `response_model`."""
+        if not path.startswith("/"):
+            raise ConfigError(f"a route inside a mounted application wants a path such as {'/' + path!r}, not {path!r}")
         web = self._service.web
         guards = getattr(getattr(self._mount.app, "router", None), "dependencies", None)
         if guards:  # of all routes of a FastAPI application: of those that move, too

@@ -161,6 +161,17 @@ class Service(WebSurface):
     mounts: list[Mount] = field(default_factory=list)
     _web: Any = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a dependency that is a bare function."""
+        for given in self.dependencies:
+            if not hasattr(given, "dependency"):
+                shown = getattr(given, "__name__", repr(given))
+                where = sys._getframe(2)
+                raise ConfigError(
+                    f"{where.f_code.co_filename}:{where.f_lineno}: dependencies of a service are FastAPI's: write  "
+                    f"dependencies=[Depends({shown})]"
+                )
+
     def __getitem__(self, name: str) -> ModelHandle:
         """A declared model, to be called. Raises KeyError naming those that there are."""
         if name not in self.names:
@@ -186,13 +197,13 @@ class Service(WebSurface):
         once before the model is called ready.
         Raises ConfigError for a name that is taken, an unknown option, a class without `predict`, or a `parallel` below 1.
         """
-        if callable(name):
-            raise ConfigError("write @service.model() with parentheses")
         file, line = sys._getframe(1).f_code.co_filename, sys._getframe(1).f_lineno
+        if callable(name):
+            raise ConfigError(f"{file}:{line}: write @service.model() with parentheses")
         if path is not None:
             return self._declare_saved(name, path, options, file, line)
         _refuse_unknown(options, PythonOptions, f"{file}:{line}")
-        return self._declare(name, **options)
+        return self._declare(name, f"{file}:{line}", **options)
 
     def _declare_saved(
         self, name: str | None, path: FilePath, options: Mapping[str, Any], file: str, line: int
@@ -206,9 +217,10 @@ class Service(WebSurface):
         return ModelHandle(self, name)
 
     def _declare(
-        self, name: str | None, batch: bool = False, parallel: int | None = None, example: Any = None
+        self, name: str | None, where: str, batch: bool = False, parallel: int | None = None, example: Any = None
     ) -> Callable[[Target], Target]:
         def declare(target: Target) -> Target:
+            _refuse_object(target, where)
             spec = ModelSpec(name or _default_name(target), target, batch, parallel, example)
             self._check(spec)
             self.models[spec.name] = spec
@@ -227,6 +239,8 @@ class Service(WebSurface):
         self._check_name(spec.name, spec.place, f'@service.model("{suggest_name(spec.name)}")')
         if inspect.isclass(spec.target) and not callable(getattr(spec.target, "predict", None)):
             raise ConfigError(f"{spec.place}: the class {spec.target.__name__} has no method predict")
+        if inspect.isclass(spec.target):
+            _refuse_arguments(spec)
         parallel = spec.parallel
         if parallel is not None and (isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1):
             raise ConfigError(f"{spec.place}: parallel wants a whole number of at least 1, not {parallel!r}")
@@ -245,6 +259,33 @@ def _refuse_unknown(options: Mapping[str, Any], known: type, place: str) -> None
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known.__annotations__)}"
             kind = "a saved model" if known is SavedOptions else "a model in Python"
             raise ConfigError(f"{place}: {name} is not an option of {kind}; {hint}")
+
+
+def _refuse_object(target: Any, where: str) -> None:
+    """Each process that serves a model makes it anew: of an object nobody knows how."""
+    if not (inspect.isclass(target) or inspect.isroutine(target) or hasattr(target, "__wrapped__")):
+        kind = type(target).__name__
+        raise ConfigError(
+            f"{where}: a model in Python is a function or a class, not an object of the class {kind}: decorate a class, which is "
+            "made without arguments and loads what it needs in load(self), or a def around the object; a fitted model is served "
+            "from its file"
+        )
+
+
+def _refuse_arguments(spec: ModelSpec) -> None:
+    """Nobody would give them."""
+    load = getattr(spec.target, "load", None)
+    for what, function, own in (("when it is made", spec.target, 0), ("in load", load, 1)):
+        try:
+            given = list(inspect.signature(function).parameters.values())[own:] if callable(function) else []
+        except (TypeError, ValueError):  # of a class in C
+            continue
+        wanted = [p.name for p in given if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        if wanted:
+            raise ConfigError(
+                f"{spec.place}: the class {spec.target.__name__} wants {', '.join(wanted)} {what}, and nobody gives it: "
+                "leave that out, and read files and settings in load(self)"
+            )
 
 
 def _folder_of(file: str) -> Path:

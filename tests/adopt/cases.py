@@ -174,6 +174,11 @@ FLASK_CASES: list[tuple[str, str, str]] = [
     ("debug", "if __name__ == '__main__':\n    app.run(debug=True)", "if __name__ == '__main__':\n    app.run()"),
     ("run-at-import", "app.run()", "if __name__ == '__main__':\n    app.run()"),
     (
+        "run-at-import",
+        "from waitress import serve\nserve(app, port=80)",
+        "from waitress import serve\ndef main():\n    serve(app, port=80)",
+    ),
+    (
         "development-server",
         "if __name__ == '__main__':\n    app.run()",
         "if __name__ == '__main__':\n    print('hello')",
@@ -226,6 +231,7 @@ FLASK_CASES: list[tuple[str, str, str]] = [
 ]
 
 FASTAPI_CASES: list[tuple[str, str, str]] = [
+    ("run-at-import", "uvicorn.run(app)", "if __name__ == '__main__':\n    uvicorn.run(app)"),
     ("removed-name", "app.add_event_handler('startup', print)", "app.add_middleware(print)"),
     ("removed-name", "@app.route('/x')\ndef x(request): pass", "@app.api_route('/x')\ndef x(): pass"),
     ("removed-name", "from pydantic import BaseSettings", "from pydantic import BaseModel"),

@@ -192,6 +192,35 @@ def test_flask_routes_get_the_prefix_under_which_they_answer(text: str, paths: l
     assert [r.path for r in read(tmp_path, FLASK + text).routes] == paths
 
 
+def test_classes_of_extensions_are_routes_that_stay(tmp_path: Path) -> None:
+    text = (
+        "from flask_restful import Api, Resource\nmodel = joblib.load('model.joblib')\napi = Api(app)\n"
+        "class Predict(Resource):\n    def post(self):\n        d = request.get_json()\n"
+        "        return {'y': str(model.predict([[d['a']]])[0])}\n    def get(self):\n        return {}\n"
+        "api.add_resource(Predict, '/predict', '/old')\n"
+    )
+    routes = read(tmp_path, FLASK + text).routes
+    assert [(r.methods, r.path) for r in routes] == [
+        (("POST",), "/predict"),
+        (("POST",), "/old"),
+        (("GET",), "/predict"),
+        (("GET",), "/old"),
+    ]
+    assert [entry.names for entry in routes[0].inputs] == [("a",)]
+    planned, written = adopted(tmp_path, FLASK + text)
+    assert not any(route.moved for route in planned.routes)
+    assert "POST /predict stays with the app: it is a class of an extension" in written
+
+
+def test_an_application_that_imports_everything_of_flask_is_one(tmp_path: Path) -> None:
+    text = (
+        "from flask import *\napp = Flask(__name__)\n@app.route('/a', methods=['POST'])\ndef a():\n"
+        "    return jsonify(request.json['b'])\n"
+    )
+    (route,) = read(tmp_path, text).routes
+    assert (route.path, [entry.names for entry in route.inputs]) == ("/a", [("b",)])
+
+
 @pytest.mark.parametrize(
     ("text", "paths"),
     [

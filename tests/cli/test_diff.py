@@ -22,9 +22,12 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Count visits."""
+        """Count visits; or send to another page of this server, by its whole address."""
+        if self.path == "/moved":
+            where = f"http://127.0.0.1:{self.server.server_port}/there?a=1"  # type: ignore[attr-defined]
+            return self._answer(307, {}, {"Location": where})
         visits = int((self.headers.get("cookie") or "visits=0").partition("=")[2]) + 1
-        self._answer(200, {"visits": visits}, {"Set-Cookie": f"visits={visits}"})
+        return self._answer(200, {"visits": visits}, {"Set-Cookie": f"visits={visits}"})
 
     def do_POST(self) -> None:
         """Echo, with a price."""
@@ -91,6 +94,14 @@ def test_what_may_differ_is_no_difference(cli: Cli, servers: tuple[str, str], re
         "diff", "--old", servers[0], "--new", servers[1], requests, "--tolerance", "1e-6", "--ignore-header", "X-Server"
     )
     assert (done.code, done.out) == (0, "none of 3 requests answered differently\n")
+
+
+def test_a_redirect_to_the_server_itself_is_compared_by_its_path(
+    cli: Cli, servers: tuple[str, str], requests: Path
+) -> None:
+    requests.write_text('{"path": "/moved"}')
+    done = cli("diff", "--old", servers[0], "--new", servers[1], requests)
+    assert (done.code, done.out) == (0, "none of 1 requests answered differently\n")
 
 
 def test_as_json_every_difference_has_its_place(cli: Cli, servers: tuple[str, str], requests: Path) -> None:

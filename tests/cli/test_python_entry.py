@@ -88,6 +88,17 @@ def test_in_a_notebook_two_services_run_beside_each_other(
     assert second.running
 
 
+def test_in_a_notebook_a_cell_that_takes_any_port_replaces_what_it_served_itself(
+    notebook: Callable[..., modelport.Handle], fake: Write
+) -> None:
+    artifact = fake("track")
+    first, other = notebook(artifact, port=0), notebook(fake("reserved"), port=0)
+    second = notebook(artifact, port=0)
+    assert [first.running, other.running, second.running] == [False, True, True]
+    notebook(artifact, port=int(second.url.rpartition(":")[2]))
+    assert not second.running
+
+
 def test_in_a_notebook_a_service_that_cannot_start_raises_what_it_says(
     notebook: Callable[..., modelport.Handle], fake: Write, tmp_path: Path
 ) -> None:

@@ -111,6 +111,16 @@ async def test_the_time_that_the_caller_waits_is_known(client: httpx.AsyncClient
     assert 5 < response.json() <= 7
 
 
+async def test_the_path_of_a_single_model_says_where_several_are(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/predict", json={"x": 1})
+    assert answer.status_code == 404
+    hint = answer.json()["detail"][0]["hint"]
+    assert (
+        hint
+        == "say which model: POST /models/{name}/predict; the models here are: double, plus, both, plain, itself, left"
+    )
+
+
 def test_a_service_that_declares_nothing_is_refused() -> None:
     with pytest.raises(modelport.SetupError, match="declares no model"):
         modelport.app(Service("empty"))
@@ -148,6 +158,10 @@ def with_routes() -> Service:
         start_response("200 OK", [("content-type", "text/plain")])
         return [environ["PATH_INFO"].encode()]
 
+    @service.get("/both/{x}")
+    async def both(x: float) -> list[float]:
+        return [float(value) for value in await service["plus"]([{"x": 1}, {"x": x}])]
+
     service.mount("/legacy", legacy)
     return service
 
@@ -166,6 +180,8 @@ def test_routes_and_mounted_applications_run_on_the_servers_loop_beside_the_mode
             failed = await client.get("/next/-1")
             assert failed.status_code == 500
             assert failed.json()["detail"][0]["loc"] == ["model", "plus"]
+            batch = (await client.get("/both/-1")).json()["detail"][0]
+            assert (batch["loc"], batch["msg"]) == (["model", "plus"], "1 of 2 records failed, the first at [1]")
             assert "/next/{x}" in (await client.get("/openapi.json")).json()["paths"]
 
     asyncio.run(ask())

@@ -123,6 +123,23 @@ def test_answers_and_errors_are_those_of_the_service(serve: Any, fake: Write) ->
         assert_error_body(text)
 
 
+def test_what_a_model_in_python_answers_is_plain_bytes_whatever_it_holds(serve: Any) -> None:
+    service = Service("nothing")
+
+    @service.model("nothing")
+    def nothing(x: float | None) -> float | None:
+        return x
+
+    @service.model("raw")
+    def raw(content: bytes) -> bytes:
+        return content
+
+    application = serve(service)
+    assert ask(application, "POST", "/models/nothing/predict", b'{"x": null}') == (200, b"null")
+    kind = {"CONTENT_TYPE": "application/octet-stream", "HTTP_ACCEPT": "application/octet-stream"}
+    assert ask(application, "POST", "/models/raw/predict", b"abc", **kind) == (200, b"abc")
+
+
 def test_head_has_the_headers_and_no_body(serve: Any, fake: Write) -> None:
     application = serve(fake("track"))
     whole = Answer(application, environ_of("GET", "/livez"))

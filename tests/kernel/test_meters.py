@@ -54,7 +54,7 @@ def test_no_two_figures_share_a_cell() -> None:
     """Each cell is read into exactly one figure."""
     read = reading([float(cell) for cell in range(CELLS)], 0, 0, 0, 0)
     histograms = (read.request_seconds, read.queue_seconds, read.batch_rows, read.model_seconds)
-    cells = [*read.requests, *read.shed, *[c for h in histograms for c in (*h.counts, h.total)]]
+    cells = [*read.requests, *read.shed, *[c for h in histograms for c in (*h.counts, h.total)], read.items]
     assert cells == list(range(CELLS))
     assert all(len(h.counts) == len(h.bounds) + 1 for h in histograms)
 

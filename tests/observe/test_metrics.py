@@ -26,6 +26,7 @@ MODELS: list[dict[str, Any]] = [
 NAMES = {
     "modelport_requests": "counter",
     "modelport_shed": "counter",
+    "modelport_stream_items": "counter",
     "modelport_request_seconds": "histogram",
     "modelport_queue_seconds": "histogram",
     "modelport_batch_rows": "histogram",
@@ -52,6 +53,7 @@ def board() -> Iterator[SharedBoard]:
     board.claim(1, "holder", model=0)
     recorder.request(EXPIRED, 2.0)
     recorder.shed(QUEUE_FULL)
+    recorder.items(3)
     recorder.waiting(7, 700)
     recorder.running(1)
     board.count_restart("holder", 0)
@@ -92,6 +94,7 @@ def test_counters_are_summed_over_all_slots(board: SharedBoard) -> None:
     assert value(text, "modelport_requests_total", model="genre", outcome="ok") == 2
     assert value(text, "modelport_requests_total", model="genre", outcome="expired") == 1
     assert value(text, "modelport_shed_total", model="genre", reason="queue_full") == 1
+    assert value(text, "modelport_stream_items_total", model="genre") == 3
     assert value(text, "modelport_restarts_total", process="holder") == 1
     assert value(text, "modelport_restarts_total", process="worker") == 0
 
@@ -129,6 +132,7 @@ def test_the_status_says_the_same_for_people(board: SharedBoard) -> None:
     assert (genre["name"], genre["state"], genre["version"], genre["executor"]) == ("genre", "ready", "abc", "process")
     assert (genre["waiting_rows"], genre["running_batches"], genre["restarts"]) == (7, 1, 1)
     assert (genre["batches"], genre["mean_batch_rows"]) == (2, 3.0)
+    assert genre["stream_items"] == 3
     assert genre["requests"]["ok"] == 2
     assert 0.002 <= genre["request_seconds"]["p50"] <= 0.005
     assert 1 <= genre["request_seconds"]["p99"] <= 2

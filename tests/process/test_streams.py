@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -232,10 +233,24 @@ def test_a_reader_who_leaves_is_counted(served: Served) -> None:
     until(lambda: cancelled(served) == before + 1, 2)
 
 
+def test_the_items_that_were_sent_are_counted(served: Served) -> None:
+    before = figures(served)["stream_items"]
+    with reading(served.port, "count", {"to": 3}) as reader:
+        assert reader.items() == [0, 1, 2]
+    until(lambda: figures(served)["stream_items"] == before + 3, 2)
+    assert f'modelport_stream_items_total{{model="count"}} {before + 3}.0' in served.get("/metrics").body.decode()
+
+
 def cancelled(served: Served) -> int:
     """How many streams of `count` were left."""
+    return int(figures(served)["requests"]["cancelled"])
+
+
+def figures(served: Served) -> dict[str, Any]:
+    """What is told of `count`."""
     models = served.get("/status").json["models"]
-    return int(next(m for m in models if m["name"] == "count")["requests"]["cancelled"])
+    found: dict[str, Any] = next(m for m in models if m["name"] == "count")
+    return found
 
 
 # -- slow readers --------------------------------------------------------------------------------------------------

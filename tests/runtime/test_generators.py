@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -267,6 +268,14 @@ async def test_a_generator_that_fails_as_it_is_closed_is_told_to_the_log() -> No
 def test_json_with_line_feeds_is_put_on_one_line() -> None:
     assert on_one_line(b'{"a":\r\n1}') == b'{"a":  1}'
     assert on_one_line(b'"plain"') == b'"plain"'
+
+
+def test_texts_with_what_unicode_calls_a_line_end_are_one_line_for_every_reader() -> None:
+    text = "é\x85a\u2028b\u2029c"
+    item = on_one_line(json.dumps(text, ensure_ascii=False).encode())
+    assert item.decode().splitlines() == [item.decode()]
+    assert json.loads(item) == text
+    assert "é" in item.decode()
 
 
 @both

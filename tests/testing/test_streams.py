@@ -10,7 +10,8 @@ import pytest
 
 import modelport
 from modelport import Service, SetupError
-from modelport.testing import Fake, WebSocket, WebSocketClosed, check_concurrency, client, websocket
+from modelport.fronts import sockets
+from modelport.testing import Fake, WebSocket, WebSocketClosed, check_concurrency, client, replay, websocket
 
 
 def make_service(gate: threading.Event) -> Service:
@@ -54,6 +55,14 @@ def test_a_model_is_asked_over_a_websocket() -> None:
         assert closing_code(socket) == 1000
 
 
+def test_a_connection_whose_message_never_comes_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "SILENT_SECONDS", 0.05)
+    with client(make_service(threading.Event())) as api, websocket(api, "/models/count/predict") as socket:
+        problem = socket.receive_json()["stream_error"]
+        assert (problem["status"], problem["detail"][0]["type"]) == (408, "request_timeout")
+        assert closing_code(socket) == 4408
+
+
 def closing_code(socket: WebSocket) -> int:
     """With which code the service closes, whatever it sends before."""
     while True:
@@ -79,6 +88,19 @@ def test_fakes_stream_too() -> None:
         assert asked.calls == ["ab"]
 
 
+def test_what_hands_on_an_iterator_is_replaced_by_a_stream_too() -> None:
+    service = Service("s")
+
+    @service.model("handed")
+    def handed(most: int) -> Iterator[int]:
+        return iter(range(most))
+
+    with client(service, fakes={"handed": [7, 8]}) as api:
+        assert items(api, "handed", {"most": 1}) == [7, 8]
+    with client(service) as api:
+        assert items(api, "handed", {"most": 2}) == [0, 1]
+
+
 def test_a_fake_of_a_stream_fails_before_its_first_item_and_gives_no_wrong_one() -> None:
     service = make_service(threading.Event())
     with client(service, fakes={"count": modelport.Overloaded("full")}) as api:
@@ -93,6 +115,24 @@ def test_a_fake_of_a_stream_fails_before_its_first_item_and_gives_no_wrong_one()
         pytest.raises(AssertionError, match="'count'"),
     ):
         api.post("/models/count/predict", json={"most": 1})
+
+
+def test_golden_cases_of_a_stream_are_the_lists_of_its_items() -> None:
+    service = Service("s")
+
+    @service.model("down")
+    def down(start: int) -> Iterator[int]:
+        for number in range(start, 0, -1):
+            if number == 5:
+                raise ValueError("five")
+            yield number
+
+    cases = [({"start": 3}, [3, 2, 1]), ({"start": 2}, [2, 2]), ({"start": 6}, [6, 5]), ({"start": 0}, [])]
+    found = replay(service, cases)
+    assert [(each.place, each.field) for each in found.differences] == [
+        ("case 2", "[1]"),
+        ("case 3", "the end of the stream"),
+    ]
 
 
 def test_streams_are_checked_for_thread_safety_as_a_whole() -> None:

@@ -13,7 +13,7 @@ from modelport.adopt.features import Feature, Features
 from modelport.adopt.inputs import class_of, read_inputs
 from modelport.adopt.models import PREDICTS
 from modelport.adopt.rewriting import CannotMove, Rewriter
-from modelport.adopt.routes import Handler
+from modelport.adopt.routes import RESOURCE, Handler
 from modelport.adopt.rules.order import permuted, plain_name
 from modelport.adopt.source import Source, argument
 
@@ -94,6 +94,8 @@ def plan_move(analysis: Analysis, handler: Handler) -> Move | str | None:
 
 def _check_around(analysis: Analysis, handler: Handler, uses: list[Use]) -> None:
     """What stands around a handler and would not stand around the moved one."""
+    if isinstance(handler.options.func, ast.Attribute) and handler.options.func.attr == RESOURCE:
+        raise CannotMove("it is a class of an extension, which reads requests and writes answers in a way of its own")
     if handler.methods != ("POST",):
         raise CannotMove(f"it answers {' and '.join(handler.methods)}; only a route that takes POST alone is moved")
     if re.search(r"[<{]", handler.path):

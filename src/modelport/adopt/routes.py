@@ -38,7 +38,8 @@ class Handler:
 
 def find_handlers(apps: Apps) -> list[Handler]:
     """Every route, in the order of the files."""
-    return [handler for source in apps.project for handler in (*_decorated(apps, source), *_added(apps, source))]
+    ways = (_decorated, _added, _resources)
+    return [handler for source in apps.project for way in ways for handler in way(apps, source)]
 
 
 def _decorated(apps: Apps, source: Source) -> Iterator[Handler]:
@@ -69,9 +70,15 @@ def _methods(call: ast.Call, verb: str) -> tuple[str, ...]:
 
 
 def _at(
-    call: ast.Call, app: App, source: Source, function: Function, methods: tuple[str, ...], others: tuple[str, ...]
+    call: ast.Call,
+    app: App,
+    source: Source,
+    function: Function,
+    methods: tuple[str, ...],
+    others: tuple[str, ...],
+    written: ast.expr | None = None,
 ) -> Iterator[Handler]:
-    written = argument(call, "path", 0) or argument(call, "rule", 0)
+    written = written or argument(call, "path", 0) or argument(call, "rule", 0)
     path = text_of(written)
     shown = path if path is not None else f"<{ast.unparse(written)}>" if written is not None else "<unknown>"
     for prefix in app.prefixes or ["(not registered)"]:
@@ -107,3 +114,21 @@ def _class_view(apps: Apps, app: App, source: Source, call: ast.Call, cls: ast.e
             yield from _at(call, app, found[0], function, (function.name.upper(),), others)
         elif function.name == "dispatch_request":
             yield from _at(call, app, found[0], function, _methods(call, "route"), others)
+
+
+RESOURCE = "add_resource"
+
+
+def _resources(apps: Apps, source: Source) -> Iterator[Handler]:
+    """Classes of Flask-RESTful and Flask-RESTX, whose methods are named like verbs: `api.add_resource(Predict, "/predict")`."""
+    app = apps.main
+    for call in source.calls() if app is not None and app.framework == "flask" else ():
+        if not isinstance(call.func, ast.Attribute) or call.func.attr != RESOURCE or not call.args or app is None:
+            continue
+        found = apps.project.definition(apps.project.full_name(source, call.args[0]))
+        methods = found[1].body if found is not None and isinstance(found[1], ast.ClassDef) else []
+        for function in methods:
+            if found is not None and isinstance(function, Function) and function.name in VERBS:
+                others = tuple(map(ast.unparse, function.decorator_list))
+                for path in call.args[1:]:
+                    yield from _at(call, app, found[0], function, (function.name.upper(),), others, path)

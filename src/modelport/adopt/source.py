@@ -11,6 +11,14 @@ from pathlib import Path
 from modelport.errors import SetupError
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+STARRED = {
+    "flask": (
+        *("Flask", "Blueprint", "request", "session", "g", "current_app", "jsonify", "make_response", "Response"),
+        *("render_template", "render_template_string", "redirect", "url_for", "abort", "flash"),
+        *("send_file", "send_from_directory"),
+    )
+}
+"""What `from flask import *` brings, as far as it matters here."""
 MOST_BYTES = 2 * 2**20
 """Larger files are data that somebody has written as Python."""
 
@@ -108,7 +116,11 @@ def _imported(source: Source) -> Iterator[tuple[str, str]]:
                 yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
         elif isinstance(node, ast.ImportFrom):
             base = import_base(source, node)
-            yield from ((alias.asname or alias.name, f"{base}.{alias.name}") for alias in node.names)
+            starred = STARRED.get(base, ()) if any(alias.name == "*" for alias in node.names) else ()
+            names = [(alias.asname or alias.name, alias.name) for alias in node.names] + [
+                (name, name) for name in starred
+            ]
+            yield from ((shown, f"{base}.{name}") for shown, name in names)
 
 
 def import_base(source: Source, node: ast.ImportFrom) -> str:

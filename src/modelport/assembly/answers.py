@@ -149,5 +149,5 @@ def _all_or_error(model: str, plain: list[Any], values: list[Any]) -> list[Any]:
 
 def _failed(model: str, message: str) -> ModelFailed:
     error = ModelFailed(message)
-    error.model = model
+    error.model, error.problems = model, [Problem(("model", model), message, error.code)]
     return error

@@ -59,8 +59,7 @@ class Embedded:
         try:
             await self._lifespan.startup()
         except StartupFailed as failure:
-            reason = str(failure).strip().splitlines()[-1]  # of a traceback, as FastAPI tells it
-            raise SetupError(f"the lifespan of {self.application.title} failed: {reason}") from None
+            raise SetupError(f"the lifespan of {self.application.title} failed: {failure.reason}") from None
         self._on_change()
 
     async def settle(self) -> None:
@@ -123,11 +122,11 @@ def _as_declared(service: Service) -> Callable[[], None]:
         service.caller = None
         service._web = web
         if routes is not None:
-            web.router.routes[:], web.router.default, web.exception_handlers = routes
+            web.router.routes[:], web.router.default, web.router.redirect_slashes, web.exception_handlers = routes
             web.middleware_stack = None
 
     return restore
 
 
-def _copy_routes(web: Any) -> tuple[list[Any], Any, dict[Any, Any]]:
-    return [*web.router.routes], web.router.default, {**web.exception_handlers}
+def _copy_routes(web: Any) -> tuple[list[Any], Any, bool, dict[Any, Any]]:
+    return [*web.router.routes], web.router.default, web.router.redirect_slashes, {**web.exception_handlers}

@@ -20,6 +20,7 @@ from modelport.assembly.answers import body_type
 from modelport.assembly.artifacts import find_loader
 from modelport.assembly.forms import open_form
 from modelport.assembly.hosting import hosting_service, named_service
+from modelport.assembly.imports import user_import
 from modelport.assembly.packing import pack_signature
 from modelport.codecs.bodies import ReadMedia, compile_readers
 from modelport.codecs.images import LazyImage
@@ -90,7 +91,8 @@ def load_saved(artifact: Path, options: ServeOptions, form: Form | None) -> Hand
 def import_service(target: str) -> Service:
     """Import the module and find the service in it. Raises ArtifactError with what to do."""
     where, _, attribute = target.partition(":")
-    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+    with user_import(where):
+        module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     if attribute:
         return named_service(module, attribute, target)
     services = [value for value in vars(module).values() if isinstance(value, Service)]
@@ -298,7 +300,11 @@ def _run_example(spec: ModelSpec, body: TypedBody, run: Run) -> None:
         records, _ = body.decode(encode(spec.example))
     except InvalidInput as error:
         raise ConfigError(f"{spec.place}: the example does not fit: {error}") from None
-    for outcome in run(records):
+    try:
+        outcomes = run(records)
+    except Exception as error:
+        raise ConfigError(f"{spec.place}: the example: {cause_of(error)}") from None
+    for outcome in outcomes:
         if isinstance(outcome, Failure):
             raise ConfigError(f"{spec.place}: the example: {outcome.cause}")
 

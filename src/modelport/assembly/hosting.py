@@ -96,7 +96,8 @@ async def start_web(
     except ModelportError as known:
         raise SetupError(str(known)) from known
     except StartupFailed as failure:
-        raise SetupError(f"the lifespan of {target} failed: {failure}") from None
+        log.error("the lifespan failed: %s", failure)
+        raise SetupError(f"the lifespan of {target} failed: {failure.reason}") from None
     except BaseException as unknown:
         log.error("starting the web routes failed", exc_info=unknown)
         raise SetupError(f"the web routes of {target} cannot start: {cause_in_code(unknown)}") from None

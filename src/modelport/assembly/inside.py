@@ -1,4 +1,4 @@
-"""Routes of a service that share paths with mounted applications: those that stand in for theirs, and methods that stay theirs."""
+"""Routes of a service that share paths with mounted applications: what stands in for theirs, and what stays theirs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from modelport.assembly.failures import answer_call_errors
 from modelport.errors import ConfigError
-from modelport.mount.call import App, Message, Scope
+from modelport.mount.call import App, Message, Receive, Scope, Send
 from modelport.mount.dispatch import local_path
 from modelport.mount.inside_flask import InsideFlask
 from modelport.mount.inside_starlette import InsideStarlette, let_through
@@ -74,3 +74,37 @@ def _has(mount: Mount, path: str) -> bool:
     if mount.prefix and path != mount.prefix and not path.startswith(mount.prefix + "/"):
         return False
     return answers(mount.app, path[len(mount.prefix) :] or "/") is not False
+
+
+def keep_slashes(routes: Any, mounts: Sequence[Mount], otherwise: App) -> App:
+    """What serves the paths that no route has. FastAPI sends `/songs/` on to a route at `/songs`, and the other way round; here it
+    does so only where no mounted application has the very path that was asked for."""
+    router = routes.router
+    redirects = router.redirect_slashes or hasattr(router.default, "keeps_slashes")  # a service may be built again
+    if not mounts or not redirects:
+        return otherwise
+    router.redirect_slashes = False
+    from starlette.datastructures import URL
+    from starlette.responses import RedirectResponse
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        other = _other_spelling(routes, scope)
+        if other is None or any(_has(mount, local_path(scope)) for mount in mounts):
+            await otherwise(scope, receive, send)
+        else:
+            await RedirectResponse(str(URL(scope=other)))(scope, receive, send)
+
+    serve.keeps_slashes = True  # type: ignore[attr-defined]
+    return serve
+
+
+def _other_spelling(routes: Any, scope: Scope) -> Scope | None:
+    """The same request with or without a slash at the end of its path, where a route has that."""
+    from starlette.routing import Match
+
+    if scope["type"] != "http" or local_path(scope) == "/":
+        return None
+    path = scope["path"]
+    other = {**scope, "path": path.rstrip("/") if path.endswith("/") else path + "/"}
+    found = any(route.matches(other)[0] is not Match.NONE for route in routes.routes)
+    return other if found else None

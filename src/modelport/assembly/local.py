@@ -104,6 +104,8 @@ def _load_declared(application: Application, slot: Slot, spec: ModelSpec, loop: 
             example=described["example"],
             form_schema=described["schemas"].get("form"),
             list_depth=described["list_depth"],
+            reads=tuple(described.get("reads", ())),
+            writes=tuple(described.get("writes", ())),
             streams=handler.streaming is not None,
         )
         slot.become_ready(about, LocalModel(application, slot, handler, loop).lane())
@@ -135,7 +137,8 @@ class LocalModel:
         scheduler = self._scheduler = Scheduler(executor, batcher, self._loop, self._begin, self._finish, sizer)
         reply = partial(assemble_reply, self._name)
         make = None if self._streams is None else self._streams.open
-        return LocalLane(scheduler, self._decode, handler.decodes_with_code, reply, self._left, make)
+        beside = handler.decodes_with_code
+        return LocalLane(scheduler, self._decode, beside, reply, self._left, make, self._decode_media)
 
     def _executor(self) -> Executor:
         handler = self._handler
@@ -160,6 +163,11 @@ class LocalModel:
 
     def _decode(self, body: bytes) -> Decoded:
         records, listed = self._handler.decode(body)
+        return Decoded(records, listed, [])
+
+    def _decode_media(self, body: bytes, media: bytes) -> Decoded:
+        assert self._handler.decode_media is not None
+        records, listed = self._handler.decode_media(body, media)
         return Decoded(records, listed, [])
 
     def _begin(self, batch: Batch) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 from modelport.assembly.failures import context_of_request
 from modelport.config import ServeOptions
-from modelport.errors import CallError, ConfigError, HolderLost, NotReady, Overloaded
+from modelport.errors import CallError, ConfigError, HolderLost, NotReady, Overloaded, SetupError
 from modelport.fronts.exchange import JSON_TYPE
 from modelport.fronts.status import error_body
 from modelport.kernel.context import current
 from modelport.mount.call import App, Message, Scope
 from modelport.mount.interface import WSGI, check_interface
-from modelport.mount.lifespan import Lifespan
+from modelport.mount.lifespan import Lifespan, StartupFailed
 from modelport.mount.remote import AppHost, RemoteApp
 from modelport.mount.threads import ThreadLane
 from modelport.mount.wsgi import WsgiApp
@@ -132,6 +132,7 @@ class MountedProcess:
         mount = next(mount for mount in service.mounts if mount.name == name)
         interface = check_interface(mount.app, mount.interface, f"service.mount({mount.prefix or '/'!r}, …)")
         app, self._lifespan = _here(mount, interface, ThreadLane(options.web_threads, options.web_queue))
+        self._where = mount.prefix or "/"
         self._options = options
         self._host = AppHost(app, self._enter, is_stranger)
 
@@ -141,9 +142,13 @@ class MountedProcess:
             current.set(context_of_request(dict(scope["headers"]), self._options.default_deadline))
 
     async def start(self) -> None:
-        """Run what comes before the first request. Raises StartupFailed."""
-        if self._lifespan is not None:
-            await self._lifespan.startup()
+        """Run what comes before the first request. Raises SetupError."""
+        try:
+            if self._lifespan is not None:
+                await self._lifespan.startup()
+        except StartupFailed as failure:
+            log.error("the lifespan failed: %s", failure)
+            raise SetupError(f"the lifespan of the application at {self._where} failed: {failure.reason}") from None
 
     async def listen(self, listener: Any) -> None:
         """Serve the workers from now on."""

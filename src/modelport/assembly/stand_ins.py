@@ -39,12 +39,12 @@ def python_stand_in(spec: ModelSpec, ask: Ask, complain: Complain, sample: Any =
     Raises ConfigError where the sample is none that the function could return.
     """
     real = getattr(spec.target, "predict", spec.target) if inspect.isclass(spec.target) else spec.target
-    fits = compile_check(body_type(spec).answer) or (lambda value: value)
-    streams = inspect.isgeneratorfunction(real) or inspect.isasyncgenfunction(real)
-    for each in (sample or ()) if streams else (sample,):
+    typed = body_type(spec)
+    fits = compile_check(typed.answer) or (lambda value: value)
+    for each in (sample or ()) if typed.stream else (sample,):
         _refuse_sample(spec.name, fits, each)
     check = _telling(fits, spec.name, complain)
-    stand_in = _function(real, spec.batch, ask, check)
+    stand_in = _stream(typed.stream.is_async, ask, check) if typed.stream else _function(real, spec.batch, ask, check)
     parameters = [p for p in inspect.signature(real).parameters.values() if p.name != "self"]
     stand_in.__signature__ = inspect.signature(real).replace(parameters=parameters)
     stand_in.__annotations__ = get_type_hints(real, include_extras=True)
@@ -54,8 +54,6 @@ def python_stand_in(spec: ModelSpec, ask: Ask, complain: Complain, sample: Any =
 
 def _function(real: Any, batch: bool, ask: Ask, check: Check) -> Any:
     """One with the same way of being called; it may be asked by several threads, or on a loop, as the real one is."""
-    if inspect.isgeneratorfunction(real) or inspect.isasyncgenfunction(real):
-        return _stream(inspect.isasyncgenfunction(real), ask, check)
     if batch and (inspect.iscoroutinefunction(real) or inspect.iscoroutinefunction(ask)):
 
         async def each_later(**arguments: Any) -> list[Any]:

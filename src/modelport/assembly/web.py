@@ -9,7 +9,7 @@ from typing import Any
 
 from modelport.assembly.failures import answer_call_errors, context_of_request
 from modelport.assembly.guards import guard, names_of_guards
-from modelport.assembly.inside import leave_other_methods, stand_in
+from modelport.assembly.inside import keep_slashes, leave_other_methods, stand_in
 from modelport.assembly.mounted import Lived, busy, host
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError
@@ -77,14 +77,16 @@ def build_web(
 
     Raises ConfigError for what cannot be mounted, or a route at the path of a model.
     """
-    threads = ThreadLane(options.web_threads, options.web_queue)
-    hosted = [host(mount, threads, options, places) for mount in service.mounts]
-    own_threads = OwnThreads(options.web_threads, options.web_queue)  # what has moved never waits for what has not
+    bounds = (
+        options.web_threads,
+        options.web_queue,
+    )  # of each: no application waits for another, and what has moved for none
+    hosted = [host(mount, ThreadLane(*bounds), options, places) for mount in service.mounts]
     for each in hosted:
-        stand_in(each.mount, each.app, each.is_asgi, own_threads, busy())
+        stand_in(each.mount, each.app, each.is_asgi, OwnThreads(*bounds), busy())
     routes = service._web
     mounts = Mounts([(each.mount.prefix, each.app) for each in hosted], or_nowhere(ours, routes))
-    _refuse_routes_of_models(routes, models)
+    _refuse_paths(routes, models)
     paths = [*ours.gets, *ours.predict]
     taken = frozenset(path for path in paths if _is_taken(path, routes, service.mounts))
     for path in taken:
@@ -97,8 +99,8 @@ def build_web(
     named = any(mount.route_name for mount in service.mounts)
     if routes is not None or service.dependencies or service.lifespan or named:
         routes = service.web
-        web.routes = len(routes.routes)
-        routes.router.default = mounts
+        web.routes = len(paths_of(routes))
+        routes.router.default = keep_slashes(routes, service.mounts, mounts)
         leave_other_methods(routes, service.mounts)
         answer_call_errors(routes)
         name_mounts(routes, service.mounts)
@@ -153,11 +155,23 @@ def _handles_404(routes: Any) -> bool:
 # -- whose path it is ------------------------------------------------------------------------------------------------
 
 
-def _refuse_routes_of_models(routes: Any, models: Iterable[str]) -> None:
+def _refuse_paths(routes: Any, models: Iterable[str]) -> None:
     own = {f"/models/{name}/predict" for name in models}
-    for route in routes.routes if routes is not None else ():
-        if getattr(route, "path", None) in own:
-            raise ConfigError(f"a route is declared at {route.path}, which is the model's own path: give it another")
+    for path in paths_of(routes) if routes is not None else ():
+        if path in own:
+            raise ConfigError(f"a route is declared at {path}, which is the model's own path: give it another")
+        if path and not path.startswith("/"):
+            raise ConfigError(f"a route is declared at {path!r}, where no request comes: write  {'/' + path!r}")
+
+
+def paths_of(routes: Any) -> list[str]:
+    """Of every route. A router that is included is one of FastAPI's routes, and holds as many as it likes."""
+    found: list[str] = []
+    for route in routes.routes:
+        included = getattr(route, "effective_route_contexts", None)  # since FastAPI keeps them together
+        each_of = [route] if included is None else included()
+        found += [getattr(getattr(each, "starlette_route", None) or each, "path", "") for each in each_of]
+    return found
 
 
 def _is_taken(path: str, routes: Any, mounts: list[Mount]) -> bool:

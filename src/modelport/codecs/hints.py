@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import typing
 from collections.abc import Callable
 from dataclasses import replace
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
+
+import typing_extensions
 
 from modelport.codecs.arrays import Array, array_of
 from modelport.codecs.images import Image, LazyImage, PendingImage
@@ -34,8 +37,36 @@ def is_data_frame(hint: Any) -> bool:
     return _is_type(hint.__origin__ if get_origin(hint) is Annotated else hint, "pandas", "DataFrame")
 
 
+_typed_dicts: dict[Any, Any] = {}
+
+
+def typed_dict(hint: Any) -> Any:
+    """A TypedDict of `typing` as one of `typing_extensions`: before Python 3.12 Pydantic reads no other."""
+    if sys.version_info >= (3, 12) or not typing.is_typeddict(hint):
+        return hint
+    if hint not in _typed_dicts:
+        _typed_dicts[hint] = hint  # inside itself it stays what it is, and Pydantic says so
+        kinds = typing_extensions.get_type_hints(hint, include_extras=True)
+        fields = {name: _as_field(kind, name in hint.__required_keys__) for name, kind in kinds.items()}
+        made: Any = typing_extensions.TypedDict(hint.__name__, fields)  # type: ignore[misc]
+        made.__module__, made.__doc__ = hint.__module__, hint.__doc__
+        _typed_dicts[hint] = made
+    return _typed_dicts[hint]
+
+
+def _as_field(kind: Any, required: bool) -> Any:
+    if get_origin(kind) in (
+        typing.Required,
+        typing.NotRequired,
+    ):  # of annotations that are texts the class does not know it
+        required, kind = get_origin(kind) is typing.Required, get_args(kind)[0]
+    kind = _rebuild(typed_dict(kind), typed_dict)
+    return typing_extensions.Required[kind] if required else typing_extensions.NotRequired[kind]
+
+
 def read_hint(hint: Any) -> Any:
     """The same type for an input, as Pydantic reads it. Raises TypeError where it does not say enough."""
+    hint = typed_dict(hint)
     if get_origin(hint) is Annotated:
         return hint
     if _is_type(hint, "numpy", "ndarray"):
@@ -57,6 +88,7 @@ def read_hint(hint: Any) -> Any:
 
 def write_hint(hint: Any) -> Any:
     """The same type for an answer, as Pydantic checks it; Any where there is nothing to check."""
+    hint = typed_dict(hint)
     if get_origin(hint) is Annotated:
         return _write_marked(hint)
     if _is_type(hint, "numpy", "ndarray"):

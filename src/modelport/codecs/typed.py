@@ -14,10 +14,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from typing_extensions import is_typeddict
 
 from modelport.codecs.hints import (
     Whole,
@@ -198,6 +199,7 @@ def read_body_type(function: Callable[..., Any], batch: bool, example: Any, plac
         raise ConfigError(f"{place}: an annotation cannot be read: {error}") from None
     found = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     _check_parameters(found, hints, batch, place)
+    _check_answers(hints.get("return"), batch, place)
     try:
         parameters = _read_parameters(found, hints, place)
         body, arguments = _body_of(parameters, batch)
@@ -255,6 +257,7 @@ def _read_parameters(found: Sequence[inspect.Parameter], hints: dict[str, Any], 
             parameters.append(Parameter(p.name, decode_late(read_hint(hints[p.name])), p.default))
         except TypeError as error:
             raise ConfigError(f"{place}: the parameter {p.name!r}: {error}") from None
+        _check_default(parameters[-1], hints[p.name], place)
     return tuple(parameters)
 
 
@@ -268,6 +271,39 @@ def _check_parameters(parameters: Sequence[inspect.Parameter], hints: dict[str, 
             raise ConfigError(f"{place}: annotate the parameter {p.name!r}, for example  {p.name}: float")
     if batch and (len(parameters) != 1 or get_origin(hints[parameters[0].name]) not in (list, Sequence)):
         raise ConfigError(f"{place}: batch=True wants one parameter that is a list, for example  xs: list[float]")
+
+
+def _check_default(parameter: Parameter, hint: Any, place: str) -> None:
+    """A default is what the function gets, so it must be of the type that it says. None is left to it."""
+    default = parameter.default
+    if parameter.required or default is None or marker_of(parameter.hint) is not None:
+        return
+    shown = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    if type(default).__module__.partition(".")[0] in ("pydantic", "fastapi"):
+        raise ConfigError(
+            f"{place}: the default of {parameter.name!r} is {default!r:.60}: write  "
+            f"{parameter.name}: Annotated[{shown}, Field(…)],  and the default itself behind it"
+        )
+    try:
+        adapter_of(parameter.hint).validate_python(default)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise ConfigError(
+            f"{place}: the default of {parameter.name!r} is {default!r:.60}, which is no {shown}: {reason}"
+        ) from None
+
+
+NO_ANSWERS = (bool, int, float, str, bytes, dict, set, frozenset)
+"""What is no list with an answer for each body."""
+
+
+def _check_answers(hint: Any, batch: bool, place: str) -> None:
+    kind = get_origin(hint) or hint
+    if batch and hint is not None and (kind in NO_ANSWERS or _is_record(kind)):
+        shown = kind.__name__ if not get_args(hint) else str(hint).replace("typing.", "")
+        raise ConfigError(
+            f"{place}: batch=True wants a list of answers, one for each body, and this says {shown}: write  -> list[{shown}]"
+        )
 
 
 def _body_of(parameters: Sequence[Parameter], batch: bool) -> tuple[Any, Callable[[Any], dict[str, Any]]]:
@@ -292,6 +328,8 @@ def _body_of(parameters: Sequence[Parameter], batch: bool) -> tuple[Any, Callabl
 
 
 def _is_record(kind: Any) -> bool:
+    """Whether it has fields of its own; of a generic class, too: `Box[int]`."""
+    kind = get_origin(kind) or kind
     return (
         dataclasses.is_dataclass(kind) or is_typeddict(kind) or (inspect.isclass(kind) and issubclass(kind, BaseModel))
     )

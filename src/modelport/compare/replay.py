@@ -11,6 +11,9 @@ from modelport.compare.answers import Answer, Difference, Rules, differences
 from modelport.compare.requests import Request
 from modelport.errors import MissingExtra, SetupError
 
+ADDRESSES = frozenset({"location", "content-location"})
+"""Headers that hold the address of something, which frameworks write with or without the server's own."""
+
 
 class Server:
     """One of the two. Cookies that it sets are sent with the requests that follow, as a browser would."""
@@ -24,6 +27,7 @@ class Server:
         if parts is None:
             raise SetupError(f"{option} wants an address such as http://127.0.0.1:8000, not {url!r}")
         self.url = url.rstrip("/")
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._errors = (httpx.HTTPError, httpx.InvalidURL)
         headers = {"user-agent": "modelport-diff"}
         self._client = httpx.Client(timeout=wait_s, follow_redirects=False, trust_env=False, headers=headers)
@@ -43,7 +47,14 @@ class Server:
             got = self._client.request(request.method, url, headers=request.headers, content=content)
         except self._errors as error:
             return Answer(error=f"{type(error).__name__}: {error}".rstrip(": "))
-        return Answer(got.status_code, tuple(got.headers.multi_items()), got.content)
+        headers = tuple((name, self._told(name, value)) for name, value in got.headers.multi_items())
+        return Answer(got.status_code, headers, got.content)
+
+    def _told(self, name: str, value: str) -> str:
+        """A header; an address of this very server as its path, since the other has another address."""
+        rest = value.removeprefix(self._origin)
+        is_address = name.lower() in ADDRESSES and rest[:1] in ("", "/", "?", "#")
+        return rest or "/" if is_address else value
 
     def check(self) -> None:
         """Raise SetupError where nobody listens: a file of differences would say no more than that."""

@@ -21,7 +21,7 @@ from modelport.kernel.admission import Refusal
 
 log = logging.getLogger("modelport.asgi")
 
-MODELS = "/models/"
+MODELS, PREDICT = "/models/", "/predict"
 MAX_SERVED = 400
 """Characters of a hint that the names of the models may take."""
 
@@ -86,9 +86,10 @@ class AsgiExchange:
         return cls(headers, echo_request_id(headers.get(b"request-id")))
 
     def respond(self, status: int, body: bytes, headers: Headers) -> None:
-        """Hand the answer to the waiting request."""
+        """Hand the answer to the waiting request: as plain bytes, which is all that some servers take."""
         if not self.answer.done():
-            self.answer.set_result(Response(status, body, headers))
+            plain = body if type(body) is bytes else bytes(body)
+            self.answer.set_result(Response(status, plain, headers))
 
     def open(self, headers: Headers, writer: Writer, on_taken: Callable[[int], None] | None = None) -> None:
         """Hand over an answer that comes in parts."""
@@ -238,8 +239,10 @@ class ModelportApp:
         known = [*self.predict, *self.gets]
         near = get_close_matches(path, known, 1)
         hints = [f"did you mean {quote(near[0])}?"] if near else []
-        if path.startswith(MODELS):
-            served = ", ".join(name[len(MODELS) :] for name in list(self.gets) if name.startswith(MODELS))
+        served = ", ".join(name[len(MODELS) :] for name in list(self.gets) if name.startswith(MODELS))
+        if path == PREDICT and served:  # there is one where one model is served alone
+            hints = [f"say which model: POST {MODELS}{{name}}/predict;"]
+        if path.startswith(MODELS) or path == PREDICT:
             hints.append(f"the models here are: {served[:MAX_SERVED]}" if served else "no model is here yet")
         hint = " ".join(hints) or "GET /models lists what is served, /docs documents it"
         return Response(404, simple_error(("path",), "Nothing is served at this path", "not_found", hint))

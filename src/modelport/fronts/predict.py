@@ -62,7 +62,8 @@ class LocalLane:
     """A model of this process. One in Python reads its bodies itself and assembles its answers.
 
     `beside`: reading runs code of its types, and so is done in a thread. `on_leave`: the caller of a ticket is gone. `open`:
-    makes a stream of a body, where the model answers item by item.
+    makes a stream of a body, where the model answers item by item. `decode_media`: reads bodies of the other media types that
+    the model takes, and of calls whose answers are wanted in one.
     """
 
     scheduler: Scheduler
@@ -71,6 +72,7 @@ class LocalLane:
     assemble: Callable[[list[Outcome], bool], Reply] | None = None
     on_leave: Callable[[Ticket[Any]], None] | None = None
     open: Callable[[Any, float, Callable[[bytes], None]], Stream] | None = None
+    decode_media: Callable[[bytes, bytes], Decoded] | None = None
 
 
 class PredictRoute:
@@ -197,9 +199,11 @@ class PredictRoute:
         return self._in_thread(exchange, deadline, partial(plan.open, exchange.body), go_on)
 
     def _serve_raw(self, media: bytes, exchange: Exchange, deadline: float) -> None:
-        """Its holder reads the body, or writes the answer."""
+        """The model itself reads the body, or writes the answer."""
         if self.slot.state is not State.READY:
             return self._serve(exchange, deadline)
+        if isinstance(self.slot.lane, LocalLane):
+            return self._serve_local_media(self.slot.lane, media, exchange, deadline)
         if media[:1] == b"\n":  # the body is JSON
             return self._count(exchange, deadline, media)
         return self._pass_on(exchange, deadline, 1, NOTHING_OUTSIDE, media)
@@ -217,6 +221,12 @@ class PredictRoute:
         except InvalidInput as error:
             return self.refuse(exchange, error)
         return self._go(exchange, deadline, decoded)
+
+    def _serve_local_media(self, lane: LocalLane, media: bytes, exchange: Exchange, deadline: float) -> None:
+        """Forms, images, arrays and tables: the model reads them itself, in a thread."""
+        assert lane.decode_media is not None
+        read = partial(lane.decode_media, exchange.body, media)
+        self._in_thread(exchange, deadline, read, partial(self._go, exchange, deadline))
 
     def _in_thread(
         self, exchange: Exchange, deadline: float, read: Callable[[], Read], then: Callable[[Read], None]
@@ -296,15 +306,16 @@ class PredictRoute:
     def _answer(self, exchange: Exchange, decoded: Decoded, outcomes: list[Outcome]) -> None:
         exchange.on_disconnect = None
         body = outcomes[0]
-        if not decoded.batch and isinstance(body, bytes) and not decoded.outside and b"null" not in body:
+        if not decoded.batch and type(body) is bytes and not decoded.outside and b"null" not in body:
             return self._send(exchange, 200, body, self.headers)  # almost every call ends here
         reply = self._assemble(outcomes, decoded.batch)
         if reply.cause:
             self._log(exchange, reply)
+        own = with_media(self.headers, reply.media) if reply.media else self.headers
         flags = flag_headers(decoded.outside, reply.non_finite, reply.failed) + (
             RETRY_SOON if reply.status == 503 else []
         )
-        return self._send(exchange, reply.status, reply.body, self.headers + flags)
+        return self._send(exchange, reply.status, reply.body, own + flags)
 
     def _log(self, exchange: Exchange, reply: Reply) -> None:
         log.error(

@@ -11,11 +11,15 @@ from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.asgi_streams import AsgiStream, Message, Receive, Send, until
 from modelport.fronts.exchange import Exchange
 from modelport.fronts.predict import PredictRoute
-from modelport.fronts.status import error_body
+from modelport.fronts.status import error_body, simple_error
 
 CLOSE_NORMAL = 1000
 CLOSE_STATUS = 4000
 """A stream that fails closes with this and the status that it would have had over HTTP: 4422, 4503."""
+SILENT_SECONDS = 75.0
+"""That a connection may be open without its one message: as long as one that is kept alive may be idle."""
+NO_MESSAGE = "No message came"
+SEND_SOON = "send the body as the first message, within 75 s"
 
 
 class SocketExchange(Exchange, Protocol):
@@ -31,7 +35,10 @@ async def serve_socket(
     """One connection, one stream."""
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
-    message = await receive()
+    try:
+        message = await asyncio.wait_for(receive(), SILENT_SECONDS)
+    except TimeoutError:
+        return await _send_error(408, simple_error(("body",), NO_MESSAGE, "request_timeout", SEND_SOON), send)
     if message["type"] != "websocket.receive":
         return None
     exchange = make(headers)

@@ -176,6 +176,7 @@ class OpenStream:
     def _write(self, item: bytes, now: float) -> None:
         assert self._rhythm is not None
         self._items += 1
+        self._route.recorder.items(1)
         self._ready = self.exchange.write(self._form.item(item))
         self._rhythm.wrote(now)
         if not self._ready:

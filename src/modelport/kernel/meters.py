@@ -50,7 +50,8 @@ REQUEST_SECONDS = Meter(SHED_AT + len(SHED_REASONS), SECONDS_BOUNDS)
 QUEUE_SECONDS = Meter(REQUEST_SECONDS.end, SECONDS_BOUNDS)
 BATCH_ROWS = Meter(QUEUE_SECONDS.end, ROWS_BOUNDS)
 MODEL_SECONDS = Meter(BATCH_ROWS.end, SECONDS_BOUNDS)
-CELLS = MODEL_SECONDS.end
+ITEMS_AT = MODEL_SECONDS.end
+CELLS = ITEMS_AT + 1
 """How many cells one process has for one model."""
 
 
@@ -86,7 +87,7 @@ class Histogram(NamedTuple):
 
 
 class ModelReading(NamedTuple):
-    """The figures of one model over all processes. `restarts` are those of its holders."""
+    """The figures of one model over all processes. `items` are those of streams; `restarts` are those of its holders."""
 
     requests: tuple[float, ...]
     shed: tuple[float, ...]
@@ -94,6 +95,7 @@ class ModelReading(NamedTuple):
     queue_seconds: Histogram
     batch_rows: Histogram
     model_seconds: Histogram
+    items: float
     waiting_rows: int
     waiting_bytes: int
     running_batches: int
@@ -133,6 +135,7 @@ def reading(
         _histogram(cells, QUEUE_SECONDS),
         _histogram(cells, BATCH_ROWS),
         _histogram(cells, MODEL_SECONDS),
+        cells[ITEMS_AT],
         waiting_rows,
         waiting_bytes,
         running_batches,

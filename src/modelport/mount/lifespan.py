@@ -12,7 +12,12 @@ log = logging.getLogger("modelport.web")
 
 
 class StartupFailed(Exception):
-    """The application said, or showed, that it cannot start."""
+    """The application said, or showed, that it cannot start. FastAPI says it with a whole traceback."""
+
+    @property
+    def reason(self) -> str:
+        """In one line: the last one."""
+        return str(self).strip().splitlines()[-1]
 
 
 class Lifespan:

@@ -51,13 +51,14 @@ def _counters(readings: Readings) -> Iterator[Metric]:
 
     requests = CounterMetricFamily("modelport_requests", "Requests by how they ended", labels=["model", "outcome"])
     shed = CounterMetricFamily("modelport_shed", "Requests refused at the door", labels=["model", "reason"])
+    items = CounterMetricFamily("modelport_stream_items", "Items of streams that were sent", labels=["model"])
     for name, figures in readings:
         for outcome, count in zip(OUTCOMES, figures.requests, strict=True):
             requests.add_metric([name, outcome], count)
         for reason, count in zip(SHED_REASONS, figures.shed, strict=True):
             shed.add_metric([name, reason], count)
-    yield requests
-    yield shed
+        items.add_metric([name], figures.items)
+    yield from (requests, shed, items)
 
 
 HISTOGRAMS: dict[str, tuple[str, Callable[[ModelReading], Histogram]]] = {
@@ -154,6 +155,7 @@ def _describe_model(model: Model, figures: ModelReading) -> dict[str, Any]:
         "running_batches": figures.running_batches,
         "requests": dict(zip(OUTCOMES, map(int, figures.requests), strict=True)),
         "shed": dict(zip(SHED_REASONS, map(int, figures.shed), strict=True)),
+        "stream_items": int(figures.items),
         "batches": figures.batch_rows.observations,
         "mean_batch_rows": _short(figures.batch_rows.mean),
         "request_seconds": _quantiles(figures.request_seconds),

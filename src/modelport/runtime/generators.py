@@ -373,9 +373,20 @@ class LoopStreams(_Running):
             self._warn_of_close(error)
 
 
+_SEPARATORS = {character.encode(): b"\\u%04x" % ord(character) for character in "\x85\u2028\u2029"}
+
+
 def on_one_line(item: bytes) -> bytes:
-    """JSON that holds line feeds holds them between its parts, where blanks do as well: lines are what readers tell items by."""
-    return item if b"\n" not in item and b"\r" not in item else item.replace(b"\n", b" ").replace(b"\r", b" ")
+    """JSON that holds line feeds holds them between its parts, where blanks do as well: lines are what readers tell items by.
+
+    Many readers take for lines what Unicode calls so, too; those characters stand in texts alone, and are escaped there.
+    """
+    if b"\n" in item or b"\r" in item:
+        item = item.replace(b"\n", b" ").replace(b"\r", b" ")
+    if not item.isascii():
+        for separator, escaped in _SEPARATORS.items():
+            item = item.replace(separator, escaped)
+    return item
 
 
 def stream_executor(

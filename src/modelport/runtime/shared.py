@@ -18,6 +18,7 @@ from time import monotonic
 from modelport.kernel.meters import (
     BATCH_ROWS,
     CELLS,
+    ITEMS_AT,
     MODEL_SECONDS,
     QUEUE_SECONDS,
     REQUEST_SECONDS,
@@ -31,7 +32,7 @@ from modelport.kernel.meters import (
 )
 from modelport.runtime.runs import Runs
 
-LAYOUT = 3.0
+LAYOUT = 4.0
 MAX_DIGESTS = 256
 DIGEST_BYTES = 8
 _NO_DIGEST = bytes(DIGEST_BYTES)
@@ -62,6 +63,8 @@ class Recorder:
     """`(bytes)`: so many more bytes of bodies are on their way in; fewer, where it is negative."""
     running: Callable[[int], None]
     """`(batches)`: so many more batches run; fewer, where it is negative."""
+    items: Callable[[int], None]
+    """`(items)`: so many more items of streams were sent."""
 
 
 Run = tuple[float, float, Sequence[bytes]]
@@ -223,6 +226,7 @@ class SharedBoard:
             _gauges(self._cells, *(at + model * self._slots + slot for at in (self._waiting_at, self._bytes_at))),
             _gauge(self._cells, self._receiving_at + model * self._slots + slot),
             _gauge(self._cells, self._running_at + model * self._slots + slot),
+            _gauge(self._cells, base + ITEMS_AT),
         )
 
     # -- reading -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -124,11 +125,20 @@ def ask_case(api: Any, model: str, case: Case, tolerance: float) -> list[Differe
     response = api.post(f"/models/{model}/predict", json=case.record)
     if response.status_code != 200:
         return [Difference(case.place, "status", 200, f"{response.status_code} {response.text}")]
-    got, expected = response.json(), case.answer
+    got, expected = _answer_in(response), case.answer
+    if isinstance(got, list) and got and isinstance(got[-1], dict) and "stream_error" in got[-1]:
+        return [Difference(case.place, "the end of the stream", "no error", got[-1]["stream_error"])]
     if isinstance(got, dict) and "prediction" in got and not isinstance(expected, dict):
         expected = {"prediction": expected}
     found = _differences(expected, got, "", tolerance)
     return [Difference(case.place, field or "the answer", left, right) for field, left, right in found]
+
+
+def _answer_in(response: Any) -> Any:
+    """The answer, or of a model that streams the list of its items."""
+    if response.headers["content-type"] != "application/x-ndjson":
+        return response.json()
+    return [json.loads(line) for line in response.content.splitlines()]
 
 
 def _differences(expected: Any, got: Any, field: str, tolerance: float) -> Iterator[tuple[str, Any, Any]]:

@@ -112,13 +112,18 @@ def test_a_factory_makes_the_application(tmp_path: Path) -> None:
             "from modelport import Service\nasync def late(app):\n    raise OSError('no database')\n    yield\n"
             "from contextlib import asynccontextmanager\nservice = Service('s', lifespan=asynccontextmanager(late))",
             "shop.py",
-            "no database",
+            "the lifespan of shop.py failed: OSError: no database",
         ),
         (
             "from modelport import Service\nservice = Service('s')\n@service.model('m')\ndef m(x: int) -> int: return x\n"
             "@service.post('/models/m/predict')\ndef mine(): ...",
             "shop.py",
             "which is the model's own path",
+        ),
+        (
+            "from modelport import Service\nservice = Service('s')\n@service.get('hello')\ndef mine(): ...",
+            "shop.py",
+            "a route is declared at 'hello', where no request comes: write  '/hello'",
         ),
     ],
 )

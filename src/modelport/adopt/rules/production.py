@@ -10,6 +10,7 @@ from modelport.adopt.inputs import source_of
 from modelport.adopt.source import Source, argument, text_of
 
 _SERVER = "serve it with  modelport serve, or Gunicorn or Uvicorn"
+STARTERS = ("uvicorn.run", "waitress.serve", "hypercorn.run")
 
 
 def check_production(analysis: Analysis) -> None:
@@ -19,6 +20,8 @@ def check_production(analysis: Analysis) -> None:
             app = analysis.apps.of(source, call.func.value)
             if app is not None and app.kind == "flask":
                 _check_run(analysis, source, call)
+        if name in STARTERS:
+            _check_import(analysis, source, call, name)
         if name in ("flask_cors.CORS", "CORS"):
             _check_cors(analysis, source, call, argument(call, "origins"), argument(call, "supports_credentials"))
         elif _adds_cors(analysis, source, call):
@@ -37,12 +40,20 @@ def _check_run(analysis: Analysis, source: Source, call: ast.Call) -> None:
         analysis.found(
             "debug", "risk", source, call, (what, "leave it out; while you develop,  flask --app … run --debug")
         )
-    if source.function_of(call) is None and not source.under_main(call):
-        what = "app.run() stands at the top of the file: importing the app starts a server and never returns"
-        analysis.found("run-at-import", "breaks", source, call, (what, 'put it under  if __name__ == "__main__":'))
-    elif not isinstance(debug, ast.Constant) or debug.value is not True:
+    if not _check_import(analysis, source, call, "app.run") and (
+        not isinstance(debug, ast.Constant) or debug.value is not True
+    ):
         what = "app.run() is Flask's development server: for one developer, not for production"
         analysis.found("development-server", "note", source, call, (what, _SERVER))
+
+
+def _check_import(analysis: Analysis, source: Source, call: ast.Call, shown: str) -> bool:
+    """Whether a server is started as soon as the file is imported."""
+    if source.function_of(call) is not None or source.under_main(call):
+        return False
+    what = f"{shown}() stands at the top of the file: importing the app starts a server and never returns"
+    analysis.found("run-at-import", "breaks", source, call, (what, 'put it under  if __name__ == "__main__":'))
+    return True
 
 
 def _check_cors(
