@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelport.deploy.image import PORT
 from modelport.deploy.kubernetes import Object, Release, by_number, container, head
-from modelport.deploy.monitoring import PROMETHEUS, WAITING_ROWS_A_REPLICA
+from modelport.deploy.monitoring import PROMETHEUS, busy_processor
 
 FORMAT = "modelport"
 MODELS = "/mnt/models"
@@ -69,7 +69,7 @@ def inference_service(release: Release, storage: str) -> Object:
         },
     }
     if scaled:
-        predictor["autoScaling"] = {"metrics": [_waiting(release)]}
+        predictor["autoScaling"] = {"metrics": [_waiting(release), *busy_processor(release)]}
     return {**service, "spec": {"predictor": predictor}}
 
 
@@ -83,6 +83,6 @@ def _waiting(release: Release) -> Object:
                 "serverAddress": PROMETHEUS,
                 "query": f'sum(modelport_waiting_rows{{pod=~"{release.name}-predictor-.*"}})',
             },
-            "target": {"type": "Value", "value": str(WAITING_ROWS_A_REPLICA)},
+            "target": {"type": "Value", "value": str(release.resources.waiting_rows)},
         },
     }

@@ -18,6 +18,12 @@ LEAST_START_S = 30
 LAST_WORDS_S = 3.0
 """Before its time is up, the service stops waiting for answers and tells whoever still waits."""
 SPARE_STOP_S = 5
+MOST_WAITING_ROWS = 64
+"""Of one replica, before another is wanted: about two batches of the small models that most are."""
+LONGEST_WAIT_S = 1.0
+"""What they may have to wait for, where that many take longer than this."""
+LEAST_SLOW_S, MOST_SLOW_S, SLOWER_CALL = 1.0, 60.0, 2.0
+"""A call is slow that takes twice as long as the slowest that was measured. Histograms know no more than 100 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,12 @@ class Resources:
     termination_s: int
     """After which it is killed: longer than the two before it."""
     workers: int = 1
+    waiting_rows: int = MOST_WAITING_ROWS
+    """That wait or run in one replica when another is wanted."""
+    inline: bool = False
+    """Whether models run where calls are read, so that the processor is what runs out."""
+    slow_s: float = LEAST_SLOW_S
+    """What the 99th percentile of the calls should stay below."""
 
     @property
     def memory(self) -> str:
@@ -62,6 +74,8 @@ class Patience:
     """How long it goes on accepting after SIGTERM."""
     longest_s: float = 0.0
     """What a call may take that keeps to the default deadline."""
+    queue_rows: int = 2048
+    """How many may wait for a model before calls are refused."""
 
 
 def resources(measured: Measured, patience: Patience) -> Resources:
@@ -82,4 +96,19 @@ def resources(measured: Measured, patience: Patience) -> Resources:
         stop_s=stop_s,
         termination_s=patience.pre_stop_s + stop_s + SPARE_STOP_S,
         workers=measured.workers,
+        waiting_rows=_waiting_rows(measured, patience),
+        inline=measured.inline_models > 0,
+        slow_s=min(MOST_SLOW_S, max(LEAST_SLOW_S, math.ceil(measured.call_s * SLOWER_CALL))),
     )
+
+
+def _waiting_rows(measured: Measured, patience: Patience) -> int:
+    """What one replica works off in a second, or in a quarter of the deadline; less than the rows at which it refuses calls.
+
+    A model that takes a second for a row refuses calls by their deadline long before as many wait as a fast one has in a batch.
+    """
+    most = min(MOST_WAITING_ROWS, patience.queue_rows // 2)
+    if measured.rows_per_s is not None and measured.own_processes:
+        wait_s = min(LONGEST_WAIT_S, patience.longest_s / 4) if patience.longest_s else LONGEST_WAIT_S
+        most = min(most, int(measured.rows_per_s * wait_s))
+    return max(1, most)

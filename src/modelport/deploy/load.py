@@ -1,0 +1,120 @@
+"""Asking a service that runs here: for what it tells of itself, and for some seconds as hard as a few callers can."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+LOAD_SECONDS = 3.0
+CALLERS = 8
+ROWS = 64
+"""Of the list that is asked beside the single example."""
+LOOK_EVERY_S = 0.25
+FAILED = b'{"error":{"code":'
+"""In a list that is answered, the place of a record that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One example of a model."""
+
+    path: str
+    body: bytes
+    rows: int
+    own_process: bool
+    """Whether its model has a process of its own, and with it a queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of it."""
+
+    peak_bytes: int
+    answered: int
+    """How many calls were."""
+    slowest_s: float
+    """The slowest of them."""
+    rows_per_s: float
+    """Of the models that have a process of their own."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Of one caller."""
+
+    answered: int = 0
+    slowest_s: float = 0.0
+    queued_rows: int = 0
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """One request on a line of its own. Raises OSError or HTTPException where nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def get(port: int, path: str) -> Any:
+    """A document of the service's."""
+    return json.loads(ask(port, "GET", path)[1])
+
+
+def examples(port: int, own: Collection[str]) -> list[Request]:
+    """Every model's own example, alone and in a list. `own` are the models with a process of their own."""
+    found = []
+    for model in get(port, "/models")["models"]:
+        name, example = model["name"], model.get("example")
+        if example is not None:
+            path = f"/models/{quote(name)}/predict"
+            found.append(Request(path, json.dumps(example).encode(), 1, name in own))
+            found.append(Request(path, json.dumps([example] * ROWS).encode(), ROWS, name in own))
+    return found
+
+
+def put_under_load(port: int, requests: Sequence[Request], look: Callable[[], int]) -> Load:
+    """Ask all of them from several callers; `look` tells the memory, and is asked all the while."""
+    began = time.monotonic()
+    until = began + (LOAD_SECONDS if requests else 0)
+    tallies = [_Tally() for _ in range(CALLERS)]
+    callers = [
+        threading.Thread(target=_call, args=(port, requests, number, until, tally), daemon=True)
+        for number, tally in enumerate(tallies)
+    ]
+    for caller in callers:
+        caller.start()
+    peak = 0
+    while any(caller.is_alive() for caller in callers):
+        time.sleep(LOOK_EVERY_S)
+        peak = max(peak, look())
+    lasted = max(time.monotonic() - began, 0.001)
+    return Load(
+        peak,
+        sum(tally.answered for tally in tallies),
+        max(tally.slowest_s for tally in tallies),
+        sum(tally.queued_rows for tally in tallies) / lasted,
+    )
+
+
+def _call(port: int, requests: Sequence[Request], turn: int, until: float, tally: _Tally) -> None:
+    while time.monotonic() < until:
+        request = requests[turn % len(requests)]
+        turn += 1
+        began = time.monotonic()
+        try:
+            status, answer = ask(port, "POST", request.path, request.body)
+        except (OSError, http.client.HTTPException):  # whether it is gone is for who looks at its memory to say
+            return
+        if status == 200 and FAILED not in answer:
+            tally.answered += 1
+            tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
+            tally.queued_rows += request.rows * request.own_process
