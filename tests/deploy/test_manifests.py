@@ -35,7 +35,8 @@ SCALERS = {
 }
 PLAIN = manifests(RELEASE) | {"horizontalpodautoscaler": SCALERS["horizontalpodautoscaler"]}
 SCALED = replace(RELEASE, autoscaler="keda")
-INLINE = replace(SCALED, resources=replace(NEEDED, inline=True, waiting_rows=3), gpus=1)
+INLINE = replace(SCALED, resources=replace(NEEDED, inline=True, waiting_rows=(("", 3),)), gpus=1)
+TWO = replace(SCALED, resources=replace(NEEDED, waiting_rows=(("slow", 2), ("fast", 64))))
 CUSTOM = {
     **kserve(RELEASE, "s3://models/genre.bundle"),
     "scaled inferenceservice": kserve(SCALED, "s3://models/genre.bundle")["inferenceservice"],
@@ -43,6 +44,7 @@ CUSTOM = {
     "inline inferenceservice": kserve(INLINE, "s3://models/genre.bundle")["inferenceservice"],
     "scaledobject": SCALERS["scaledobject"],
     "inline scaledobject": monitoring.keda_scaler(INLINE),
+    "scaledobject of two": monitoring.keda_scaler(TWO),
     **knative(RELEASE),
 }
 
@@ -68,6 +70,7 @@ def faults_of(obj: object, schema: str) -> list[str]:
 @pytest.mark.parametrize("release", ["1.30", "1.37"])
 def test_kubernetes_takes_every_manifest(tmp_path: Path, release: str) -> None:
     inline = manifests(INLINE) | {"horizontalpodautoscaler": monitoring.horizontal_autoscaler(INLINE)}
+    inline["two"] = monitoring.horizontal_autoscaler(TWO)
     for kind, obj in (PLAIN | {f"inline-{kind}": obj for kind, obj in inline.items()}).items():
         (tmp_path / f"{kind}.yaml").write_text(to_yaml(obj), encoding="utf-8")
     files = sorted(tmp_path.glob("*.yaml"))
@@ -151,6 +154,19 @@ def test_how_many_rows_may_wait_is_what_was_measured_everywhere() -> None:
     assert monitoring.keda_scaler(INLINE)["spec"]["triggers"][0]["metadata"]["threshold"] == "3"
     predictor = kserve(INLINE, "s3://m/b")["inferenceservice"]["spec"]["predictor"]
     assert predictor["autoScaling"]["metrics"][0]["external"]["target"]["value"] == "3"
+
+
+def test_each_model_with_a_queue_of_its_own_is_asked_on_its_own() -> None:
+    queries = [trigger["metadata"] for trigger in monitoring.keda_scaler(TWO)["spec"]["triggers"]]
+    assert [(q["query"], q["threshold"]) for q in queries] == [
+        ('sum(modelport_waiting_rows{job="genre",model="slow"})', "2"),
+        ('sum(modelport_waiting_rows{job="genre",model="fast"})', "64"),
+    ]
+    slow, fast = monitoring.horizontal_autoscaler(TWO)["spec"]["metrics"]
+    assert slow["pods"]["metric"]["selector"] == {"matchLabels": {"model": "slow"}}
+    assert fast["pods"]["target"]["averageValue"] == "64"
+    predictor = kserve(TWO, "s3://m/b")["inferenceservice"]["spec"]["predictor"]
+    assert 'pod=~"genre-predictor-.*",model="slow"' in json.dumps(predictor).replace('\\"', '"')
 
 
 def test_replicas_leave_slowly_whoever_counts_them_and_never_more_slowly_than_kubernetes_takes() -> None:

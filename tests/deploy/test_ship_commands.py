@@ -179,6 +179,8 @@ def test_a_service_cannot_be_shipped_into_another_folder_and_that_is_told_at_onc
         (("--knative", "--autoscaler", "keda"), "--knative scales by itself"),
         (("--helm", "--kustomize"), "--helm and --kustomize are two forms"),
         (("--kserve", "--storage", "s3://x/y", "--autoscaler", "hpa"), "say --autoscaler keda"),
+        (("--kserve", "--storage", "genre.bundle"), "is no address"),
+        (("--out", __file__), "is no folder"),
     ],
 )
 def test_what_does_not_fit_is_told_before_anything_is_started(

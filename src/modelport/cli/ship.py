@@ -15,7 +15,7 @@ import modelport
 from modelport.assembly import copy_bundle
 from modelport.cli.ship_notes import tell, tell_of_others, warn
 from modelport.deploy import hosts, image, monitoring
-from modelport.deploy.files import check_free, write_files
+from modelport.deploy.files import check_folder, check_free, write_files
 from modelport.deploy.helm import chart
 from modelport.deploy.knative import knative
 from modelport.deploy.kserve import kserve
@@ -48,7 +48,8 @@ class Given:
     force: bool
 
     def subject(self) -> Subject:
-        """What is shipped."""
+        """What is shipped. Raises SetupError for it, and for a place that cannot take what is made of it."""
+        check_folder(self.out)
         return read_subject(self.source, self.name, self.requirements)
 
     def image_of(self, subject: Subject) -> str:
@@ -123,6 +124,10 @@ def _refuse_mixed(cluster: Cluster) -> None:
         raise ConfigError(f"--{cluster.layouts[0]} and --{cluster.layouts[1]} are two forms: choose one of them")
     if cluster.layout == "kserve" and cluster.storage is None:
         raise ConfigError("--kserve needs to know where the bundle lies: --storage s3://bucket/genre.bundle")
+    if cluster.storage is not None and not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", cluster.storage):
+        raise ConfigError(
+            f"--storage {cluster.storage[:120]!r} is no address: write one that KServe fetches, as in s3://bucket/genre.bundle"
+        )
     if cluster.layout != "kserve" and cluster.storage is not None:
         raise ConfigError("--storage is for --kserve, which fetches the bundle; elsewhere it is in the image")
     if cluster.layout == "knative" and cluster.autoscaler != "none":
@@ -183,7 +188,7 @@ def _release(given: Given, subject: Subject, autoscaler: str = "none", gpus: int
     """With what was measured. What can be told to be wrong is told before that: it takes some seconds."""
     named = given.image_of(subject)
     settings = read_settings(given.env, subject)
-    found = measure(subject, settings.variables, given.workers, settings.options.standby, tell)
+    found = measure(subject, settings.variables, given.workers, settings.options, tell)
     needed = resources(found, _patience(settings))
     variables = settings.variables
     return Release(subject.name, subject.version, named, needed, autoscaler=autoscaler, variables=variables, gpus=gpus)
@@ -191,7 +196,8 @@ def _release(given: Given, subject: Subject, autoscaler: str = "none", gpus: int
 
 def _patience(settings: Settings) -> Patience:
     options = settings.options
-    return Patience(PRE_STOP_S, options.stop_timeout, options.drain_delay, options.graceful_s, options.queue_rows)
+    times = (PRE_STOP_S, options.stop_timeout, options.drain_delay, options.graceful_s)
+    return Patience(*times, options.queue_rows, options.queue_bytes, options.max_body)
 
 
 def _check_place(subject: Subject, out: Path) -> None:

@@ -127,7 +127,9 @@ def _with_values(kind: str, obj: Object, release: Release) -> Object:
         spec |= {"minReplicas": _value("replicas"), "maxReplicas": _value("autoscaling.maxReplicas")}
     elif kind == "scaledobject":
         spec |= {"minReplicaCount": _value("replicas"), "maxReplicaCount": _value("autoscaling.maxReplicas")}
-        spec["triggers"][0]["metadata"]["serverAddress"] = _value("autoscaling.prometheus")
+        for trigger in spec["triggers"]:
+            if "serverAddress" in trigger["metadata"]:
+                trigger["metadata"]["serverAddress"] = _value("autoscaling.prometheus")
     elif kind in ("servicemonitor", "prometheusrule"):
         obj["metadata"]["labels"][f"{OPEN}*.Values.monitoring.labels{CLOSE}"] = ""
     return obj

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +18,9 @@ CALLERS = 8
 ROWS = 64
 """Of the list that is asked beside the single example."""
 LOOK_EVERY_S = 0.25
+LOOK_CLOSELY_S = 0.02
+LONGEST_LOOK_S = 10.0
+"""By then a large body has been read, whoever works on it still."""
 FAILED = b'{"error":{"code":'
 """In a list that is answered, the place of a record that failed."""
 
@@ -27,8 +32,7 @@ class Request:
     path: str
     body: bytes
     rows: int
-    own_process: bool
-    """Whether its model has a process of its own, and with it a queue."""
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class Load:
     """How many calls were."""
     slowest_s: float
     """The slowest of them."""
-    rows_per_s: float
-    """Of the models that have a process of their own."""
+    rows_per_s: dict[str, float]
+    """Of each model of which any was answered."""
 
 
 @dataclass(slots=True)
@@ -50,12 +54,12 @@ class _Tally:
 
     answered: int = 0
     slowest_s: float = 0.0
-    queued_rows: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+def ask(port: int, method: str, path: str, body: bytes | None = None, timeout_s: float = 60.0) -> tuple[int, bytes]:
     """One request on a line of its own. Raises OSError or HTTPException where nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path, body, {"content-type": "application/json"} if body else {})
         answer = connection.getresponse()
@@ -69,15 +73,15 @@ def get(port: int, path: str) -> Any:
     return json.loads(ask(port, "GET", path)[1])
 
 
-def examples(port: int, own: Collection[str]) -> list[Request]:
-    """Every model's own example, alone and in a list. `own` are the models with a process of their own."""
+def examples(port: int) -> list[Request]:
+    """Every model's own example, alone and in a list."""
     found = []
     for model in get(port, "/models")["models"]:
         name, example = model["name"], model.get("example")
         if example is not None:
             path = f"/models/{quote(name)}/predict"
-            found.append(Request(path, json.dumps(example).encode(), 1, name in own))
-            found.append(Request(path, json.dumps([example] * ROWS).encode(), ROWS, name in own))
+            found.append(Request(path, json.dumps(example).encode(), 1, name))
+            found.append(Request(path, json.dumps([example] * ROWS).encode(), ROWS, name))
     return found
 
 
@@ -101,7 +105,7 @@ def put_under_load(port: int, requests: Sequence[Request], look: Callable[[], in
         peak,
         sum(tally.answered for tally in tallies),
         max(tally.slowest_s for tally in tallies),
-        sum(tally.queued_rows for tally in tallies) / lasted,
+        {model: rows / lasted for model, rows in sum((tally.rows for tally in tallies), Counter[str]()).items()},
     )
 
 
@@ -117,4 +121,33 @@ def _call(port: int, requests: Sequence[Request], turn: int, until: float, tally
         if status == 200 and FAILED not in answer:
             tally.answered += 1
             tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
-            tally.queued_rows += request.rows * request.own_process
+            tally.rows[request.model] += request.rows
+
+
+def largest(port: int, most_bytes: int) -> list[Request]:
+    """A list for every model, as large as a body may be."""
+    found = []
+    for model in get(port, "/models")["models"]:
+        example = model.get("example")
+        if example is not None:
+            item = json.dumps(example).encode()
+            rows = max(1, (most_bytes - 2) // (len(item) + 1))
+            body = b"[" + b",".join([item] * rows) + b"]"
+            found.append(Request(f"/models/{quote(model['name'])}/predict", body, rows, model["name"]))
+    return found
+
+
+def growth(port: int, request: Request, look: Callable[[], int]) -> float:
+    """Bytes of memory that a byte of this body takes while it is answered or refused; never less than its own."""
+    before = peak = look()
+    caller = threading.Thread(target=_call_once, args=(port, request), daemon=True)
+    caller.start()
+    while caller.is_alive():
+        peak = max(peak, look())
+        caller.join(LOOK_CLOSELY_S)
+    return max(1.0, (peak - before) / len(request.body))
+
+
+def _call_once(port: int, request: Request) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):  # a refusal may hang up before all was sent
+        ask(port, "POST", request.path, request.body, LONGEST_LOOK_S)

@@ -13,13 +13,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelport.config import ENV_PREFIX
+from modelport.config import ENV_PREFIX, ServeOptions
 from modelport.deploy.footprint import footprint, process_tree
-from modelport.deploy.load import LOAD_SECONDS, LOOK_EVERY_S, ask, examples, get, put_under_load
+from modelport.deploy.load import LOAD_SECONDS, LOOK_EVERY_S, ask, examples, get, growth, largest, put_under_load
 from modelport.deploy.subject import Subject
 from modelport.errors import ArtifactError
 
@@ -27,6 +27,8 @@ START_LIMIT_S = 600.0
 POLL_SECONDS = 0.02
 LEAST_STANDBY_S = 10.0
 """A standby is waited for as long as three starts take, and at least for so long."""
+LARGEST_BODY = 16 * 2**20
+"""What is asked as a whole; larger ones take as much for each of their bytes."""
 AS_LARGE = 0.8
 """A standby has loaded when it takes this much of what the process takes that serves."""
 LINUX = sys.platform == "linux"
@@ -47,11 +49,15 @@ class Measured:
     workers: int = 1
     inline_models: int = 0
     """Models that run where calls are read."""
-    rows_per_s: float | None = None
-    """What the models with a process of their own answered under load; None where nothing was answered."""
+    rows_per_s: Mapping[str, float | None] = field(default_factory=dict)
+    """What each model with a process of its own answered under load; None where nothing was answered."""
+    body_factor: float = 1.0
+    """Bytes of memory that a byte of a large body takes."""
 
 
-def measure(subject: Subject, variables: Mapping[str, str], workers: int, standby: bool, tell: Tell) -> Measured:
+def measure(
+    subject: Subject, variables: Mapping[str, str], workers: int, options: ServeOptions, tell: Tell
+) -> Measured:
     """Start it as its container will, ask it for some seconds, stop it. Raises ArtifactError where it does not start."""
     tell(f"starting {subject.target} to see what it takes")
     with _running(subject, variables, workers) as started:
@@ -59,21 +65,32 @@ def measure(subject: Subject, variables: Mapping[str, str], workers: int, standb
         try:
             models = get(port, "/models")["models"]
             own = [model["name"] for model in models if model["executor"] == "process"]
-            if standby:
+            if options.standby:
                 _await_standbys(port, own, max(LEAST_STANDBY_S, 3 * start_s))
             idle = started.memory()
             tell(f"ready after {start_s:.2f} s, {idle / 1e6:.0f} MB; asking it for {LOAD_SECONDS:.0f} s")
-            load = put_under_load(port, examples(port, own), started.memory)
+            load = put_under_load(port, examples(port), started.memory)
+            most = min(options.max_body, LARGEST_BODY)
+            factor = max((growth(port, body, started.memory) for body in largest(port, most)), default=1.0)
         except (OSError, http.client.HTTPException) as error:
             raise ArtifactError(started.last_words(f"does not go on when it is asked ({error})")) from None
     if not load.answered:
         tell(
             "note: none of its examples was answered, so its memory is that of a service that nobody asks: raise the limit"
         )
-    rows_per_s = load.rows_per_s if load.answered else None
+    rows_per_s = {name: load.rows_per_s.get(name) for name in own}
     peak = max(started.peak_bytes, idle, load.peak_bytes)
     inline = len(models) - len(own)
-    return Measured(start_s, idle, peak, len(own), load.slowest_s, workers, inline, rows_per_s)
+    _tell_of_bodies(factor * most, peak, tell)
+    return Measured(start_s, idle, peak, len(own), load.slowest_s, workers, inline, rows_per_s, factor)
+
+
+def _tell_of_bodies(body_bytes: float, peak_bytes: int, tell: Tell) -> None:
+    if body_bytes > peak_bytes:
+        tell(
+            f"note: one body of --max-body takes {body_bytes / 1e6:.0f} MB while it is read, and decides the limit of memory; "
+            f"where callers send smaller ones, say so: --env {ENV_PREFIX}MAX_BODY=1MiB"
+        )
 
 
 def _await_standbys(port: int, models: Sequence[str], limit_s: float) -> None:
@@ -169,13 +186,16 @@ def _start(command: list[str], folder: Path, variables: Mapping[str, str], log: 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """The second signal ends it at once, whatever it works on."""
+    for patience_s in (3, 10):
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            continue
+        return
+    process.kill()
+    process.wait()
 
 
 def _free_port() -> int:

@@ -137,23 +137,28 @@ def _alert(name: str, expression: str, duration: str, severity: str, summary: st
 
 def horizontal_autoscaler(release: Release) -> Object:
     """By what waits, through the custom metrics API (of prometheus-adapter, say); without a queue by the processor, too."""
-    waiting = {
-        "type": "Pods",
-        "pods": {
-            "metric": {"name": "modelport_waiting_rows"},
-            "target": {"type": "AverageValue", "averageValue": str(release.resources.waiting_rows)},
-        },
-    }
     return {
         **head(release, "autoscaling/v2", "HorizontalPodAutoscaler"),
         "spec": {
             "scaleTargetRef": _target(release),
             "minReplicas": release.replicas,
             "maxReplicas": release.max_replicas,
-            "metrics": [waiting, *busy_processor(release)],
+            "metrics": [*map(_waiting, release.resources.waiting_rows), *busy_processor(release)],
             "behavior": _behavior(release),
         },
     }
+
+
+def _waiting(of: tuple[str, int]) -> Object:
+    model, rows = of
+    only = {"selector": {"matchLabels": {"model": model}}} if model else {}
+    target = {"type": "AverageValue", "averageValue": str(rows)}
+    return {"type": "Pods", "pods": {"metric": {"name": "modelport_waiting_rows", **only}, "target": target}}
+
+
+def waiting_query(by: str, model: str) -> str:
+    """The rows that wait or run in all replicas."""
+    return f"sum(modelport_waiting_rows{{{by}" + (f',model="{model}"' if model else "") + "})"
 
 
 def busy_processor(release: Release) -> list[Object]:
@@ -166,15 +171,14 @@ def busy_processor(release: Release) -> list[Object]:
 
 def keda_scaler(release: Release) -> Object:
     """The same by KEDA, which asks Prometheus itself."""
-    query = f'sum(modelport_waiting_rows{{job="{release.name}"}})'
-    waiting = {
-        "type": "prometheus",
-        "metadata": {
-            "serverAddress": PROMETHEUS,
-            "query": query,
-            "threshold": str(release.resources.waiting_rows),
-        },
-    }
+    job = f'job="{release.name}"'
+    waiting = [
+        {
+            "type": "prometheus",
+            "metadata": {"serverAddress": PROMETHEUS, "query": waiting_query(job, model), "threshold": str(rows)},
+        }
+        for model, rows in release.resources.waiting_rows
+    ]
     busy = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": str(BUSY_PERCENT)}}
     return {
         **head(release, "keda.sh/v1alpha1", "ScaledObject"),
@@ -184,7 +188,7 @@ def keda_scaler(release: Release) -> Object:
             "maxReplicaCount": release.max_replicas,
             # its own cool-down is for the step to none, which is not taken
             "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(release)}},
-            "triggers": [waiting, busy] if release.resources.inline else [waiting],
+            "triggers": [*waiting, busy] if release.resources.inline else waiting,
         },
     }
 
