@@ -84,3 +84,26 @@ def test_a_name_that_a_dockerfile_reads_otherwise_is_refused(service: Subject, t
 def test_the_image_runs_with_what_was_measured(service: Subject) -> None:
     text = dockerfile(service, ImageOptions("loud:1", variables={"MODELPORT_WORKERS": "2"}), "0.1.0")
     assert 'MODELPORT_WORKERS="2"' in text
+
+
+@pytest.mark.slow
+def test_a_bundle_of_xgboost_does_without_what_only_training_on_gpus_loads(tmp_path: Path) -> None:
+    (tmp_path / "make.py").write_text(BOOSTED, encoding="utf-8")
+    done = subprocess.run([sys.executable, "make.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"  # of the libraries that were loaded for a prediction
+    built = modelport("build", "boosted.ubj", "--no-compile", "-o", "boosted.bundle", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    names = {pin.name for pin in read_subject(str(tmp_path / "boosted.bundle")).pins}
+    assert "xgboost" in names
+    assert [name for name in names if name.startswith("nvidia")] == []
+
+
+BOOSTED = """
+import numpy, xgboost
+
+rows = numpy.arange(40.0).reshape(20, 2)
+model = xgboost.XGBRegressor(n_estimators=2).fit(rows, rows[:, 0])
+model.save_model("boosted.ubj")
+model.predict(rows)
+print([line for line in open("/proc/self/maps") if "libnccl" in line])
+"""

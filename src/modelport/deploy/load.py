@@ -20,7 +20,8 @@ ROWS = 64
 LOOK_EVERY_S = 0.25
 LOOK_CLOSELY_S = 0.02
 LONGEST_LOOK_S = 10.0
-"""By then a large body has been read, whoever works on it still."""
+ENOUGH_S, STILL_BYTES = 2.0, 2**20
+"""A large body has been read when memory stands still for so long, whoever works on it still."""
 FAILED = b'{"error":{"code":'
 """In a list that is answered, the place of a record that failed."""
 
@@ -140,10 +141,12 @@ def largest(port: int, most_bytes: int) -> list[Request]:
 def growth(port: int, request: Request, look: Callable[[], int]) -> float:
     """Bytes of memory that a byte of this body takes while it is answered or refused; never less than its own."""
     before = peak = look()
+    grown = time.monotonic()
     caller = threading.Thread(target=_call_once, args=(port, request), daemon=True)
     caller.start()
-    while caller.is_alive():
-        peak = max(peak, look())
+    while caller.is_alive() and time.monotonic() - grown < ENOUGH_S:
+        if (now := look()) > peak + STILL_BYTES:
+            peak, grown = now, time.monotonic()
         caller.join(LOOK_CLOSELY_S)
     return max(1.0, (peak - before) / len(request.body))
 

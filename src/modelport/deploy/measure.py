@@ -186,8 +186,8 @@ def _start(command: list[str], folder: Path, variables: Mapping[str, str], log: 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The second signal ends it at once, whatever it works on."""
-    for patience_s in (3, 10):
+    """The second signal ends it at once, whatever it works on still."""
+    for patience_s in (2, 10):
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(patience_s)

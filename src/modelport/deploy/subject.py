@@ -17,7 +17,7 @@ from typing import Any
 from modelport.assembly import Bundle, read_bundle
 from modelport.assembly.stored import describe_stored
 from modelport.config import is_python
-from modelport.deploy.requirements import Pin, canonical, close_over, named_in, read_requirements
+from modelport.deploy.requirements import Pin, canonical, close_over, named_in, needed_by, read_requirements
 from modelport.errors import ArtifactError, ConfigError
 
 LONGEST_NAME = 40
@@ -93,10 +93,17 @@ def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
         folder=path.resolve().parent,
         target=path.resolve().name,
         python=manifest.environment.get("python", platform.python_version()),
-        pins=close_over(needs, recorded),
+        pins=close_over(needs, recorded) if requirements else _used(close_over(needs, recorded)),
         version=bundle.version[:12],
         compiled=manifest.compiled,
         labels={"modelport.bundle.sha256": bundle.version, "modelport.model.name": manifest.name},
+    )
+
+
+def _used(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+    """XGBoost asks for half a gigabyte with which several GPUs train together, and loads it for that alone."""
+    return tuple(
+        pin for pin in pins if not (pin.name.startswith("nvidia-nccl") and needed_by(pin.name, pins) == ("xgboost",))
     )
 
 
