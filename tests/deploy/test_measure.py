@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from modelport.config import ServeOptions
 from modelport.deploy.measure import measure
 from modelport.deploy.subject import read_subject
+from tests.deploy.conftest import modelport
 
 LARGE_MB = 100
 SLOW_TO_LOAD = f"""
@@ -70,3 +73,36 @@ def test_a_compiled_model_is_seen_to_run_where_calls_are_read(bundle: Path) -> N
     found = measure(read_subject(str(bundle)), {}, 1, ServeOptions(), lambda line: None)
     assert (found.inline_models, found.own_processes) == (1, 0)
     assert found.body_factor > 2  # a body as text, and its records
+
+
+OWN_CLASS = """
+import joblib
+from mine import Twice
+
+joblib.dump(Twice(), "twice.joblib")
+"""
+MINE = """
+from sklearn.base import BaseEstimator, RegressorMixin
+
+
+class Twice(RegressorMixin, BaseEstimator):
+    n_features_in_ = 1
+
+    def predict(self, X):
+        return [2 * float(row[0]) for row in X]
+
+    def __sklearn_is_fitted__(self):
+        return True
+"""
+
+
+@pytest.mark.slow
+def test_an_option_that_a_model_needs_is_told_as_it_is_said_here(tmp_path: Path) -> None:
+    for name, code in (("mine.py", MINE), ("make.py", OWN_CLASS)):
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    subprocess.run([sys.executable, "make.py"], cwd=tmp_path, check=True)
+    built = modelport("build", "twice.joblib", "--allow-pickle", "-o", "twice.bundle", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    done = modelport("ship", "kubernetes", "twice.bundle", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith("; here: --env MODELPORT_ALLOW_PICKLE=on")

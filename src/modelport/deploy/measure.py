@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -132,7 +133,9 @@ class _Started:
         self.log.seek(0)
         said = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
         last = said[-1].removeprefix("modelport: ") if said else "it said nothing"
-        return f"{self.target} {what}, so it cannot be shipped: {last}"
+        asked = re.search(r"--(allow-\w+)", last)  # an option of serve, which is told by the environment here
+        variable = f"; here: --env {ENV_PREFIX}{asked[1].replace('-', '_').upper()}=on" if asked else ""
+        return f"{self.target} {what}, so it cannot be shipped: {last}{variable}"
 
     def await_ready(self) -> None:
         """Raises ArtifactError where it ends instead."""
