@@ -162,3 +162,16 @@ def test_who_asked_for_cuda_is_known() -> None:
     (heavy,) = accelerators(pins)
     assert heavy.startswith("nvidia-nccl")
     assert needed_by(heavy, pins) == ("xgboost",)
+
+
+def test_lines_for_other_systems_and_other_pythons_are_none_of_this_image(tmp_path: Path) -> None:
+    """As tools write them that lock for many."""
+    lines = (
+        'numpy==1.0 ; python_version < "3.9"',
+        f'numpy=={NUMPY} ; python_version >= "3.9"',
+        'pywin32 ; sys_platform == "win32"',
+    )
+    pins = one(tmp_path, *lines)
+    assert str(pins["numpy"]) == f"numpy=={NUMPY}"
+    assert "pywin32" not in pins
+    assert not_here(pins.values()) == ()

@@ -73,7 +73,8 @@ def read_requirements(path: Path) -> tuple[Pin, ...]:
 
     Raises ConfigError with the line for what an image cannot be built with, and where another version is installed than it allows.
     """
-    wanted = [_parse(line, str(path)) for line in named_in(path)]
+    listed = [_parse(line, str(path)) for line in named_in(path)]
+    wanted = [requirement for requirement in listed if _applies(requirement)]
     stated = {canonical(r.name): version for r in wanted if (version := _stated(r))}
     fixed = {name: version for name, version in stated.items() if not _is_here(name, version)}
     for requirement in wanted:
@@ -88,6 +89,11 @@ def read_requirements(path: Path) -> tuple[Pin, ...]:
             pins[name] = replace(known, line=str(requirement))
     hashes = _hashes_in(path)
     return tuple(replace(pin, hashes=hashes.get((pin.name, pin.version), ())) for pin in sorted(pins.values()))
+
+
+def _applies(requirement: Requirement, extra: str = "") -> bool:
+    """Whether its marker holds in the image, with the Python of here."""
+    return requirement.marker is None or requirement.marker.evaluate({**TARGET, "extra": extra})
 
 
 def _stated(requirement: Requirement) -> str:
@@ -245,11 +251,7 @@ def _find(name: str) -> Distribution | None:
 
 def _needs(installed: Distribution, extras: frozenset[str]) -> list[Requirement]:
     needs = [_parse(line, installed.name) for line in installed.requires or ()]
-    return [
-        need
-        for need in needs
-        if need.marker is None or any(need.marker.evaluate({**TARGET, "extra": extra}) for extra in extras or {""})
-    ]
+    return [need for need in needs if any(_applies(need, extra) for extra in extras or {""})]
 
 
 TARGET = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
