@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from modelport.deploy import monitoring
 from modelport.deploy.text import to_yaml
 from tests.deploy.test_manifests import RELEASE
 
-OF = 'job="genre",pod="genre-1"'
+OF = 'job="genre",pod="genre-1",instance="10.0.0.1:8000"'
 QUIET = {
     f'modelport_requests_total{{{OF},model="genre",outcome="ok"}}': "0+600x40",
     f'modelport_requests_total{{{OF},model="genre",outcome="failed"}}': "0+1x40",
@@ -23,7 +24,9 @@ QUIET = {
     f'modelport_request_seconds_bucket{{{OF},model="genre",le="1.0"}}': "0+600x40",
     f'modelport_request_seconds_bucket{{{OF},model="genre",le="+Inf"}}': "0+600x40",
     f'modelport_restarts_total{{{OF},process="worker"}}': "0x20 1x20",
-    f"modelport_models_ready{{{OF}}}": "1x40",
+    f"up{{{OF}}}": "1x40",
+    f"modelport_models{{{OF}}}": "2x40",
+    f"modelport_models_ready{{{OF}}}": "2x40",
     f'modelport_info{{{OF},version="0.1.0"}}': "1x40",
     f'modelport_process_memory_bytes{{{OF},process="worker",pid="7"}}': "120000000x40",
 }
@@ -33,7 +36,8 @@ LOUD = QUIET | {
     f'modelport_request_seconds_bucket{{{OF},model="genre",le="1.0"}}': "0+500x40",
     f'modelport_request_seconds_bucket{{{OF},model="genre",le="2.5"}}': "0+600x40",
     f'modelport_restarts_total{{{OF},process="worker"}}': "0+1x40",
-    f"modelport_models_ready{{{OF}}}": "0x40",
+    f"modelport_models_ready{{{OF}}}": "1x40",
+    'up{job="genre",pod="genre-2",instance="10.0.0.2:8000"}': "0x40",
     f'modelport_process_memory_bytes{{{OF},process="worker",pid="7"}}': "260000000x40",
 }
 FIRED = {
@@ -41,8 +45,9 @@ FIRED = {
     "ModelportSheds": {"model": "genre", "reason": "queue_full"},
     "ModelportSlow": {"model": "genre"},
     "ModelportRestarts": {"process": "worker"},
-    "ModelportNotReady": {"pod": "genre-1"},
-    "ModelportMemory": {"pod": "genre-1"},
+    "ModelportNotReady": {"pod": "genre-1", "instance": "10.0.0.1:8000"},
+    "ModelportUnscraped": {"pod": "genre-2", "instance": "10.0.0.2:8000"},
+    "ModelportMemory": {"pod": "genre-1", "instance": "10.0.0.1:8000"},
 }
 """Each alert, with the labels by which it says whom it is about."""
 RULES = {rule["alert"]: rule for rule in monitoring.alert_rules(RELEASE)["groups"][0]["rules"]}
@@ -82,6 +87,22 @@ def test_every_alert_is_raised_and_says_whom_it_is_about(tmp_path: Path) -> None
 
 def test_none_is_raised_where_all_is_well(tmp_path: Path) -> None:
     assert after_half_an_hour(tmp_path, QUIET, {}) == ""
+
+
+def test_three_small_replicas_whose_pods_nobody_names_are_not_one_large_one(tmp_path: Path) -> None:
+    """As a Prometheus outside of Kubernetes scrapes them."""
+    series = {
+        f'modelport_process_memory_bytes{{job="genre",instance="host-{n}:8000",process="worker",pid="7"}}': "120000000x40"
+        for n in range(3)
+    }
+    assert after_half_an_hour(tmp_path, QUIET | series, {}) == ""
+
+
+def test_a_call_is_slow_by_what_was_measured_of_this_model() -> None:
+    slow = replace(RELEASE, resources=replace(RELEASE.resources, slow_s=12))
+    (rule,) = (r for r in monitoring.alert_rules(slow)["groups"][0]["rules"] if r["alert"] == "ModelportSlow")
+    assert rule["expr"].endswith(" > 12")
+    assert rule["annotations"]["summary"].endswith("longer than 12 s")
 
 
 def test_a_service_of_which_nothing_is_scraped_is_told(tmp_path: Path) -> None:

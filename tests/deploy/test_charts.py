@@ -127,6 +127,48 @@ def test_two_installations_of_one_chart_do_not_meet(helm: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["http", "tmp"])
+def test_a_model_that_is_called_as_a_part_of_the_manifests_makes_a_chart_that_still_fits_together(
+    name: str, helm: Path, tmp_path: Path
+) -> None:
+    release = replace(RELEASE, name=name, variables={"GREETING": "«hello»"})
+    plain = by_kind([*manifests(release).values(), *monitoring.monitoring(release).values()])
+    made = rendered(helm, release, tmp_path, ALL_ON, name="second")
+    assert json.dumps(made["Deployment"]["spec"]).count('"second"') == 5
+    (port,) = made["Service"]["spec"]["ports"]
+    assert port == plain["Service"]["spec"]["ports"][0]
+    assert (
+        made["Deployment"]["spec"]["template"]["spec"]["volumes"]
+        == plain["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    )
+
+
+@pytest.mark.slow
+def test_what_clusters_want_of_pods_is_a_value(helm: Path, tmp_path: Path) -> None:
+    wanted: Object = {
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+        "envFrom": [{"secretRef": {"name": "database"}}],
+        "podAnnotations": {"team": "music"},
+        "monitoring": {"enabled": True, "labels": {"release": "prometheus"}, "memoryLimitBytes": 1000},
+        "autoscaling": {"kind": "keda", "maxReplicas": 5, "prometheus": "http://prometheus.example"},
+    }
+    made = rendered(helm, RELEASE, tmp_path, wanted, name="123")
+    template = made["Deployment"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"team": "music"}
+    assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert template["spec"]["nodeSelector"] == {"disk": "fast"}
+    assert template["spec"]["tolerations"] == wanted["tolerations"]
+    assert template["spec"]["containers"][0]["envFrom"] == wanted["envFrom"]
+    assert made["Deployment"]["metadata"]["name"] == "123"
+    assert made["ScaledObject"]["spec"]["triggers"][0]["metadata"]["serverAddress"] == "http://prometheus.example"
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        assert made[kind]["metadata"]["labels"]["release"] == "prometheus"
+    assert "> 0.9 * 1000" in json.dumps(made["PrometheusRule"])
+
+
+@pytest.mark.slow
 def test_a_chart_keeps_an_image_that_is_named_by_its_digest(helm: Path, tmp_path: Path) -> None:
     release = replace(RELEASE, image=f"registry.example:5000/team/genre@{DIGEST}")
     (container,) = rendered(helm, release, tmp_path, {})["Deployment"]["spec"]["template"]["spec"]["containers"]

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from modelport.deploy.footprint import footprint
+from modelport.deploy.footprint import footprint, process_tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of each mapping")
 MEGABYTES = 32
@@ -18,7 +18,7 @@ MEGABYTES = 32
 @contextmanager
 def waiting(code: str = "pass") -> Iterator[int]:
     """A process that has imported something large and waits."""
-    command = [sys.executable, "-c", f"import ssl, sqlite3, decimal; {code}; print(flush=True); input()"]
+    command = [sys.executable, "-c", f"import ssl, sqlite3, decimal, sys; {code}; print(flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -54,3 +54,11 @@ def test_a_process_that_has_ended_counts_nothing() -> None:
     with waiting() as one:
         pass
     assert footprint([one]) == 0
+
+
+def test_what_a_process_has_started_belongs_to_it() -> None:
+    code = "import subprocess; child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
+    with waiting(code) as pid:
+        tree = process_tree(pid)
+        assert tree[0] == pid
+        assert len(tree) == 2

@@ -68,3 +68,17 @@ def test_the_compose_file_gives_the_same_limits_and_rights() -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["environment"]["PRICE"] == "5$$"
+
+
+def test_a_service_that_is_built_for_gpus_asks_for_one() -> None:
+    composed = compose_file(replace(RELEASE, gpus=1))
+    assert faults_of(composed, "compose") == []
+    assert composed["services"]["genre"]["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
+    assert "deploy" not in compose_file(RELEASE)["services"]["genre"]
+
+
+def test_a_unit_whose_database_was_away_for_a_minute_is_started_again(tmp_path: Path) -> None:
+    """systemd gives up after five starts within ten seconds, and nobody is there to say otherwise."""
+    text = written(tmp_path).read_text(encoding="utf-8")
+    assert "StartLimitIntervalSec=0\n" in text.partition("[Service]")[0]
+    assert "Restart=on-failure\nRestartSec=5\n" in text

@@ -35,11 +35,16 @@ SCALERS = {
 }
 PLAIN = manifests(RELEASE) | {"horizontalpodautoscaler": SCALERS["horizontalpodautoscaler"]}
 SCALED = replace(RELEASE, autoscaler="keda")
+INLINE = replace(SCALED, resources=replace(NEEDED, inline=True, waiting_rows=(("", 3),)), gpus=1)
+TWO = replace(SCALED, resources=replace(NEEDED, waiting_rows=(("slow", 2), ("fast", 64))))
 CUSTOM = {
     **kserve(RELEASE, "s3://models/genre.bundle"),
     "scaled inferenceservice": kserve(SCALED, "s3://models/genre.bundle")["inferenceservice"],
     **monitoring.monitoring(RELEASE),
+    "inline inferenceservice": kserve(INLINE, "s3://models/genre.bundle")["inferenceservice"],
     "scaledobject": SCALERS["scaledobject"],
+    "inline scaledobject": monitoring.keda_scaler(INLINE),
+    "scaledobject of two": monitoring.keda_scaler(TWO),
     **knative(RELEASE),
 }
 
@@ -64,7 +69,9 @@ def faults_of(obj: object, schema: str) -> list[str]:
 
 @pytest.mark.parametrize("release", ["1.30", "1.37"])
 def test_kubernetes_takes_every_manifest(tmp_path: Path, release: str) -> None:
-    for kind, obj in PLAIN.items():
+    inline = manifests(INLINE) | {"horizontalpodautoscaler": monitoring.horizontal_autoscaler(INLINE)}
+    inline["two"] = monitoring.horizontal_autoscaler(TWO)
+    for kind, obj in (PLAIN | {f"inline-{kind}": obj for kind, obj in inline.items()}).items():
         (tmp_path / f"{kind}.yaml").write_text(to_yaml(obj), encoding="utf-8")
     files = sorted(tmp_path.glob("*.yaml"))
     done = run(tool("kubernetes-validate"), "-k", release, "--strict", *files)
@@ -113,6 +120,64 @@ def test_no_replica_leaves_before_another_is_ready_and_none_is_killed_while_it_d
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
+def test_a_roll_out_has_the_time_that_a_new_node_and_a_large_image_take() -> None:
+    assert PLAIN["deployment"]["spec"]["progressDeadlineSeconds"] >= 600  # what Kubernetes itself gives it
+
+
+def test_replicas_that_are_not_ready_hold_no_node_back() -> None:
+    assert PLAIN["poddisruptionbudget"]["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_a_replica_asks_for_its_gpus_and_is_let_onto_their_nodes() -> None:
+    pod = manifests(INLINE)["deployment"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert "nvidia" not in json.dumps(manifests(RELEASE))
+
+
+# -- more replicas -----------------------------------------------------------------------------------------------------
+
+
+def test_models_without_a_queue_are_scaled_by_the_processor_too() -> None:
+    """Their rows never wait where they could be counted: the gauge stays at nought under any load."""
+    metrics = monitoring.horizontal_autoscaler(INLINE)["spec"]["metrics"]
+    assert [metric["type"] for metric in metrics] == ["Pods", "Resource"]
+    assert [trigger["type"] for trigger in monitoring.keda_scaler(INLINE)["spec"]["triggers"]] == ["prometheus", "cpu"]
+    predictor = kserve(INLINE, "s3://m/b")["inferenceservice"]["spec"]["predictor"]
+    assert [metric["type"] for metric in predictor["autoScaling"]["metrics"]] == ["External", "Resource"]
+    assert [metric["type"] for metric in SCALERS["horizontalpodautoscaler"]["spec"]["metrics"]] == ["Pods"]
+
+
+def test_how_many_rows_may_wait_is_what_was_measured_everywhere() -> None:
+    (waiting, _) = monitoring.horizontal_autoscaler(INLINE)["spec"]["metrics"]
+    assert waiting["pods"]["target"]["averageValue"] == "3"
+    assert monitoring.keda_scaler(INLINE)["spec"]["triggers"][0]["metadata"]["threshold"] == "3"
+    predictor = kserve(INLINE, "s3://m/b")["inferenceservice"]["spec"]["predictor"]
+    assert predictor["autoScaling"]["metrics"][0]["external"]["target"]["value"] == "3"
+
+
+def test_each_model_with_a_queue_of_its_own_is_asked_on_its_own() -> None:
+    queries = [trigger["metadata"] for trigger in monitoring.keda_scaler(TWO)["spec"]["triggers"]]
+    assert [(q["query"], q["threshold"]) for q in queries] == [
+        ('sum(modelport_waiting_rows{job="genre",model="slow"})', "2"),
+        ('sum(modelport_waiting_rows{job="genre",model="fast"})', "64"),
+    ]
+    slow, fast = monitoring.horizontal_autoscaler(TWO)["spec"]["metrics"]
+    assert slow["pods"]["metric"]["selector"] == {"matchLabels": {"model": "slow"}}
+    assert fast["pods"]["target"]["averageValue"] == "64"
+    predictor = kserve(TWO, "s3://m/b")["inferenceservice"]["spec"]["predictor"]
+    assert 'pod=~"genre-predictor-.*",model="slow"' in json.dumps(predictor).replace('\\"', '"')
+
+
+def test_replicas_leave_slowly_whoever_counts_them_and_never_more_slowly_than_kubernetes_takes() -> None:
+    slow = replace(RELEASE, resources=replace(NEEDED, start_s=6000))
+    for release, window_s in ((RELEASE, 300), (slow, 3600)):
+        behavior = {"scaleDown": {"stabilizationWindowSeconds": window_s}}
+        assert monitoring.horizontal_autoscaler(release)["spec"]["behavior"] == behavior
+        scaled = monitoring.keda_scaler(release)["spec"]
+        assert scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == behavior
+
+
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +201,7 @@ def test_prometheus_takes_the_alert_rules(tmp_path: Path) -> None:
     promtool = shutil.which("promtool") or pytest.skip("promtool is not installed")
     done = run(promtool, "check", "rules", rules)
     assert done.returncode == 0, done.stderr
-    assert "7 rules found" in done.stdout
+    assert "8 rules found" in done.stdout
 
 
 # -- images --------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from modelport.assembly import copy_bundle
+from modelport.cli.ship import program
 from modelport.errors import ConfigError
 from tests.conftest import Music
 from tests.deploy.conftest import modelport
@@ -178,6 +180,8 @@ def test_a_service_cannot_be_shipped_into_another_folder_and_that_is_told_at_onc
         (("--knative", "--autoscaler", "keda"), "--knative scales by itself"),
         (("--helm", "--kustomize"), "--helm and --kustomize are two forms"),
         (("--kserve", "--storage", "s3://x/y", "--autoscaler", "hpa"), "say --autoscaler keda"),
+        (("--kserve", "--storage", "genre.bundle"), "is no address"),
+        (("--out", __file__), "is no folder"),
     ],
 )
 def test_what_does_not_fit_is_told_before_anything_is_started(
@@ -215,3 +219,45 @@ def test_a_bundle_whose_name_has_spaces_is_shipped(bundle: Path, tmp_path: Path)
     text = (tmp_path / "Dockerfile").read_text(encoding="utf-8")
     assert 'COPY ["my genre.bundle", "/srv/my genre.bundle/"]' in text
     assert 'CMD ["serve", "my genre.bundle"]' in text
+
+
+def test_a_digest_is_refused_where_an_image_is_to_be_built(bundle: Path, tmp_path: Path) -> None:
+    tag = "registry.example/genre@sha256:" + "ab" * 32
+    done = modelport("ship", "docker", bundle, "--out", "out", "--tag", tag, folder=tmp_path)
+    assert done.returncode == 2
+    assert "names an image that is there already" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_unit_names_this_program_and_not_the_first_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("this", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "modelport").write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / folder / "modelport").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "this" / "python"))
+    assert program(None) == str(tmp_path / "this" / "modelport")
+    (tmp_path / "this" / "modelport").unlink()
+    assert program(None) == str(tmp_path / "other" / "modelport")
+    assert program("/opt/genre/bin/modelport") == "/opt/genre/bin/modelport"
+
+
+def test_a_program_has_to_be_named_by_its_whole_path(bundle: Path, tmp_path: Path) -> None:
+    done = modelport("ship", "systemd", bundle, "--executable", "bin/modelport", folder=tmp_path)
+    assert done.returncode == 2
+    assert "'bin/modelport' is no whole path" in done.stderr
+
+
+@pytest.mark.slow
+def test_what_an_earlier_run_has_left_beside_the_manifests_is_told(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "with space"
+    (out / "kubernetes").mkdir(parents=True)
+    (out / "kubernetes" / "scaledobject.yaml").write_text("kind: ScaledObject\n", encoding="utf-8")
+    done = modelport("ship", "kubernetes", bundle, "--out", out, "--autoscaler", "hpa", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "scaledobject.yaml is none of these files, and would be applied with them" in done.stderr
+    assert f"kubectl apply -f '{out}/kubernetes'" in done.stdout
+    scaler = yaml.safe_load((out / "kubernetes" / "horizontalpodautoscaler.yaml").read_text(encoding="utf-8"))
+    assert [metric["type"] for metric in scaler["spec"]["metrics"]] == ["Pods", "Resource"]  # it is compiled

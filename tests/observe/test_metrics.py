@@ -34,6 +34,7 @@ NAMES = {
     "modelport_waiting_rows": "gauge",
     "modelport_waiting_bytes": "gauge",
     "modelport_running_batches": "gauge",
+    "modelport_models": "gauge",
     "modelport_models_ready": "gauge",
     "modelport_restarts": "counter",
     "modelport_process_memory_bytes": "gauge",
@@ -115,6 +116,7 @@ def test_gauges_tell_what_is_now(board: SharedBoard) -> None:
     assert value(text, "modelport_waiting_rows", model="genre") == 7
     assert value(text, "modelport_waiting_bytes", model="genre") == 700
     assert value(text, "modelport_running_batches", model="genre") == 1
+    assert value(text, "modelport_models") == 2
     assert value(text, "modelport_models_ready") == 1
     assert value(text, "modelport_info", version=own_version()) == 1
     assert value(text, "modelport_process_memory_bytes", process="worker", pid=str(os.getpid())) > 2**20

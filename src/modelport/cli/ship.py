@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,8 +13,9 @@ from pathlib import Path
 
 import modelport
 from modelport.assembly import copy_bundle
+from modelport.cli.ship_notes import tell, tell_of_others, warn
 from modelport.deploy import hosts, image, monitoring
-from modelport.deploy.files import check_free, write_files
+from modelport.deploy.files import check_folder, check_free, write_files
 from modelport.deploy.helm import chart
 from modelport.deploy.knative import knative
 from modelport.deploy.kserve import kserve
@@ -20,11 +23,10 @@ from modelport.deploy.kubernetes import Object, Release, manifests
 from modelport.deploy.kustomize import kustomized
 from modelport.deploy.measure import measure
 from modelport.deploy.reference import read_reference
-from modelport.deploy.requirements import accelerators, from_other_indexes, installed_from_folder
 from modelport.deploy.resources import Patience, resources
 from modelport.deploy.sbom import bill_of_materials
 from modelport.deploy.settings import Settings, read_settings
-from modelport.deploy.subject import Subject, read_subject
+from modelport.deploy.subject import Subject, check_image, read_subject
 from modelport.deploy.text import to_yaml
 from modelport.errors import ConfigError
 
@@ -46,7 +48,8 @@ class Given:
     force: bool
 
     def subject(self) -> Subject:
-        """What is shipped."""
+        """What is shipped. Raises SetupError for it, and for a place that cannot take what is made of it."""
+        check_folder(self.out)
         return read_subject(self.source, self.name, self.requirements)
 
     def image_of(self, subject: Subject) -> str:
@@ -54,21 +57,18 @@ class Given:
         return str(read_reference(self.tag or subject.name, subject.version))
 
 
-def _tell(line: str) -> None:
-    """Progress is not output: whoever pipes the output away still sees it."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int:
     """Dockerfile, .dockerignore, the list of packages, the bill of materials and a Compose file."""
     subject = given.subject()
     _check_place(subject, given.out)
+    check_image(subject)
+    _refuse_digest(given)
     if base is not None and not re.fullmatch(r"[^\s$]+", base):
         raise ConfigError(f"--base {base[:120]!r} names no image: write one as in python:3.11-slim-bookworm")
-    release = _release(given, subject)
-    _warn(subject, cuda, wheels)
+    release = _release(given, subject, gpus=int(cuda))
+    warn(subject, cuda, wheels)
     start_s = release.resources.start_s
-    options = image.ImageOptions(release.image, base, cuda, wheels, start_s, release.variables)
+    options = image.ImageOptions(release.image, base, cuda, wheels, start_s, release.environment)
     files = {
         "Dockerfile": image.dockerfile(subject, options, modelport.__version__),
         ".dockerignore": image.dockerignore(subject),
@@ -79,9 +79,10 @@ def ship_docker(given: Given, base: str | None, cuda: bool, wheels: bool) -> int
     check_free(given.out, files, given.force)
     _bring(subject, given.out, given.force)
     _report(write_files(given.out, files, given.force))
-    there = "" if given.out == Path() else f"cd {given.out} && "
+    there = "" if given.out == Path() else f"cd {_quoted(given.out)} && "
     collect = [f"{there}pip download --no-deps -d {image.WHEELS} -r {image.REQUIREMENTS}"] if wheels else []
-    _say_next(*collect, there + image.build_command(options), f"docker run --rm -p 8000:8000 {options.tag}")
+    run = "docker run --rm --gpus all" if cuda else "docker run --rm"
+    _say_next(*collect, there + image.build_command(options), f"{run} -p 8000:8000 {options.tag}")
     return 0
 
 
@@ -93,6 +94,7 @@ class Cluster:
     """The flags that were given: one at most."""
     autoscaler: str
     storage: str | None
+    gpus: int = 0
 
     @property
     def layout(self) -> str:
@@ -103,14 +105,16 @@ class Cluster:
 def ship_kubernetes(given: Given, cluster: Cluster) -> int:
     """The manifests: one file for each object, a chart, or a base with an overlay."""
     _refuse_mixed(cluster)
-    release = _release(given, given.subject(), cluster.autoscaler)
+    release = _release(given, given.subject(), cluster.autoscaler, cluster.gpus)
     folder = given.out / "kubernetes"
-    _report(write_files(folder, _laid_out(release, cluster), given.force))
+    written = write_files(folder, _laid_out(release, cluster), given.force)
+    _report(written)
+    tell_of_others(folder, written, cluster.layout)
     applied = {
-        "helm": f"helm install {release.name} {folder}",
-        "kustomize": f"kubectl apply -k {folder}/overlays/production",
+        "helm": f"helm install {release.name} {_quoted(folder)}",
+        "kustomize": f"kubectl apply -k {_quoted(folder / 'overlays' / 'production')}",
     }
-    _say_next(applied.get(cluster.layout, f"kubectl apply -f {folder}"))
+    _say_next(applied.get(cluster.layout, f"kubectl apply -f {_quoted(folder)}"))
     return 0
 
 
@@ -120,6 +124,10 @@ def _refuse_mixed(cluster: Cluster) -> None:
         raise ConfigError(f"--{cluster.layouts[0]} and --{cluster.layouts[1]} are two forms: choose one of them")
     if cluster.layout == "kserve" and cluster.storage is None:
         raise ConfigError("--kserve needs to know where the bundle lies: --storage s3://bucket/genre.bundle")
+    if cluster.storage is not None and not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", cluster.storage):
+        raise ConfigError(
+            f"--storage {cluster.storage[:120]!r} is no address: write one that KServe fetches, as in s3://bucket/genre.bundle"
+        )
     if cluster.layout != "kserve" and cluster.storage is not None:
         raise ConfigError("--storage is for --kserve, which fetches the bundle; elsewhere it is in the image")
     if cluster.layout == "knative" and cluster.autoscaler != "none":
@@ -158,50 +166,38 @@ def _documents(objects: Mapping[str, Object]) -> dict[str, str]:
 def ship_systemd(given: Given, executable: str | None) -> int:
     """A unit file."""
     subject = given.subject()
-    found = executable or shutil.which("modelport") or str(Path(sys.executable).with_name("modelport"))
-    host = hosts.Host(str(subject.folder), subject.target, found)
+    host = hosts.Host(str(subject.folder), subject.target, program(executable))
     unit = hosts.systemd_unit(_release(given, subject), host, modelport.__version__)
     written = write_files(given.out, {f"{subject.name}.service": unit}, given.force)
     _report(written)
-    _say_next(f"sudo cp {written[0]} /etc/systemd/system/ && sudo systemctl enable --now {subject.name}")
+    _say_next(f"sudo cp {_quoted(written[0])} /etc/systemd/system/ && sudo systemctl enable --now {subject.name}")
     return 0
 
 
-def _release(given: Given, subject: Subject, autoscaler: str = "none") -> Release:
+def program(said: str | None) -> str:
+    """This one, and not another that the path of this shell finds first. systemd wants the whole path."""
+    if said is not None and not Path(said).is_absolute():
+        raise ConfigError(
+            f"--executable {said!r} is no whole path: say one as on the host, as in /opt/genre/bin/modelport"
+        )
+    beside = Path(sys.executable).with_name("modelport")
+    return said or (str(beside) if beside.is_file() else os.path.abspath(shutil.which("modelport") or beside))
+
+
+def _release(given: Given, subject: Subject, autoscaler: str = "none", gpus: int = 0) -> Release:
     """With what was measured. What can be told to be wrong is told before that: it takes some seconds."""
     named = given.image_of(subject)
     settings = read_settings(given.env, subject)
-    found = measure(subject, settings.variables, given.workers, _tell)
+    found = measure(subject, settings.variables, given.workers, settings.options, tell)
     needed = resources(found, _patience(settings))
     variables = settings.variables
-    return Release(subject.name, subject.version, named, needed, autoscaler=autoscaler, variables=variables)
+    return Release(subject.name, subject.version, named, needed, autoscaler=autoscaler, variables=variables, gpus=gpus)
 
 
 def _patience(settings: Settings) -> Patience:
     options = settings.options
-    return Patience(PRE_STOP_S, options.stop_timeout, options.drain_delay, options.graceful_s)
-
-
-def _warn(subject: Subject, cuda: bool, wheels: bool) -> None:
-    heavy, elsewhere = accelerators(subject.pins), from_other_indexes(subject.pins)
-    if heavy and not cuda:
-        more = f" and {len(heavy) - 1} more packages bring" if len(heavy) > 1 else " brings"
-        _tell(
-            f"note: {heavy[0]}{more} CUDA, gigabytes that a CPU image cannot use: install the "
-            "builds without it here (PyTorch has them on an index of its own) and ship again, or say --cuda"
-        )
-    if cuda and not heavy:
-        _tell(f"note: nothing that {subject.target} needs uses a GPU: without --cuda its image is gigabytes smaller")
-    if elsewhere and not wheels:
-        _tell(
-            f"note: {elsewhere[0]} is a build that the default index does not have; say where it is when you build: "
-            "--build-arg PIP_EXTRA_INDEX_URL=…"
-        )
-    if not wheels and installed_from_folder():
-        _tell(
-            "note: this Modelport was installed from a folder; the image takes the release of the same version, unless you say "
-            "--wheels and put everything it needs into the folder wheels"
-        )
+    times = (PRE_STOP_S, options.stop_timeout, options.drain_delay, options.graceful_s)
+    return Patience(*times, options.queue_rows, options.queue_bytes, options.max_body)
 
 
 def _check_place(subject: Subject, out: Path) -> None:
@@ -214,6 +210,18 @@ def _bring(subject: Subject, out: Path, force: bool) -> None:
     if out.resolve() == subject.folder:
         return
     copy_bundle(subject.folder / subject.target, out / subject.target, force)
+
+
+def _refuse_digest(given: Given) -> None:
+    """A build gives an image its digest."""
+    if given.tag is not None and "@" in given.tag:
+        raise ConfigError(
+            f"--tag {given.tag} names an image that is there already: say it without its digest here, and with it where it is run"
+        )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _report(written: list[Path]) -> None:

@@ -84,12 +84,13 @@ def docker(base: str | None, cuda: bool, wheels: bool, **given: Any) -> int:
     default="none",
     help="More replicas when calls wait.  [default: none]",
 )
-def kubernetes(storage: str | None, autoscaler: str, **given: Any) -> int:
+@click.option("--gpus", type=click.IntRange(0, 64), default=0, help="GPUs of NVIDIA's for each replica.  [default: 0]")
+def kubernetes(storage: str | None, autoscaler: str, gpus: int, **given: Any) -> int:
     """Deployment, Service, probes, budgets, policies and alerts, with what was measured here."""
     from modelport.cli.ship import Cluster, ship_kubernetes
 
     layouts = tuple(name for name in LAYOUTS if given.pop(name))
-    return ship_kubernetes(_given(given), Cluster(layouts, autoscaler, storage))
+    return ship_kubernetes(_given(given), Cluster(layouts, autoscaler, storage, gpus))
 
 
 @ship.command()

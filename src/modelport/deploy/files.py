@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from modelport.errors import ConfigError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError where nothing could be written, before anything is started for it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{folder} cannot be written to: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder} cannot be written to: {there} is not yours to write in; choose another --out")
 
 
 def check_free(folder: Path, files: Mapping[str, str], force: bool) -> None:

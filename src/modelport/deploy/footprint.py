@@ -45,3 +45,17 @@ def _add_mappings(text: str, files: dict[Part, int]) -> int:
             if part[1] != "0":
                 files[part] = max(files.get(part, 0), resident - anonymous)
     return own
+
+
+def process_tree(pid: int) -> list[int]:
+    """The process and all that came of it, as far as they run: what a model has started counts, too."""
+    found, waiting = list[int](), [pid]
+    while waiting:
+        parent = waiting.pop()
+        found.append(parent)
+        for thread in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                waiting += map(int, thread.read_text().split())
+            except OSError:
+                continue  # it has ended
+    return found

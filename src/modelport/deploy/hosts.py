@@ -15,6 +15,8 @@ UNIT = """\
 Description={name}, served by Modelport
 After=network-online.target
 Wants=network-online.target
+# What it needs may be away for a while: it is tried again until it is there.
+StartLimitIntervalSec=0
 
 [Service]
 # It is started when every model is ready, and not before: what is ordered after it finds it answering.
@@ -27,7 +29,7 @@ KillMode=mixed
 TimeoutStartSec={start_s}
 TimeoutStopSec={stop_s}
 Restart=on-failure
-RestartSec=1
+RestartSec=5
 {environment}
 
 DynamicUser=yes
@@ -129,6 +131,7 @@ def compose_file(release: Release) -> Object:
                 "security_opt": ["no-new-privileges:true"],
                 "mem_limit": f"{resources.memory_mib}m",
                 "cpus": resources.cpu_millis / 1000,
+                **_reserved(release),
                 "pids_limit": 512,
                 "stop_signal": "SIGTERM",
                 "stop_grace_period": f"{resources.termination_s}s",
@@ -142,3 +145,9 @@ def compose_file(release: Release) -> Object:
             }
         },
     }
+
+
+def _reserved(release: Release) -> Object:
+    """The hardware that it is built for; without being asked for, a container sees none."""
+    device = {"driver": "nvidia", "count": release.gpus, "capabilities": ["gpu"]}
+    return {"deploy": {"resources": {"reservations": {"devices": [device]}}}} if release.gpus else {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelport.deploy.requirements import Pin
-from modelport.deploy.subject import LEFT_OUT_ANYWHERE, LEFT_OUT_AT_THE_TOP, WRITTEN, Subject
+from modelport.deploy.subject import LEFT_OUT_ANYWHERE, WRITTEN, Subject, left_out_of
 
 USER = "10001:10001"
 PORT = 8000
@@ -25,15 +25,6 @@ IGNORED = """\
 **/__pycache__
 **/*.pyc
 """
-IGNORED_OF_A_SERVICE = "\n".join(
-    (
-        "# What has no place in an image.",
-        *(f"**/{pattern}" for pattern in LEFT_OUT_ANYWHERE),
-        *LEFT_OUT_AT_THE_TOP,
-        "",
-    )
-)
-
 DOCKERFILE = """\
 # {title}
 # Written by modelport {modelport}. Build it with:
@@ -186,13 +177,18 @@ def _quoted(value: str) -> str:
 def dockerignore(subject: Subject) -> str:
     """What stays out of the context."""
     if subject.is_service:
-        return IGNORED_OF_A_SERVICE
+        left_out = (*(f"**/{pattern}" for pattern in LEFT_OUT_ANYWHERE), *left_out_of(subject.folder))
+        return "\n".join(("# What has no place in an image.", *left_out, ""))
     return IGNORED.format(requirements=REQUIREMENTS, sbom=SBOM, kept=f"!{subject.target}")
 
 
 def requirements_text(pins: tuple[Pin, ...], modelport: str) -> str:
-    """The list that the image is installed from, complete, so that nothing is resolved when it is built."""
-    lines = "\n".join(map(str, pins))
+    """The list that the image is installed from, complete, so that nothing is resolved when it is built.
+
+    With hashes where all of them are known: pip takes them for all packages or for none.
+    """
+    hashed = bool(pins) and all(pin.hashes for pin in pins)
+    lines = "\n".join(" \\\n    ".join((str(pin), *(f"--hash={h}" for h in pin.hashes if hashed))) for pin in pins)
     return (
         f"# Everything in the image, at the versions it was proven with. Written by modelport {modelport}.\n{lines}\n"
     )

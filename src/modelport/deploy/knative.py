@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from modelport.deploy.image import PORT
-from modelport.deploy.kubernetes import Object, Release, by_number, container, head
+from modelport.deploy.kubernetes import GPU, Object, Release, by_number, container, head
 
 AT_ONCE = 64
 """Calls that one instance is sent at once: they meet in a batch, and another instance would have to be started for them."""
@@ -20,7 +20,7 @@ def knative(release: Release) -> dict[str, Object]:
 def knative_service(release: Release) -> Object:
     """From none to as many instances as calls want. Its life cycle is Knative's: no hook before the end, no budget, no spread."""
     served, resources = container(release), release.resources
-    limits = {key: value for key, value in served["resources"]["limits"].items() if key in ("cpu", "memory")}
+    limits = {key: value for key, value in served["resources"]["limits"].items() if key in ("cpu", "memory", GPU)}
     return {
         **head(release, "serving.knative.dev/v1", "Service"),
         "spec": {
@@ -28,8 +28,9 @@ def knative_service(release: Release) -> Object:
                 "metadata": {
                     "labels": dict(release.labels),
                     "annotations": {
-                        "autoscaling.knative.dev/min-scale": "0",
-                        "autoscaling.knative.dev/max-scale": str(release.max_replicas),
+                        # spelt as Cloud Run and every version of Knative have it
+                        "autoscaling.knative.dev/minScale": "0",
+                        "autoscaling.knative.dev/maxScale": str(release.max_replicas),
                     },
                 },
                 "spec": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelport.deploy.image import PORT
 from modelport.deploy.kubernetes import Object, Release, by_number, container, head
-from modelport.deploy.monitoring import PROMETHEUS, WAITING_ROWS_A_REPLICA
+from modelport.deploy.monitoring import PROMETHEUS, busy_processor, waiting_query
 
 FORMAT = "modelport"
 MODELS = "/mnt/models"
@@ -69,11 +69,12 @@ def inference_service(release: Release, storage: str) -> Object:
         },
     }
     if scaled:
-        predictor["autoScaling"] = {"metrics": [_waiting(release)]}
+        waiting = [_waiting(release, model, rows) for model, rows in release.resources.waiting_rows]
+        predictor["autoScaling"] = {"metrics": [*waiting, *busy_processor(release)]}
     return {**service, "spec": {"predictor": predictor}}
 
 
-def _waiting(release: Release) -> Object:
+def _waiting(release: Release, model: str, rows: int) -> Object:
     """As elsewhere: rows that wait, asked of Prometheus."""
     return {
         "type": "External",
@@ -81,8 +82,8 @@ def _waiting(release: Release) -> Object:
             "metric": {
                 "backend": "prometheus",
                 "serverAddress": PROMETHEUS,
-                "query": f'sum(modelport_waiting_rows{{pod=~"{release.name}-predictor-.*"}})',
+                "query": waiting_query(f'pod=~"{release.name}-predictor-.*"', model),
             },
-            "target": {"type": "Value", "value": str(WAITING_ROWS_A_REPLICA)},
+            "target": {"type": "Value", "value": str(rows)},
         },
     }

@@ -12,6 +12,9 @@ from modelport.deploy.resources import Resources
 Object = dict[str, Any]
 REPLICAS = 3
 UID = 10001
+PULL_S = 600
+"""A node may have to be added first, and an image of gigabytes pulled."""
+GPU = "nvidia.com/gpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Release:
     autoscaler: str = "none"
     variables: Mapping[str, str] = field(default_factory=dict)
     """What its user says of it, in the environment."""
+    gpus: int = 0
+    """Of NVIDIA's, for each replica."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,7 +85,7 @@ def deployment(release: Release) -> Object:
         "spec": {
             **counted,
             "revisionHistoryLimit": 5,
-            "progressDeadlineSeconds": release.resources.start_s * 2 + 60,
+            "progressDeadlineSeconds": PULL_S + release.resources.start_s * 2,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": dict(release.selector)},
             "template": {"metadata": {"labels": dict(release.labels)}, "spec": pod(release)},
@@ -103,9 +108,15 @@ def pod(release: Release) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "topologySpreadConstraints": [spread(release, key) for key in SPREAD_OVER],
+        **_tolerated(release),
         "containers": [container(release)],
         "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}],
     }
+
+
+def _tolerated(release: Release) -> Object:
+    """Nodes with such hardware are often kept free of all who do not ask for it."""
+    return {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]} if release.gpus else {}
 
 
 SPREAD_OVER = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
@@ -118,13 +129,14 @@ def spread(release: Release, key: str) -> Object:
         "topologyKey": key,
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": dict(release.selector)},
+        "matchLabelKeys": ["pod-template-hash"],  # the replicas that a roll-out replaces do not count
     }
 
 
 def container(release: Release) -> Object:
     """The service. Requests are limits: a replica that is throttled or evicted helps nobody."""
     resources = release.resources
-    given = {"cpu": resources.cpu, "memory": resources.memory}
+    given = {"cpu": resources.cpu, "memory": resources.memory} | ({GPU: str(release.gpus)} if release.gpus else {})
     return {
         "name": "modelport",
         "image": release.image,
@@ -169,10 +181,14 @@ def service(release: Release) -> Object:
 
 
 def disruption_budget(release: Release) -> Object:
-    """Nodes are drained one replica at a time."""
+    """Nodes are drained one replica at a time. One that is not ready serves nobody, and holds no node back."""
     return {
         **head(release, "policy/v1", "PodDisruptionBudget"),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(release.selector)}},
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": dict(release.selector)},
+        },
     }
 
 

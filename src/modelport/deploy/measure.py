@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from modelport.config import ENV_PREFIX
-from modelport.deploy.footprint import footprint
+from modelport.config import ENV_PREFIX, ServeOptions
+from modelport.deploy.footprint import footprint, process_tree
+from modelport.deploy.load import LOAD_SECONDS, LOOK_EVERY_S, ask, examples, get, growth, largest, put_under_load
 from modelport.deploy.subject import Subject
 from modelport.errors import ArtifactError
 
 START_LIMIT_S = 600.0
 POLL_SECONDS = 0.02
-LOAD_SECONDS = 3.0
-CALLERS = 8
+LEAST_STANDBY_S = 10.0
+"""A standby is waited for as long as three starts take, and at least for so long."""
+LARGEST_BODY = 16 * 2**20
+"""What is asked as a whole; larger ones take as much for each of their bytes."""
+AS_LARGE = 0.8
+"""A standby has loaded when it takes this much of what the process takes that serves."""
+LINUX = sys.platform == "linux"
 Tell = Callable[[str], None]
 
 
@@ -44,47 +48,122 @@ class Measured:
     call_s: float
     """The slowest of the calls that were answered."""
     workers: int = 1
+    inline_models: int = 0
+    """Models that run where calls are read."""
+    rows_per_s: Mapping[str, float | None] = field(default_factory=dict)
+    """What each model with a process of its own answered under load; None where nothing was answered."""
+    body_factor: float = 1.0
+    """Bytes of memory that a byte of a large body takes."""
 
 
-def measure(subject: Subject, variables: Mapping[str, str], workers: int, tell: Tell) -> Measured:
+def measure(
+    subject: Subject, variables: Mapping[str, str], workers: int, options: ServeOptions, tell: Tell
+) -> Measured:
     """Start it as its container will, ask it for some seconds, stop it. Raises ArtifactError where it does not start."""
     tell(f"starting {subject.target} to see what it takes")
-    with _running(subject, variables, workers) as (port, start_s, ended):
+    with _running(subject, variables, workers) as started:
+        port, start_s = started.port, started.start_s
         try:
-            own = sum(model["executor"] == "process" for model in _get(port, "/models")["models"])
-            idle = memory_of(port)
+            models = get(port, "/models")["models"]
+            own = [model["name"] for model in models if model["executor"] == "process"]
+            if options.standby:
+                _await_standbys(port, own, max(LEAST_STANDBY_S, 3 * start_s))
+            idle = started.memory()
             tell(f"ready after {start_s:.2f} s, {idle / 1e6:.0f} MB; asking it for {LOAD_SECONDS:.0f} s")
-            peak, slowest = _load(port, _requests(port))
+            load = put_under_load(port, examples(port), started.memory)
+            most = min(options.max_body, LARGEST_BODY)
+            factor = max((growth(port, body, started.memory) for body in largest(port, most)), default=1.0)
         except (OSError, http.client.HTTPException) as error:
-            raise ArtifactError(ended(f"does not go on when it is asked ({error})")) from None
-        return Measured(start_s, idle, max(idle, peak), own, slowest, workers)
+            raise ArtifactError(started.last_words(f"does not go on when it is asked ({error})")) from None
+    if not load.answered:
+        tell(
+            "note: none of its examples was answered, so its memory is that of a service that nobody asks: raise the limit"
+        )
+    rows_per_s = {name: load.rows_per_s.get(name) for name in own}
+    peak = max(started.peak_bytes, idle, load.peak_bytes)
+    inline = len(models) - len(own)
+    _tell_of_bodies(factor * most, peak, tell)
+    return Measured(start_s, idle, peak, len(own), load.slowest_s, workers, inline, rows_per_s, factor)
 
 
-def memory_of(port: int) -> int:
-    """Of all its processes and the supervisor, as a container of its own would be charged with it."""
-    processes = _get(port, "/status")["processes"]
-    alone = footprint(process["pid"] for process in processes)
-    return sum(process["memory_bytes"] for process in processes) if alone is None else alone
+def _tell_of_bodies(body_bytes: float, peak_bytes: int, tell: Tell) -> None:
+    if body_bytes > peak_bytes:
+        tell(
+            f"note: one body of --max-body takes {body_bytes / 1e6:.0f} MB while it is read, and decides the limit of memory; "
+            f"where callers send smaller ones, say so: --env {ENV_PREFIX}MAX_BODY=1MiB"
+        )
+
+
+def _await_standbys(port: int, models: Sequence[str], limit_s: float) -> None:
+    """They begin to load when the first ones serve, and take as much memory as these. They are not awaited for long."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until and not _all_stand_by(get(port, "/status")["processes"], models):
+        time.sleep(10 * POLL_SECONDS)
+
+
+def _all_stand_by(processes: Sequence[Mapping[str, Any]], models: Sequence[str]) -> bool:
+    sizes = defaultdict[str, list[int]](list)
+    for process in processes:
+        if process["role"] == "holder":
+            sizes[process.get("model", "")].append(process["memory_bytes"] or 0)
+    return all(len(sizes[model]) > 1 and min(sizes[model]) >= AS_LARGE * max(sizes[model]) for model in models)
+
+
+@dataclass(slots=True)
+class _Started:
+    """The service, as it runs here."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    target: str
+    log: Any
+    start_s: float = 0.0
+    peak_bytes: int = 0
+    """While it started: a model may be compiled then, in a process that is gone later."""
+
+    def memory(self) -> int:
+        """Of all its processes and theirs, as a container of its own would be charged with it."""
+        alone = footprint(process_tree(self.process.pid))
+        if alone is not None:
+            return alone
+        return sum(process["memory_bytes"] or 0 for process in get(self.port, "/status")["processes"])
+
+    def last_words(self, what: str) -> str:
+        """What it said of it."""
+        self.log.seek(0)
+        said = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
+        last = said[-1].removeprefix("modelport: ") if said else "it said nothing"
+        asked = re.search(r"--(allow-\w+)", last)  # an option of serve, which is told by the environment here
+        variable = f"; here: --env {ENV_PREFIX}{asked[1].replace('-', '_').upper()}=on" if asked else ""
+        return f"{self.target} {what}, so it cannot be shipped: {last}{variable}"
+
+    def await_ready(self) -> None:
+        """Raises ArtifactError where it ends instead."""
+        began = looked = time.monotonic()
+        while not _is_ready(self.port):
+            now = time.monotonic()
+            if self.process.poll() is not None:
+                raise ArtifactError(self.last_words("does not start"))
+            if now - began > START_LIMIT_S:
+                raise ArtifactError(f"{self.target} was not ready after {START_LIMIT_S:.0f} s")
+            if now - looked > LOOK_EVERY_S and LINUX:
+                looked, self.peak_bytes = now, max(self.peak_bytes, self.memory())
+            time.sleep(POLL_SECONDS)
+        self.start_s = time.monotonic() - began
 
 
 @contextmanager
-def _running(
-    subject: Subject, variables: Mapping[str, str], workers: int
-) -> Iterator[tuple[int, float, Callable[[str], str]]]:
+def _running(subject: Subject, variables: Mapping[str, str], workers: int) -> Iterator[_Started]:
+    """Without what this machine has kept of its models: a container keeps nothing from one start to the next."""
     port = _free_port()
-    with tempfile.TemporaryFile() as log, _place(subject) as (folder, target):
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as cache, _place(subject) as (folder, target):
         options = ("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers))
         command = [sys.executable, "-m", "modelport", "serve", target, *options]
-        started = time.monotonic()
-        process = _start(command, folder, variables, log)
+        process = _start(command, folder, {ENV_PREFIX + "CACHE_DIR": cache, **variables}, log)
+        started = _Started(process, port, subject.target, log)
         try:
-            while not _is_ready(port):
-                if process.poll() is not None:
-                    raise ArtifactError(_last_words(subject.target, log, "does not start"))
-                if time.monotonic() - started > START_LIMIT_S:
-                    raise ArtifactError(f"{subject.target} was not ready after {START_LIMIT_S:.0f} s")
-                time.sleep(POLL_SECONDS)
-            yield port, time.monotonic() - started, partial(_last_words, subject.target, log)
+            started.await_ready()
+            yield started
         finally:
             _end(process)
 
@@ -110,20 +189,16 @@ def _start(command: list[str], folder: Path, variables: Mapping[str, str], log: 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """The second signal ends it at once, whatever it works on still."""
+    for patience_s in (2, 10):
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _last_words(source: str, log: Any, what: str) -> str:
-    log.seek(0)
-    said = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    last = said[-1].removeprefix("modelport: ") if said else "it said nothing"
-    return f"{source} {what}, so it cannot be shipped: {last}"
+            continue
+        return
+    process.kill()
+    process.wait()
 
 
 def _free_port() -> int:
@@ -135,64 +210,6 @@ def _free_port() -> int:
 
 def _is_ready(port: int) -> bool:
     try:
-        return _ask(port, "GET", "/readyz")[0] == 200
-    except OSError:
+        return ask(port, "GET", "/readyz")[0] == 200
+    except (OSError, http.client.HTTPException):
         return False
-
-
-def _get(port: int, path: str) -> Any:
-    return json.loads(_ask(port, "GET", path)[1])
-
-
-def _ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-# -- load --------------------------------------------------------------------------------------------------------------
-
-
-def _requests(port: int) -> list[tuple[str, bytes]]:
-    """Every model's own example, alone and as a list of 64."""
-    asked = []
-    for model in _get(port, "/models")["models"]:
-        example = model.get("example")
-        if example is not None:
-            path = f"/models/{quote(model['name'])}/predict"
-            asked += [(path, json.dumps(example).encode()), (path, json.dumps([example] * 64).encode())]
-    return asked
-
-
-def _load(port: int, requests: list[tuple[str, bytes]]) -> tuple[int, float]:
-    """The most memory seen, and the longest call."""
-    until = time.monotonic() + (LOAD_SECONDS if requests else 0)
-    slowest = [0.0] * CALLERS
-
-    def call(number: int) -> None:
-        turn = number
-        while time.monotonic() < until:
-            path, body = requests[turn % len(requests)]
-            turn += 1
-            began = time.monotonic()
-            try:
-                status, _ = _ask(port, "POST", path, body)
-            except (OSError, http.client.HTTPException):  # whether it is gone is for who looks at its memory to say
-                return
-            if status == 200:
-                slowest[number] = max(slowest[number], time.monotonic() - began)
-
-    callers = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(CALLERS)]
-    for caller in callers:
-        caller.start()
-    peak = 0
-    while time.monotonic() < until:
-        time.sleep(0.25)
-        peak = max(peak, memory_of(port))
-    for caller in callers:
-        caller.join(60)
-    return peak, max(slowest)

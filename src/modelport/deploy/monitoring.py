@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from modelport.deploy.kubernetes import Object, Release, head
+from modelport.deploy.resources import Resources
 
-WAITING_ROWS_A_REPLICA = 64
-"""Rows that wait or run in one replica before another is wanted: about two batches of the small models that most are."""
+BUSY_PERCENT = 80
+"""Of the processor, before another replica is wanted for models that run where calls are read."""
 COOL_DOWN_S = 300
+LONGEST_WINDOW_S = 3600
+"""More is refused by Kubernetes."""
+EACH = "(pod, instance)"
+"""One replica: a Prometheus outside of Kubernetes knows no pods."""
+WHICH = "{{ $labels.pod }} ({{ $labels.instance }})"
+Rule = tuple[str, str, str, str, str]
+"""Name, expression, for how long, how bad, and what it means."""
 PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 """Where the Prometheus operator puts it, in the namespace that its charts take; another address is to be edited."""
 
@@ -39,12 +47,15 @@ def alert_rules(release: Release) -> Object:
     return {"groups": [{"name": f"{release.name}.modelport", "rules": [_alert(*rule) for rule in _rules(release)]}]}
 
 
-def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
-    """Name, expression, for how long, how bad, and what it means."""
+def _rules(release: Release) -> list[Rule]:
     by = f'job="{release.name}"'
+    return [*_of_calls(by, release.resources), *_of_replicas(by, release.resources)]
+
+
+def _of_calls(by: str, resources: Resources) -> list[Rule]:
     bad = f'modelport_requests_total{{{by},outcome=~"failed|lost|expired"}}'
     every = f"modelport_requests_total{{{by}}}"
-    limit = release.resources.memory_mib * 2**20
+    p99 = f"histogram_quantile(0.99, sum by (model, le) (rate(modelport_request_seconds_bucket{{{by}}}[5m])))"
     return [
         (
             "ModelportErrors",
@@ -62,11 +73,17 @@ def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
         ),
         (
             "ModelportSlow",
-            f"histogram_quantile(0.99, sum by (model, le) (rate(modelport_request_seconds_bucket{{{by}}}[5m]))) > 1",
+            f"{p99} > {resources.slow_s:g}",
             "10m",
             "warning",
-            "one call in a hundred to {{ $labels.model }} takes longer than a second",
+            f"one call in a hundred to {{{{ $labels.model }}}} takes longer than {resources.slow_s:g} s",
         ),
+    ]
+
+
+def _of_replicas(by: str, resources: Resources) -> list[Rule]:
+    limit = resources.memory_mib * 2**20
+    return [
         (
             "ModelportRestarts",
             f"sum by (process) (increase(modelport_restarts_total{{{by}}}[15m])) > 2",
@@ -76,10 +93,17 @@ def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
         ),
         (
             "ModelportNotReady",
-            f"sum by (pod) (modelport_models_ready{{{by}}}) == 0",
+            f"sum by {EACH} (modelport_models_ready{{{by}}}) < sum by {EACH} (modelport_models{{{by}}})",
             "5m",
             "critical",
-            "no model of {{ $labels.pod }} is ready",
+            f"not every model of {WHICH} is ready",
+        ),
+        (
+            "ModelportUnscraped",
+            f"sum by {EACH} (up{{{by}}}) == 0",
+            "5m",
+            "warning",
+            f"{WHICH} tells no figures: it does not run, or cannot be reached",
         ),
         (
             "ModelportGone",
@@ -90,10 +114,10 @@ def _rules(release: Release) -> list[tuple[str, str, str, str, str]]:
         ),
         (
             "ModelportMemory",
-            f"sum by (pod) (modelport_process_memory_bytes{{{by}}}) > 0.9 * {limit}",
+            f"sum by {EACH} (modelport_process_memory_bytes{{{by}}}) > 0.9 * {limit}",
             "5m",
             "warning",
-            "{{ $labels.pod }} takes nine tenths of its memory",
+            f"{WHICH} takes nine tenths of its memory",
         ),
     ]
 
@@ -112,45 +136,59 @@ def _alert(name: str, expression: str, duration: str, severity: str, summary: st
 
 
 def horizontal_autoscaler(release: Release) -> Object:
-    """By what waits, through the custom metrics API (of prometheus-adapter, say): processors are busy long before callers wait."""
-    metric = {
-        "type": "Pods",
-        "pods": {
-            "metric": {"name": "modelport_waiting_rows"},
-            "target": {"type": "AverageValue", "averageValue": str(WAITING_ROWS_A_REPLICA)},
-        },
-    }
+    """By what waits, through the custom metrics API (of prometheus-adapter, say); without a queue by the processor, too."""
     return {
         **head(release, "autoscaling/v2", "HorizontalPodAutoscaler"),
         "spec": {
             "scaleTargetRef": _target(release),
             "minReplicas": release.replicas,
             "maxReplicas": release.max_replicas,
-            "metrics": [metric],
-            "behavior": {"scaleDown": {"stabilizationWindowSeconds": _cool_down(release)}},
+            "metrics": [*map(_waiting, release.resources.waiting_rows), *busy_processor(release)],
+            "behavior": _behavior(release),
         },
     }
+
+
+def _waiting(of: tuple[str, int]) -> Object:
+    model, rows = of
+    only = {"selector": {"matchLabels": {"model": model}}} if model else {}
+    target = {"type": "AverageValue", "averageValue": str(rows)}
+    return {"type": "Pods", "pods": {"metric": {"name": "modelport_waiting_rows", **only}, "target": target}}
+
+
+def waiting_query(by: str, model: str) -> str:
+    """The rows that wait or run in all replicas."""
+    return f"sum(modelport_waiting_rows{{{by}" + (f',model="{model}"' if model else "") + "})"
+
+
+def busy_processor(release: Release) -> list[Object]:
+    """A model that runs where calls are read has no queue that could be counted: it waits in the kernel, for the processor."""
+    if not release.resources.inline:
+        return []
+    target = {"type": "Utilization", "averageUtilization": BUSY_PERCENT}
+    return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def keda_scaler(release: Release) -> Object:
     """The same by KEDA, which asks Prometheus itself."""
-    query = f'sum(modelport_waiting_rows{{job="{release.name}"}})'
-    trigger = {
-        "type": "prometheus",
-        "metadata": {
-            "serverAddress": PROMETHEUS,
-            "query": query,
-            "threshold": str(WAITING_ROWS_A_REPLICA),
-        },
-    }
+    job = f'job="{release.name}"'
+    waiting = [
+        {
+            "type": "prometheus",
+            "metadata": {"serverAddress": PROMETHEUS, "query": waiting_query(job, model), "threshold": str(rows)},
+        }
+        for model, rows in release.resources.waiting_rows
+    ]
+    busy = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": str(BUSY_PERCENT)}}
     return {
         **head(release, "keda.sh/v1alpha1", "ScaledObject"),
         "spec": {
             "scaleTargetRef": _target(release),
             "minReplicaCount": release.replicas,
             "maxReplicaCount": release.max_replicas,
-            "cooldownPeriod": _cool_down(release),
-            "triggers": [trigger],
+            # its own cool-down is for the step to none, which is not taken
+            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(release)}},
+            "triggers": [*waiting, busy] if release.resources.inline else waiting,
         },
     }
 
@@ -159,6 +197,7 @@ def _target(release: Release) -> Object:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": release.name}
 
 
-def _cool_down(release: Release) -> int:
-    """Longer than a start: what was taken away would have to be started again."""
-    return max(COOL_DOWN_S, release.resources.start_s * 2)
+def _behavior(release: Release) -> Object:
+    """Fewer only after longer than a start: what was taken away would have to be started again."""
+    window_s = min(LONGEST_WINDOW_S, max(COOL_DOWN_S, release.resources.start_s * 2))
+    return {"scaleDown": {"stabilizationWindowSeconds": window_s}}

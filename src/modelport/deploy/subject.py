@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 from modelport.assembly import Bundle, read_bundle
 from modelport.assembly.stored import describe_stored
 from modelport.config import is_python
-from modelport.deploy.requirements import Pin, close_over, named_in, read_requirements
+from modelport.deploy.requirements import Pin, canonical, close_over, named_in, needed_by, read_requirements
 from modelport.errors import ArtifactError, ConfigError
 
 LONGEST_NAME = 40
@@ -35,7 +38,9 @@ LIBRARIES = {
 }
 """What reads an original, by the end of its name; what compiles it is not needed where it serves as it is."""
 TRAINERS = ("xgboost", "lightgbm", "catboost")
-"""Libraries whose models lie in pickles, too."""
+"""Libraries whose models lie in pickles, too, for those that do not tell whose they are."""
+ODD = re.compile(r"[$*?\[\]\\\"'!#\x00-\x1f]|^-")
+"""What means something else in a Dockerfile or its list of what is left out, or begins an option."""
 LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "*.ipynb")
 LEFT_OUT_AT_THE_TOP = ("Dockerfile*", "compose.yaml", "build", "dist", "tests", "venv", "kubernetes", "*.service")
 WRITTEN = ("requirements.lock", "sbom.cdx.json", "wheels")
@@ -88,10 +93,17 @@ def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
         folder=path.resolve().parent,
         target=path.resolve().name,
         python=manifest.environment.get("python", platform.python_version()),
-        pins=close_over(needs, recorded),
+        pins=close_over(needs, recorded) if requirements else _used(close_over(needs, recorded)),
         version=bundle.version[:12],
         compiled=manifest.compiled,
         labels={"modelport.bundle.sha256": bundle.version, "modelport.model.name": manifest.name},
+    )
+
+
+def _used(pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+    """XGBoost asks for half a gigabyte with which several GPUs train together, and loads it for that alone."""
+    return tuple(
+        pin for pin in pins if not (pin.name.startswith("nvidia-nccl") and needed_by(pin.name, pins) == ("xgboost",))
     )
 
 
@@ -99,23 +111,37 @@ def _needs_of(bundle: Bundle) -> tuple[str, ...]:
     """A compiled model needs the runtime alone; an original the library that it was saved with."""
     if bundle.manifest.compiled:
         return COMPILED_NEEDS
-    libraries = LIBRARIES.get(bundle.original.suffix)
+    if bundle.manifest.proof.get("way") == "native":
+        raise ConfigError(
+            f"{bundle.path} is answered by the environment of the version that saved it, which is made where it is served, and an "
+            "image cannot make one: train the model anew, or serve it where it was built"
+        )
+    told = describe_stored(bundle.original)
+    libraries = LIBRARIES.get(bundle.original.suffix) or (LIBRARIES[".pkl"] if "cls" in told else None)
     if libraries is None:
         raise ConfigError(
             f"what reads {bundle.manifest.original} is not known; name modelport and what it needs, one package a line, in a file: "
             "--requirements requirements.txt"
         )
-    trainers = _trainers_in(bundle) if "scikit-learn" in libraries else ()
-    return ("modelport", *libraries, *trainers)
+    others = _others_in(bundle, told) if "scikit-learn" in libraries else ()
+    return tuple(dict.fromkeys(("modelport", *libraries, *others)))
 
 
-def _trainers_in(bundle: Bundle) -> tuple[str, ...]:
-    """Those whose classes the original names; where it does not tell, all that were there when it was saved."""
-    told = describe_stored(bundle.original)
+def _others_in(bundle: Bundle, told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Packages whose classes the original names, or its code imports; where it does not tell, all trainers that were there."""
     if "cls" not in told:
         return tuple(library for library in TRAINERS if library in bundle.manifest.environment)
-    named = {name.partition(".")[0] for name in (told["cls"], *told["parts"])}
-    return tuple(library for library in TRAINERS if library in named)
+    files = [bundle.path / name for name in bundle.manifest.code]
+    modules = {name.partition(".")[0] for name in (told["cls"], *told["parts"])}.union(*map(_imported, files))
+    found = packages_distributions()
+    return tuple(sorted({canonical(package) for module in modules for package in found.get(module, ())}))
+
+
+def _imported(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in names}
 
 
 def _service(source: str, name: str | None, requirements: Path | None) -> Subject:
@@ -173,15 +199,46 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def left_out_of(folder: Path) -> tuple[str, ...]:
+    """What has no place in an image, by its name at the top of a service's folder. Nor have virtual environments of any name."""
+    environments = (path.parent.name for path in folder.glob("*/pyvenv.cfg"))
+    return tuple(dict.fromkeys((*LEFT_OUT_AT_THE_TOP, *sorted(environments))))
+
+
+def check_image(subject: Subject) -> None:
+    """Raise ConfigError for what an image would have otherwise: names that a Dockerfile reads its own way, links to elsewhere."""
+    if found := ODD.search(subject.target):
+        raise ConfigError(
+            f"{subject.target!r} cannot be named in a Dockerfile, because of {found[0]!r}: rename it; a bundle is served "
+            "by the name in it, whatever its folder is called"
+        )
+    if subject.is_service:
+        for path in _walk(subject.folder):
+            if path.is_symlink() and _leads_out(path, subject.folder):
+                raise ConfigError(
+                    f"{path} is a link to {os.readlink(path)}, and an image takes the link along, not what it leads to: "
+                    "copy that, or link to it by a relative path within the folder"
+                )
+
+
+def _leads_out(link: Path, folder: Path) -> bool:
+    return os.path.isabs(os.readlink(link)) or not link.resolve().is_relative_to(folder)
+
+
 def _shipped_files(folder: Path) -> Iterator[Path]:
+    return (path for path in _walk(folder) if path.is_file())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All that goes into the image; links to folders are not followed, as they are not there."""
+    at_the_top = left_out_of(folder)
     for current, folders, files in os.walk(folder):
         place = Path(current)
-        top = place == folder
-        folders[:] = [name for name in folders if not _left_out(name, top)]
-        yield from (place / name for name in files if not _left_out(name, top) and (place / name).is_file())
+        unwanted = (*at_the_top, *WRITTEN) if place == folder else ()
+        folders[:] = [name for name in folders if not _left_out(name, unwanted)]
+        yield from (place / name for name in (*files, *folders) if not _left_out(name, unwanted))
 
 
-def _left_out(name: str, top: bool) -> bool:
+def _left_out(name: str, unwanted: tuple[str, ...]) -> bool:
     """By the same rules as `.dockerignore`; what `ship` itself writes is no part of the service, either."""
-    anywhere = any(fnmatch(name, pattern) for pattern in LEFT_OUT_ANYWHERE)
-    return anywhere or (top and any(fnmatch(name, pattern) for pattern in (*LEFT_OUT_AT_THE_TOP, *WRITTEN)))
+    return any(fnmatch(name, pattern) for pattern in (*LEFT_OUT_ANYWHERE, *unwanted))

@@ -98,6 +98,7 @@ def _model_gauges(readings: Readings, models: Sequence[Model]) -> Iterator[Metri
     yield waiting
     yield held
     yield running
+    yield GaugeMetricFamily("modelport_models", "Models that are served", value=len(models))
     ready = sum(bool(model["ready"]) for model in models)
     yield GaugeMetricFamily("modelport_models_ready", "Models that can answer", value=ready)
 
