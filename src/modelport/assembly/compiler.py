@@ -34,6 +34,7 @@ from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.ports import Model
+from modelport.native.environments import Progress
 from modelport.native.proofs import Proofs
 from modelport.observe.log import configure_logging
 from modelport.observe.memory import memory_bytes
@@ -68,7 +69,7 @@ def compile_artifact(
         _refuse_replaced(artifact, digest, known.version)
         if is_unproven(artifact, options):
             begin_proof(_told_of_proof(artifact, options))
-            return _prove_and_keep(artifact, options, cache, key, known)
+            return _prove_and_keep(artifact, options, (cache, key), known, begin_proof)
         model, notes = load_artifact(artifact, options)
         _refuse_replaced(artifact, digest, digest_files(artifact, helper_files(options)))
         begin()
@@ -86,19 +87,33 @@ def _told_of_proof(artifact: Path, options: ServeOptions) -> str:
     return f"{artifact.name} was saved by scikit-learn {stored}, here is {installed}: holding its answers against {stored}, once"
 
 
-def _prove_and_keep(artifact: Path, options: ServeOptions, cache: Cache, key: str, known: Look) -> Look:
+def _prove_and_keep(
+    artifact: Path, options: ServeOptions, place: tuple[Cache, str], known: Look, tell: Callable[[str], None]
+) -> Look:
     """Find the way of serving it that answers as the version that saved it. Raises UnprovenVersion."""
-    proven = prove(artifact, options)
+    proven = prove(artifact, options, _each_step(tell))
     _refuse_replaced(artifact, known.version, digest_files(artifact, helper_files(options)))
     Proofs(options.cache_dir or default_folder()).keep(proof_key(artifact, options, known.version), proven.proof)
     told = str(proven.proof)
     if isinstance(proven.compiled, str):
         return replace(known, form=ORIGINAL, why=told)
     try:
-        folder = _keep(cache, key, proven.compiled, (told, *proven.notes), 0)
+        folder = _keep(*place, proven.compiled, (told, *proven.notes), 0)
     except OSError as error:
         raise ArtifactError(f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER") from None
     return replace(compiled_look(folder, options), version=known.version)
+
+
+def _each_step(tell: Callable[[str], None]) -> Progress:
+    """Tells what is being done once for each step: it can take a minute, and somebody looks at the log."""
+    told: set[str] = set()
+
+    def step(what: str, _: float) -> None:
+        if what not in told:
+            told.add(what)
+            tell(what)
+
+    return step
 
 
 def _compile_and_keep(

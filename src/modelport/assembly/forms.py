@@ -23,6 +23,7 @@ from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Loader, Model
+from modelport.native.locks import hold
 from modelport.native.proofs import Proof, Proofs
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
 
@@ -116,17 +117,25 @@ def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Pl
     return Look(UNKNOWN, planned) if proof is None else Look(ORIGINAL, planned, str(proof))
 
 
+DECIDING = ("scikit-learn", "numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "imbalanced-learn")
+"""Libraries whose installed versions decide whether a proof still holds."""
+
+
 def find_proof(artifact: Path, options: ServeOptions, digest: str) -> Proof | None:
     """What was shown of a model that another version saved, for what is installed now."""
-    return Proofs(options.cache_dir or default_folder()).find(proof_key(artifact, options, digest))
+    return _proofs(options).find(proof_key(artifact, options, digest))
+
+
+def _proofs(options: ServeOptions) -> Proofs:
+    return Proofs(options.cache_dir or default_folder())
 
 
 def proof_key(artifact: Path, options: ServeOptions, digest: str) -> str:
     """What decides which way of serving it was proven: the model, what was said about it, and what would load it here."""
-    installed = [installed_version(name) for name in ("scikit-learn", "numpy", "scipy", "pandas")]
+    installed = [installed_version(name) for name in DECIDING]
     switches = [str(options.no_compile)]
     known = cache_key(Cache(options.cache_dir), artifact, options, digest)
-    return Proofs(options.cache_dir or default_folder()).key([known, *installed, *switches])
+    return _proofs(options).key([known, *installed, *switches])
 
 
 def refuse_original(look: Look, options: ServeOptions) -> None:
@@ -237,6 +246,7 @@ def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opene
     from modelport.compilation.compiled import open_compiled
 
     folder = Path(form["folder"])
+    hold(folder)
     compiled, about = open_compiled(folder), Cache(options.cache_dir).about(folder)
     facts = {**_facts(compiled.report, about), **_trusted(artifact, options)}
     return Opened(compiled, form["version"][:VERSION_LENGTH], about.notes, facts)
@@ -249,6 +259,7 @@ def _load_original(artifact: Path, options: ServeOptions, digest: str) -> tuple[
         if proof is not None:
             from modelport.assembly.proving import load_proven
 
+            hold(_proofs(options).path(proof_key(artifact, options, digest)))
             return load_proven(artifact, options, proof)
     return load_artifact(artifact, options)
 

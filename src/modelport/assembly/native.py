@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelport.artifacts.pickles.boosters import booster_versions
 from modelport.artifacts.pickles.outline import Named, read_outline
 from modelport.assembly.artifacts import load_artifact, pickle_in
 from modelport.compilation.cache import default_folder
@@ -35,14 +37,12 @@ def cache_folder(options: ServeOptions) -> Path:
     return options.cache_dir or default_folder()
 
 
-def read_stored(path: Path) -> StoredVersions:
-    """The libraries that a pickle needs, and the versions that it stores; nothing of it is run. Raises ArtifactError."""
-    try:
-        objects = list(read_outline(pickle_in(path)).objects())
-    except ArtifactError:
-        raise
-    except Exception as error:  # a damaged pickle raises anything
-        raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
+def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
+    """The libraries that a model needs, and the versions that it stores; nothing of it is run. `beside` are its other files.
+
+    Raises ArtifactError for what is damaged, and where its parts were saved by several versions.
+    """
+    objects = [thing for file in (pickle_in(path), *beside) for thing in _objects_in(file)]
     told = {str(v) for o in objects if (v := o.attributes.get("_sklearn_version")) is not None}
     if len(told) > 1:
         raise ArtifactError(
@@ -50,7 +50,17 @@ def read_stored(path: Path) -> StoredVersions:
             "for it: train again"
         )
     versions = {"scikit-learn": told.pop()} if told else {}
-    return StoredVersions(versions, frozenset(_libraries(objects)))
+    skops = {"skops"} if any(file.suffix.lower() == ".skops" for file in (pickle_in(path), *beside)) else set()
+    return StoredVersions({**versions, **booster_versions(objects)}, frozenset(_libraries(objects) | skops))
+
+
+def _objects_in(path: Path) -> list[Named]:
+    try:
+        return list(read_outline(path).objects())
+    except ArtifactError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
 
 
 def _libraries(objects: list[Named]) -> set[str]:

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from modelport.artifacts.loaders.skops import trusted_types
+from modelport.artifacts.pickles.loading import screen_pickle
+from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import installed_version, load_artifact
+from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
 from modelport.assembly.native import cache_folder, load_native, open_native, read_stored
 from modelport.assembly.tabled import prove_by_table
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
-from modelport.errors import MissingExtra, SetupError, UnprovenVersion
+from modelport.errors import MissingExtra, SetupError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
@@ -66,9 +69,13 @@ class _Case:
 
 
 def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None) -> Proven:
-    """Build the environment where it is not there, ask, compare. Raises UnprovenVersion where nothing can be shown."""
-    stored, installed = read_stored(artifact), installed_version("scikit-learn")
+    """Build the environment where it is not there, ask, compare.
+
+    Raises UntrustedPickle for what could run code, and UnprovenVersion where nothing can be shown.
+    """
+    stored, installed = read_stored(artifact, options.with_ or ()), installed_version("scikit-learn")
     version = stored.versions.get("scikit-learn", "")
+    _refuse_hostile(artifact, options, version, installed)
     try:
         need = needed(stored)
         environment = provide(need, cache_folder(options), lambda what, done: progress(what, done * 0.6))
@@ -88,6 +95,21 @@ def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, 
     with warnings.catch_warnings():  # rows at the edges make libraries complain of what is done on purpose
         warnings.simplefilter("ignore")
         return _first_way(case)
+
+
+def _refuse_hostile(artifact: Path, options: ServeOptions, stored: str, installed: str) -> None:
+    """What could run code is refused before anything is installed for it, and what is in no environment before it is looked for."""
+    for path in (pickle_in(artifact), *(options.with_ or ())):
+        try:
+            if path.suffix.lower() == ".skops":
+                trusted_types(path, False)
+            elif is_pickle(read_head(path)):
+                screen_pickle(path)
+        except UntrustedPickle as error:
+            if not options.allow_pickle:
+                raise
+            why = f"it holds {error.name[:100]}, which is of no library, and so in no environment of that version"
+            raise UnprovenVersion(str(artifact), stored, installed, why, True) from None
 
 
 def _first_way(case: _Case) -> Proven:

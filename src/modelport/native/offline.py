@@ -7,7 +7,7 @@ bench.old_models.matrix`. What it has not seen is refused, never guessed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,15 +56,20 @@ class Table:
         return next((1 << i for i, other in enumerate(self.releases) if release(other)[:2] == series), 0)
 
 
-def judge(objects: Iterable[Any], saved: str, installed: str) -> Judgement:
-    """What the table says of a file, from the objects of its outline, the release that saved it and the installed one."""
+def judge(objects: Iterable[Any], saved: str, installed: str, mendable: bool = True) -> Judgement:
+    """What the table says of a file, from the objects of its outline, the release that saved it and the installed one.
+
+    `mendable`: repairs can be applied while it is read.
+    """
     kinds, foreign = kinds_of(objects)
     if foreign:
         return Judgement(REFUSED, f"it holds {sorted(foreign)[0]}, which is none of scikit-learn's")
-    return judge_kinds(kinds, saved, installed)
+    return judge_kinds(kinds, saved, installed, (REPAIRED, AS_IS) if mendable else (AS_IS,))
 
 
-def judge_kinds(kinds: Iterable[Kind], saved: str, installed: str) -> Judgement:
+def judge_kinds(
+    kinds: Iterable[Kind], saved: str, installed: str, ways: Sequence[str] = (REPAIRED, AS_IS)
+) -> Judgement:
     """The same of the kinds that were found in a file."""
     table = read_table(installed)
     if table is None:
@@ -72,9 +77,9 @@ def judge_kinds(kinds: Iterable[Kind], saved: str, installed: str) -> Judgement:
     bit = table.bit(saved)
     if not bit:
         return Judgement(REFUSED, f"models of scikit-learn {saved} were not compared with {installed}")
-    reasons = {way: next(_objections(table, kinds, bit, way), "") for way in (REPAIRED, AS_IS)}
+    reasons = {way: next(_objections(table, kinds, bit, way), "") for way in ways}
     way = next((way for way, reason in reasons.items() if not reason), REFUSED)
-    return Judgement(way, reasons[REPAIRED] if way == REFUSED else "")
+    return Judgement(way, reasons[ways[0]] if way == REFUSED else "")
 
 
 def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iterator[str]:
