@@ -68,6 +68,7 @@ def test_boosters_of_two_versions_tell_none() -> None:
         ("lightgbm", "v3", (1, 2), ["lightgbm<4"]),
         ("lightgbm", "v4", (1, 8), ["lightgbm<5"]),
         ("catboost", "1.2.2", (1, 3), ["catboost==1.2.2", "graphviz", "plotly"]),
+        ("catboost", "", (1, 2), ["catboost<1.2", "graphviz", "plotly"]),
         ("imbalanced-learn", "", (0, 24), ["imbalanced-learn<0.9"]),
         ("imbalanced-learn", "", (1, 7), ["imbalanced-learn<0.15", "sklearn-compat"]),
     ],
@@ -86,8 +87,8 @@ def test_what_is_no_version_never_reaches_an_installer(version: str) -> None:
 
 
 def test_a_booster_without_a_version_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="it needs catboost, whose version it does not store"):
-        needed(StoredVersions({"scikit-learn": "1.2.2"}, frozenset({"scikit-learn", "catboost"})))
+    with pytest.raises(ArtifactError, match="it needs xgboost, whose version it does not store"):
+        needed(StoredVersions({"scikit-learn": "1.2.2"}, frozenset({"scikit-learn", "xgboost"})))
 
 
 @pytest.mark.parametrize(

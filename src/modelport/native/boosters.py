@@ -1,7 +1,8 @@
 """Libraries beside scikit-learn whose objects are steps of a pipeline: which of their releases stood beside which of its own.
 
-XGBoost and CatBoost say in the file which version wrote it. LightGBM says the format of its trees, which many releases share, and
-imbalanced-learn says nothing: of these the last release is taken that was there while the stored scikit-learn was new.
+XGBoost says in the file which version wrote it, and so do most builds of CatBoost. LightGBM says the format of its trees, which
+many releases share, and imbalanced-learn says nothing: of what is not told the last release is taken that was there while the
+stored scikit-learn was new.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from modelport.errors import ArtifactError
 
 _LIGHTGBM = {"v2": {"": "2.3"}, "v3": {"0.24": "4", "": "3"}, "v4": {"1.6": "5", "": "4.6"}}
 """By format, then by the first series of scikit-learn: releases below which the library is taken."""
+
+_CATBOOST = {
+    **{"0.19": "0.10", "0.20": "0.13", "0.21": "0.17", "0.22": "0.22", "0.23": "0.24", "0.24": "0.25", "1.0": "1.0"},
+    **{"1.1": "1.0.7", "1.2": "1.2", "1.3": "1.2.1", "1.4": "1.2.3", "1.5": "1.2.6", "1.6": "1.2.8", "1.7": "1.2.9"},
+    **{"1.8": "1.3"},
+}
 
 _IMBALANCED = {
     **{"0.19": "0.4", "0.20": "0.5", "0.21": "0.6", "0.22": "0.7", "0.23": "0.8", "0.24": "0.9", "1.0": "0.9.1"},
@@ -52,6 +59,8 @@ def _itself(library: str, version: str, series: tuple[int, ...]) -> str:
         return f"{library}<{first}.{int(second) + 1}"
     if library in ("xgboost", "catboost") and version:
         return f"{library}=={version}"
+    if library == "catboost":
+        return f"{library}<{_latest(_CATBOOST, series)}"
     raise ArtifactError(f"it needs {library}, whose version it does not store: install the versions that saved it")
 
 

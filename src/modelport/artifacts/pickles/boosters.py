@@ -14,9 +14,8 @@ _CONFIGURED = b"CONFIG-offset:"
 _IN_JSON = re.compile(rb'"version":\[(\d{1,4}),(\d{1,4}),(\d{1,4})\]')
 _IN_UBJSON = re.compile(rb"version\[#L\0{7}\x03i([\0-\x7f])i([\0-\x7f])i([\0-\x7f])", re.DOTALL)
 _LIGHTGBM = re.compile(r"\s*tree\s+version=(v\d)\s")
-_CATBOOST = re.compile(
-    rb"(?:catboost_version_info|Git info).{0,400}?(?:Branch|Tag|Version)[^\d\n]{0,40}(\d+\.\d+(?:\.\d+)?)", re.DOTALL
-)
+_CATBOOST = re.compile(rb"Branch: tags/v(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)\s")
+"""Builds of a tag name it. Others name a branch, which is no version."""
 
 
 def readable_booster(thing: Any, state: Any) -> Any:
