@@ -28,6 +28,7 @@ CASES = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("library", "version", "beside"), CASES)
 def test_a_rescued_pipeline_answers_as_in_the_versions_that_saved_it(
     library: str, version: str, beside: str, tmp_path: Path

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -136,12 +137,13 @@ def test_a_bundle_of_a_model_that_is_trusted_says_so_ever_after(tmp_path: Path) 
 def test_without_an_environment_nothing_is_shown_and_nothing_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No interpreter that has wheels of that release."""
+    """No interpreter that has wheels of that release, and a kind that the table does not know."""
     from modelport.native import interpreters
 
     monkeypatch.setattr(interpreters, "_candidates", lambda version: iter(()))
-    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
-    with pytest.raises(UnprovenVersion, match=r"it cannot be held against that version: it needs Python 3.12 or"):
+    path = doctored(KernelRidge(kernel="cosine").fit(INPUTS, INPUTS[:, 0]), tmp_path / "old.joblib")
+    why = r"it cannot be held against that version: it needs Python 3\.12 or .* KernelRidge with kernel=cosine was not compared"
+    with pytest.raises(UnprovenVersion, match=why):
         compile_artifact(path, ServeOptions(cache_dir=tmp_path / "cache"))
     assert look_up(path, ServeOptions(cache_dir=tmp_path / "cache")).form == "unknown"
 
@@ -182,6 +184,8 @@ def test_inspect_tells_what_serving_it_will_do_and_runs_nothing(options: ServeOp
     assert told["safe"].startswith("yes: all ")
     assert told["goes_wrong"] == "it loads, and answers its own example; whether as it did before, nothing has shown"
     assert told["serving"].startswith("uses the environment of scikit-learn==1.8.0 that is there")
+    assert told["offline"].startswith("without a network it is served after repairs")
+    assert told["inputs"] == "3, without names; name them with --features a,b,c  or give the training data with --data"
     json.dumps(told)
 
 
@@ -207,7 +211,7 @@ def test_what_could_run_code_is_refused_before_anything_is_installed_for_it(
     path = tmp_path / "old.pkl"
     path.write_bytes(pickle.dumps({"_sklearn_version": "0.22.2", "model": os.system}))
     with pytest.raises(UntrustedPickle, match=r"posix\.system is not on the list"):
-        compile_artifact(path, options)
+        look_up(path, options)
     with pytest.raises(UnprovenVersion, match=r"posix\.system, which is of no library, and so in no environment"):
         compile_artifact(path, replace(options, allow_pickle=True))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelport.artifacts.loaders.skops import trusted_types
 from modelport.artifacts.pickles.allowed import resolve
-from modelport.artifacts.pickles.outline import Named, Outline, read_outline
+from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.artifacts.pickles.permit import Refused
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
 from modelport.assembly.native import cache_folder, read_stored
@@ -20,7 +20,7 @@ from modelport.native.interpreters import find_interpreters
 from modelport.native.repairs import modules
 from modelport.native.versions import Need, StoredVersions, needed
 
-MOST_NAMED = 5
+MOST_NAMED, MOST_LISTED = 5, 12
 REQUIREMENTS = "requirements.txt"
 _PINNED = re.compile(r"^\s*(?:scikit-learn|sklearn)\b(?:\[[^\]]*\])?[ \t]*([=<>~!][^\s;#]*)?", re.I | re.M)
 
@@ -38,6 +38,7 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
         "kind": _kind(outline, pickle_in(path)),
         "saved_by": ", ".join([f"scikit-learn {version}", *beside]),
         "installed": f"scikit-learn {installed or 'none'}",
+        "inputs": _told_of_inputs(outline),
         **_told_of_requirements(path, version),
         **_told_of_need(path, stored, options, refused),
         **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
@@ -59,6 +60,18 @@ def _kind(outline: Outline, path: Path) -> str:
     what = outline.root.name if isinstance(outline.root, Named) else type(outline.root).__name__
     form = "skops file" if path.suffix.lower() == ".skops" else "joblib file" if outline.joblib else "pickle"
     return f"{form} of a {what}"
+
+
+def _told_of_inputs(outline: Outline) -> str:
+    """As far as the file says: releases before 1.0 stored no names, those before 0.24 not even how many there are."""
+    named = [thing.attributes.get("feature_names_in_") for thing in outline.objects()]
+    names = next((found for value in named if (found := [str(name) for name in listed(value)])), [])
+    if names:
+        return ", ".join(names[:MOST_LISTED]) + (f", … ({len(names)} in all)" if len(names) > MOST_LISTED else "")
+    counts = [thing.attributes.get("n_features_in_") for thing in outline.objects()]
+    count = next((value for value in counts if isinstance(value, int)), None)
+    told = f"{count}, without names" if count else "neither their names nor their number is stored"
+    return f"{told}; name them with --features a,b,c  or give the training data with --data"
 
 
 def _refused(path: Path, outline: Outline) -> list[str]:

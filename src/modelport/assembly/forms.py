@@ -77,7 +77,10 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
         _refuse_uncompiled(loader, options)
         return Look(ORIGINAL, planned)
     if is_unproven(artifact, options):
-        return _look_at_old(artifact, options, digest, planned)
+        look = _look_at_old(artifact, options, digest, planned)
+        if look.form == UNKNOWN:
+            _screen(loader, artifact, options)
+        return look
     if options.no_compile or not runtime_version():
         _screen(loader, artifact, options)
         return Look(ORIGINAL, planned, NOT_WANTED if options.no_compile else NOT_INSTALLED)

@@ -87,6 +87,8 @@ def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, 
         tabled = prove_by_table(artifact, options, version, installed)
         if not isinstance(tabled, str):
             proof, model, notes = tabled
+            progress(f"no environment, so by the table that ships: {error}", 0.8)
+            proof = replace(proof, others=(f"held against that version itself: {error}",))
             return Proven(proof, model, _compile(model, options, []), notes)
         why = f"it cannot be held against that version: {error}; and by the table that ships, {tabled}"
         raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def _with_inputs(artifact: Path, options: ServeOptions, kit: RepairKit | None) -
     """With what releases before 0.24 did not store: the names of the inputs, or their number."""
     if options.features or options.data or pickle_in(artifact).suffix.lower() == ".skops":
         return options
-    estimator = load_pickle(pickle_in(artifact), options.allow_pickle, repairs=kit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that another version saved it is what this is about
+        estimator = load_pickle(pickle_in(artifact), options.allow_pickle, repairs=kit)
     if hasattr(estimator, "n_features_in_"):
         return options
     names = names_of(estimator) or [f"x{i}" for i in range(width_of(estimator))]

@@ -123,8 +123,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _build(need: Need, base: Path, progress: Progress) -> Environment:
     """With the first interpreter for which there are wheels."""
     start = f"{DRAFT}{need.key}-"
-    for left in base.glob(f"{start}*"):  # by a process that was killed: who builds now is alone
-        shutil.rmtree(left, ignore_errors=True)
+    _sweep(base, start)
     refusals = []
     for version, python in find_interpreters(need.pythons):
         draft = Path(tempfile.mkdtemp(prefix=start, dir=base))
@@ -134,8 +133,14 @@ def _build(need: Need, base: Path, progress: Progress) -> Environment:
         except NotHere as error:
             refusals.append(str(error))
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            _sweep(base, start)
     raise ArtifactError(refusals[0])
+
+
+def _sweep(base: Path, start: str) -> None:
+    """What a process that was killed has left, and its installer may still be writing: who builds now is alone."""
+    for left in base.glob(f"{start}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _fill(draft: Path, need: Need, version: str, python: Path, progress: Progress) -> None:
