@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def rescue(source: Path, out: Path, options: ServeOptions, force: bool, progress
     notes = (str(proven.proof), *(n for n in proven.notes if n not in str(proven.proof)))
     plain: dict[str, Any] = msgspec.to_builtins(proven.proof)
     content = Content(model_name(source, options), proven.model, notes, plain, report, proven.compiled)
-    bundle = write_bundle(source, out, content, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the loader silences was told within the comparison, and is forgotten
+        bundle = write_bundle(source, out, content, options)
     progress("done", 1.0)
     return Rescued(bundle, report, plain)
 
