@@ -43,7 +43,7 @@ def entry_of(cache: Path, kind: str) -> Entry:
 def keep_proof(cache: Path) -> Path:
     proofs = Proofs(cache)
     proofs.keep("ab" * 16, Proof(NATIVE, OTHER, "1.9.1", rows=1200))
-    return proofs.path("ab" * 16)
+    return proofs.place("ab" * 16)
 
 
 def test_environments_proofs_and_compiled_models_are_told_with_their_sizes(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def _load_original(artifact: Path, options: ServeOptions, digest: str) -> tuple[
         if proof is not None:
             from modelport.assembly.proving import load_proven
 
-            hold(_proofs(options).path(proof_key(artifact, options, digest)))
+            hold(_proofs(options).place(proof_key(artifact, options, digest)))
             return load_proven(artifact, options, proof)
     return load_artifact(artifact, options)
 

@@ -76,13 +76,13 @@ class Proofs:
         """Of a model, of what was said about it, and of what would answer for it here."""
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
-    def path(self, key: str) -> Path:
-        """Where a proof is kept."""
+    def place(self, key: str) -> Path:
+        """The file of a proof."""
         return self.folder / f"{key}.json"
 
     def find(self, key: str) -> Proof | None:
         """A proof that was kept. Raises ArtifactError where others than this user may have put it there."""
-        path = self.path(key)
+        path = self.place(key)
         try:
             proof = msgspec.json.decode(path.read_bytes(), type=Proof)
         except (OSError, msgspec.DecodeError):
@@ -100,7 +100,7 @@ class Proofs:
             descriptor, draft = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(proof), indent=1))
-            os.replace(draft, self.path(key))
+            os.replace(draft, self.place(key))
         except OSError as error:
             with suppress(OSError):
                 os.unlink(draft)
