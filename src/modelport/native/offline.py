@@ -64,11 +64,11 @@ def judge(objects: Iterable[Any], saved: str, installed: str, mendable: bool = T
     kinds, foreign = kinds_of(objects)
     if foreign:
         return Judgement(REFUSED, f"it holds {sorted(foreign)[0]}, which is none of scikit-learn's")
-    return judge_kinds(kinds, saved, installed, (REPAIRED, AS_IS) if mendable else (AS_IS,))
+    return judge_kinds(kinds, saved, installed, ways=(REPAIRED, AS_IS) if mendable else (AS_IS,))
 
 
 def judge_kinds(
-    kinds: Iterable[Kind], saved: str, installed: str, ways: Sequence[str] = (REPAIRED, AS_IS)
+    kinds: Iterable[Kind], saved: str, installed: str, *, ways: Sequence[str] = (REPAIRED, AS_IS)
 ) -> Judgement:
     """The same of the kinds that were found in a file."""
     table = read_table(installed)
