@@ -7,7 +7,7 @@ serves: loaded as it is, repaired, compiled; and where none does, the native env
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ LIMIT_S = 20.0
 """How long the oracle is asked; fewer rows are checked where it is slow."""
 
 FEWEST_ROWS = 100
+WAYS = (AS_IT_IS, REPAIRED, COMPILED)
 PROVEN = "proven to answer as the version that saved it"
 
 
@@ -61,12 +62,18 @@ class _Case:
     notes: tuple[str, ...]
     sample: Sequence[Record]
     progress: Progress
+    ways: Collection[str]
     others: list[str] = field(default_factory=list)
     expected: Any = None
 
 
-def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None) -> Proven:
-    """Build the environment where it is not there, ask, compare. Raises UnprovenVersion where nothing can be shown."""
+def prove(
+    artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None, ways: Collection[str] = WAYS
+) -> Proven:
+    """Build the environment where it is not there, ask, compare. Raises UnprovenVersion where nothing can be shown.
+
+    `ways` are those that are tried before the native environment itself serves.
+    """
     stored, installed = read_stored(artifact), installed_version("scikit-learn")
     version = stored.versions.get("scikit-learn", "")
     try:
@@ -84,7 +91,7 @@ def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, 
         why = f"it cannot be held against that version: {error}; and by the table that ships, {tabled}"
         raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None
     sample = read_records(options.data, oracle.signature.inputs, SAMPLE_ROWS) if options.data else []
-    case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress)
+    case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress, ways)
     with warnings.catch_warnings():  # rows at the edges make libraries complain of what is done on purpose
         warnings.simplefilter("ignore")
         return _first_way(case)
@@ -98,7 +105,7 @@ def _first_way(case: _Case) -> Proven:
     case.expected = answered_rows(original, case.sample, LIMIT_S)
     case.progress("loading it as it is", 0.8)
     for way, kit in ((AS_IT_IS, None), (REPAIRED, RepairKit(case.stored, installed_version("scikit-learn")))):
-        here = _here(case, way, kit)
+        here = _here(case, way, kit) if way in case.ways else None
         if here is not None:
             case.progress("compiling", 0.85)
             repairs = tuple(kit.applied) if kit is not None else ()
@@ -106,7 +113,7 @@ def _first_way(case: _Case) -> Proven:
             compiled = _compile(here, case.options, case.sample)
             return Proven(proof, here, _agreeing(case, compiled), case.notes)
     case.progress("compiling what the native environment tells of it", 0.85)
-    compiled = _compile(case.oracle, case.options, case.sample)
+    compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
         return Proven(_proof(case, NATIVE), case.oracle, compiled, case.notes)

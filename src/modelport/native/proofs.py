@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -64,6 +65,11 @@ class Proof:
         return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
 
 
+def read_proof(plain: Mapping[str, Any]) -> Proof:
+    """One that a bundle holds. Raises msgspec.ValidationError for what is none."""
+    return msgspec.convert(plain, Proof)
+
+
 class Proofs:
     """Proofs by the digest of everything that decides about them, in a folder of the cache."""
 
@@ -74,10 +80,14 @@ class Proofs:
         """Of a model, of what was said about it, and of what would answer for it here."""
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
+    def place(self, key: str) -> Path:
+        """The file of a proof."""
+        return self.folder / f"{key}.json"
+
     def find(self, key: str) -> Proof | None:
         """A proof that was kept."""
         try:
-            return msgspec.json.decode((self.folder / f"{key}.json").read_bytes(), type=Proof)
+            return msgspec.json.decode(self.place(key).read_bytes(), type=Proof)
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -88,7 +98,7 @@ class Proofs:
             descriptor, draft = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(proof), indent=1))
-            os.replace(draft, self.folder / f"{key}.json")
+            os.replace(draft, self.place(key))
         except OSError as error:
             raise ArtifactError(
                 f"what was proven cannot be kept in {self.folder}: {error.strerror or error}; say --cache-dir FOLDER"
