@@ -44,7 +44,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_what_was_read_early_answers(environment: Environment, saved: Path) -> None:
-    start_early(str(environment.folder), str(saved))
+    start_early(str(environment.folder), str(saved), True)
     process = ForeignProcess(environment, whole=False)
     started = process._process
     assert started is not None
@@ -59,20 +59,20 @@ def test_one_that_reads_another_file_is_not_taken_for_this_one(
 ) -> None:
     other = tmp_path / "other.joblib"
     joblib.dump({"no": "model"}, other)
-    start_early(str(environment.folder), str(other))
+    start_early(str(environment.folder), str(other), True)
     process = ForeignProcess(environment, whole=False)
     assert type(process.load(saved)).__name__ == "LogisticRegression"
     process.close()
 
 
 def test_who_proves_a_model_takes_none_that_tells_less(environment: Environment, saved: Path) -> None:
-    start_early(str(environment.folder), str(saved))
+    start_early(str(environment.folder), str(saved), True)
     process = ForeignProcess(environment)
     assert process._process is None
 
 
 def test_an_environment_that_is_gone_is_told_by_who_asks_it(tmp_path: Path) -> None:
-    start_early(str(tmp_path / "gone"), str(tmp_path / "model.joblib"))
+    start_early(str(tmp_path / "gone"), str(tmp_path / "model.joblib"), True)
     assert take_early(tmp_path / "gone") is None
 
 
@@ -108,8 +108,8 @@ def test_a_model_that_its_environment_serves_opens_with_the_inputs_of_its_proof(
 ) -> None:
     options = ServeOptions(cache_dir=tmp_path / "cache", no_compile=True)
     proof = prove(saved, options, ways=()).proof
-    assert proof.way == NATIVE
-    start_early(str(environment.folder), str(saved))
+    assert (proof.way, proof.late) == (NATIVE, True)
+    start_early(str(environment.folder), str(saved), True)
     model, _ = load_proven(saved, options, proof)
     assert take_early(environment.folder) is None
     assert model.signature.inputs == proof.inputs

@@ -52,7 +52,7 @@ class Look:
     version: str = ""
     """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
     native: Mapping[str, str] = field(default_factory=dict)
-    """Where a native environment answers: its `folder`, and the `file` that it is to read."""
+    """Where a native environment answers: its `folder`, the `file` that it is to read, and which `imports` it does then."""
     rests_on: tuple[str, ...] = ()
     """Files of the cache by which it was decided: if one goes, it is to be decided anew."""
 
@@ -129,7 +129,11 @@ def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Pl
         return Look(UNKNOWN, planned)
     native = _native_process(proof, pickle_in(artifact), options)
     kept = Proofs(options.cache_dir or default_folder()).place(proof_key(artifact, options, digest))
-    return Look(ORIGINAL, planned, str(proof), native=native, rests_on=(str(kept), *native.values()))
+    return Look(ORIGINAL, planned, str(proof), native=native, rests_on=(str(kept), *_places(native)))
+
+
+def _places(native: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(native[name] for name in ("folder", "file") if native)
 
 
 def _native_process(proof: Proof, file: Path, options: ServeOptions) -> dict[str, str]:
@@ -139,7 +143,9 @@ def _native_process(proof: Proof, file: Path, options: ServeOptions) -> dict[str
     from modelport.native.environments import find  # and what builds them: other workers do without
 
     environment = find(proof.need, options.cache_dir or default_folder())
-    return {} if environment is None else {"folder": str(environment.folder), "file": str(file.resolve())}
+    if environment is None:
+        return {}
+    return {"folder": str(environment.folder), "file": str(file.resolve()), "imports": "late" if proof.late else "all"}
 
 
 def find_proof(artifact: Path, options: ServeOptions, digest: str) -> Proof | None:
@@ -200,7 +206,7 @@ def _form_of_bundle(bundle: Bundle, options: ServeOptions) -> Look:
     planned = place(Cost(_size(bundle.original), loader.compiled, False), options.executor)
     proof = bundle.manifest.proof
     native = _native_process(read_proof(proof), pickle_in(bundle.original), options) if "way" in proof else {}
-    return Look(ORIGINAL, planned, why, version=bundle.version, native=native, rests_on=tuple(native.values()))
+    return Look(ORIGINAL, planned, why, version=bundle.version, native=native, rests_on=_places(native))
 
 
 def compiled_look(folder: Path, options: ServeOptions) -> Look:

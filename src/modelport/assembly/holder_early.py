@@ -14,7 +14,7 @@ from modelport.native.early import start_early
 def main(arguments: list[str]) -> int:
     """Run one holder."""
     native = json.loads(arguments[0])["form"]["native"]
-    start_early(native["folder"], native["file"])
+    start_early(native["folder"], native["file"], native["imports"] == "late")
     from modelport.assembly.holder import main as hold
 
     return hold(arguments)

@@ -60,13 +60,19 @@ def _libraries(objects: list[Named]) -> set[str]:
 
 
 def load_native(
-    path: Path, options: ServeOptions, environment: Environment, told: str, known: tuple[Field, ...] = ()
+    path: Path,
+    options: ServeOptions,
+    environment: Environment,
+    told: str,
+    known: tuple[Field, ...] = (),
+    late: bool = False,
 ) -> tuple[Model, tuple[str, ...]]:
     """The model, answering from the environment. Raises SetupError where it does not load there, either.
 
-    `known` are its inputs where it was proven before: then it is only served, and need not tell of all that it holds.
+    `known` are its inputs where it was asked before: then it is only served, and need not tell of all that it holds. `late`: some
+    libraries are imported when they are used.
     """
-    process = ForeignProcess(environment, whole=not known)
+    process = ForeignProcess(environment, not known, late)
 
     def read(file: Path) -> Any:
         return _with_inputs(process.load(file), len(known) if file == path else 0)
@@ -98,7 +104,7 @@ def open_native(path: Path, options: ServeOptions, proof: Proof) -> tuple[Model,
             f"{path} is served by scikit-learn {proof.stored} in an environment of its own, and that is not in "
             f"{cache_folder(options)}: run  modelport rescue {path}  which builds it"
         )
-    return load_native(path, options, environment, str(proof), proof.inputs)
+    return load_native(path, options, environment, str(proof), proof.inputs, proof.late)
 
 
 def told_of_environment(environment: Environment) -> dict[str, Any]:

@@ -116,8 +116,18 @@ def _first_way(case: _Case) -> Proven:
     compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
-        return Proven(_proof(case, NATIVE), case.oracle, compiled, case.notes)
+        return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, compiled, case.notes)
     return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
+
+
+def _answers_late(case: _Case) -> bool:
+    """Whether the environment gives the same answers with some of its libraries imported when they are used, as later starts do."""
+    inputs = case.oracle.signature.inputs
+    try:
+        model, _ = load_native(case.artifact, case.options, case.environment, PROVEN, inputs, late=True)
+    except SetupError:
+        return False
+    return _shape(model.signature) == _shape(case.oracle.signature) and _agrees(case, model, "late imports")
 
 
 def _here(case: _Case, way: str, kit: RepairKit | None) -> Model | None:

@@ -28,15 +28,19 @@ def command_in(folder: Path, script: Path, *arguments: str) -> list[str]:
     return [str(folder / "bin" / "python"), "-I", str(script), *arguments]
 
 
-def start_process(folder: Path, *files: str) -> subprocess.Popen[bytes]:
-    """One that speaks through its standard input and output, and ends when the former does. Raises OSError."""
-    return subprocess.Popen(command_in(folder, SCRIPT, *files), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def start_process(folder: Path, late: bool, *files: str) -> subprocess.Popen[bytes]:
+    """One that speaks through its standard input and output, and ends when the former does. Raises OSError.
+
+    `late`: it imports some of its libraries when they are used; `files`: what it is to read at once.
+    """
+    command = command_in(folder, SCRIPT, "late" if late else "all", *files)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def start_early(folder: str, file: str) -> None:
+def start_early(folder: str, file: str, late: bool) -> None:
     """Start it, if that can be done: whoever takes it later says what is wrong where it cannot."""
     try:
-        _started[folder] = EarlyProcess(start_process(Path(folder), file), file)
+        _started[folder] = EarlyProcess(start_process(Path(folder), late, file), file)
     except OSError:
         return
 

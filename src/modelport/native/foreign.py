@@ -8,8 +8,8 @@ bit by bit.
     {"do": "get", "of": 3, "name": "coef_"}                    an attribute of the object 3
     {"do": "call", "of": 3, "name": "predict", "value": …}     what a method of it returns
 
-The file beside this one reads the model. Started with the name of a file, it answers first as if it were asked to load that, with
-`whole` false: then what is great and no part of serving is left out, and is to be asked for.
+The files beside this one read the model and put imports off. Started with the name of a file, it answers first as if it were asked
+to load that, with `whole` false: then what is great and no part of serving is left out, and is to be asked for.
 """
 
 import collections
@@ -200,14 +200,17 @@ METHODS = (
 class Model:
     """The model that was read, with every object of it that was told of, by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: bool) -> None:
         self.things = []  # type: Any
         self._whole = True
         self._numbers = {}  # type: Any
-        imports = _beside("foreign_imports")
-        imports.put_off()
         self._reader = _beside("foreign_reader")
-        self._reader.importlib = types.SimpleNamespace(import_module=imports.import_real)  # what a file names is used
+        if late:
+            imports = _beside("foreign_imports")
+            imports.put_off()
+            self._reader.importlib = types.SimpleNamespace(
+                import_module=imports.import_real
+            )  # what a file names is used
 
     def load(self, head: Any, blobs: Any) -> Any:
         """Read the file; tell of it."""
@@ -292,15 +295,15 @@ def _is_great(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.nbytes > MOST_BYTES
 
 
-def main(*files: str) -> None:
-    """Answer until the other side hangs up."""
+def main(*arguments: str) -> None:
+    """Answer until the other side hangs up. Arguments: `late` to put imports off, and a file to load at once."""
     source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever a library prints is no answer
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(10000)
-    model = Model()
-    early = [({"do": "load", "path": file, "whole": False}, []) for file in files]  # type: Any
+    model = Model("late" in arguments[:1])
+    early = [({"do": "load", "path": file, "whole": False}, []) for file in arguments[1:]]  # type: Any
     while True:
         try:
             head, blobs = early.pop() if early else read_frame(source)

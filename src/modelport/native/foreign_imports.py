@@ -6,6 +6,7 @@ beside `foreign.py`, so it is written for Python 3.6 and imports nothing of ours
 """
 
 import importlib
+import os
 import sys
 import types
 from importlib.abc import Loader
@@ -30,6 +31,8 @@ class LateModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Of a real one what it has; else what stands for it."""
+        if name == "__version__":
+            return _version_of(self.__name__)
         if name.startswith("__"):
             raise AttributeError(name)
         if group_of(self.__name__) in FINDER.waiting:
@@ -53,9 +56,7 @@ class Late:
 
     def __getattr__(self, name: str) -> Any:
         """As it has."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.late_real(), name)
+        return self.late_name if name == "__name__" else getattr(self.late_real(), name)
 
     def __mro_entries__(self, bases: Any) -> Any:
         """Who inherits from a distribution only draws from it in training; from anything else it is the thing itself."""
@@ -68,6 +69,15 @@ class Late:
     def __subclasscheck__(self, cls: Any) -> bool:
         """The same of classes."""
         return group_of(self.late_module) not in FINDER.waiting and issubclass(cls, self.late_real())
+
+
+def _version_of(module: str) -> str:
+    """Of an installed package, by the folder that its installer has left: checks of versions are no use."""
+    for place in sys.path:
+        for name in os.listdir(place) if os.path.isdir(place) else ():
+            if name.startswith(module + "-") and name.endswith(".dist-info"):
+                return name[len(module) + 1 : -len(".dist-info")]
+    return str(getattr(import_real(module), "__version__", ""))
 
 
 class Finder(Loader):

@@ -28,11 +28,12 @@ class ForeignProcess:
     """One process with one model. It ends with its standard input, so never later than this process.
 
     `whole`: objects tell all that they hold, which those need who convert or compare them; otherwise what serving needs, by
-    the process that was started early, where there is one.
+    the process that was started early, where there is one. `late`: some libraries are imported when they are used.
     """
 
-    def __init__(self, environment: Environment, whole: bool = True) -> None:
+    def __init__(self, environment: Environment, whole: bool = True, late: bool = False) -> None:
         self.environment = environment
+        self._late = late
         self._whole = whole
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +102,7 @@ class ForeignProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         """The process; a new one that holds the same model, where the last one has ended."""
         if self._process is None:
-            self._own(start_process(self.environment.folder))
+            self._own(start_process(self.environment.folder, self._late))
             for head in self._loaded:
                 self._exchange(head, ())
         assert self._process is not None

@@ -42,6 +42,8 @@ class Proof:
     requirements: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     inputs: tuple[Field, ...] = ()
+    late: bool = False
+    """Of a native way: every row was asked with some libraries imported when they are used, and answered so, too."""
     by_table: bool = False
     """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
 
