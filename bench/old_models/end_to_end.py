@@ -67,6 +67,7 @@ def main() -> int:
     run["followed"] = follow_all(files, options)
     place = options.work / "end_to_end.json"  # an hour's work, should the rest fail
     _keep(run, place)
+    run["priority"] = "usual" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time"
     run["started"] = start_some(files, options)
     _keep(run, place)
     run["native"] = native_of_each(options)

@@ -76,6 +76,7 @@ def summarise(run: Mapping[str, Any]) -> dict[str, Any]:
         "first_s": [entry["first_s"] for entry in started if "first_s" in entry],
         "later_s": _later(started, run["native"]),
         "natively": {e["release"]: (e["environment"].get("python", ""), e["later_s"]) for e in run["native"]},
+        "priority": run["priority"],
         "built": [(entry["release"], entry["seconds"]) for entry in run["built"]],
     }
 
@@ -140,11 +141,9 @@ save, the same number of each kind as far as that goes, the releases drawn. Tran
 them. [Every kind, release by release](reference/old-models.md), is compared without a service in between.
 
 {promises}
-
 ## What became of them
 
 {ways}
-
 "As it is" and "repaired" say how the model was shown to answer alike; {compiled_form:.0%} of the files then serve in compiled form.
 {rows:,} answers were held against those of the release: labels identical, values within a millionth, probabilities within 1e-5.
 {refused_more:,} rows that the release answers are refused by validation or an error, which callers are told: gaps where training
@@ -159,7 +158,9 @@ TIMES = """\
 
 A *first serve* begins with an empty cache and ends when `/readyz` answers 200. Later starts are launched with the
 environments' folder taken away, unless the model is served from it, and without a package index; each figure is the median of
-{later} starts, and of the files. Nothing is pinned, and nothing else stopped, while this is measured.
+{later} starts, and of the files. All of it was launched at {priority} priority; nothing was pinned, and nothing else stopped.
+What is served compiled needs no scikit-learn. What is served as it is or repaired and has no compiled form imports the installed
+one first, which takes a second of processor time by itself: these are the slowest of their rows, and miss the second.
 
 """
 NATIVELY = """
@@ -238,7 +239,7 @@ def _cut(text: str) -> str:
 def _times(summary: Mapping[str, Any]) -> Iterator[str]:
     from bench.old_models.starts import LATER
 
-    yield TIMES.format(later=LATER)
+    yield TIMES.format(later=LATER, priority=summary["priority"])
     rows = [["first serve, environment there", *_spread(summary["first_s"])]] if summary["first_s"] else []
     rows += [[f"later start, {way}", *_spread(seconds)] for way, seconds in summary["later_s"].items()]
     rows += [

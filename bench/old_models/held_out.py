@@ -4,7 +4,8 @@
 
 Twice: a table is written from four fifths of what `bench.old_models.matrix` has compared, and decides about the last fifth, in
 turn; and the table that ships decides about models that are trained for this with other seeds, sizes, strengths and rows. Exits
-with status 1 where a model that is served answers otherwise, or where fewer than 60 % are served.
+with status 1 where of the latter one that is served answers otherwise, or fewer than 60 % are served. The former is told without a
+limit: most classes are in a single file of a release, and what was never compared is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ FOLDS = 5
 TEXT = """\
 A table that is written from four fifths of the files decides about the last fifth, five times in turn; and the table that ships
 decides about models that were trained for this check, with other seeds, sizes and strengths, on fewer rows. What it lets through
-was loaded and asked: a difference is one that nobody would have been told of.
+was loaded and asked: a difference is one that nobody would have been told of. Most classes are in a single file of each release, so
+a table without that file refuses the class; and one without the file that shows a difference has not seen it.
 """
 
 
@@ -89,7 +91,8 @@ def main() -> int:
         command = f"python -m bench.old_models.held_out --work FOLDER --releases {options.releases}"
         told = {"command": command, "date": time.strftime("%Y-%m-%d"), "text": TEXT, "rows": rows}
         OFFLINE.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(tally.wrong or tally.share < LEAST_SERVED for tally in tallies) else 0
+    promised = tallies[2:]
+    return 1 if any(tally.wrong or tally.share < LEAST_SERVED for tally in promised) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -149,7 +152,9 @@ def vary(releases: Sequence[str], options: argparse.Namespace) -> Tally:
     def run(release: str) -> tuple[str, list[dict[str, Any]]]:
         folder = options.work / "varied" / release
         save(release, folder, options, "--varied")
-        return release, compare(folder, [])
+        found = compare(folder, [])
+        (folder / "compared.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        return release, found
 
     with ThreadPoolExecutor(options.jobs) as pool:
         for release, found in pool.map(run, releases):
