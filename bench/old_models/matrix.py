@@ -95,12 +95,12 @@ def verdict(compared: dict[str, list[dict[str, Any]]]) -> int:
     return 1 if wrong or served / total < LEAST_SERVED else 0
 
 
-def save(release: str, folder: Path, options: argparse.Namespace) -> None:
+def save(release: str, folder: Path, options: argparse.Namespace, *flags: str) -> None:
     """Train and save in the release's own environment, unless that is done."""
     if (folder / "index.json").exists() and not options.again:
         return
     environment = provide(needed(StoredVersions({"scikit-learn": release})), options.work)
-    command = [str(environment.python), "-m", "bench.old_models.save_models", str(folder)]
+    command = [str(environment.python), "-m", "bench.old_models.save_models", str(folder), *flags]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **ALONE, "PYTHONPATH": ""})
 
 

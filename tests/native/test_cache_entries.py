@@ -18,6 +18,7 @@ from modelport.assembly.entries import (
     COMPILED,
     ENVIRONMENT,
     PROOF,
+    START,
     UNFINISHED,
     Entry,
     changed_files,
@@ -58,6 +59,13 @@ def test_environments_proofs_and_compiled_models_are_told_with_their_sizes(tmp_p
     assert (entry_of(tmp_path, PROOF).size, entry_of(tmp_path, PROOF).key) == (proof.stat().st_size, "ab" * 16)
     assert entry_of(tmp_path, COMPILED).size == 7
     assert not any(entry.in_use for entry in entries(tmp_path))
+
+
+def test_what_served_at_the_last_start_is_told_and_removed(tmp_path: Path) -> None:
+    (tmp_path / "starts").mkdir()
+    (tmp_path / "starts" / "12.json").write_text("{}")
+    (entry,) = entries(tmp_path)
+    assert (entry.kind, entry.size, remove(entry), entries(tmp_path)) == (START, 2, True, [])
 
 
 def test_an_empty_cache_holds_nothing(tmp_path: Path) -> None:

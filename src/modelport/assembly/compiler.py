@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from modelport.assembly.forms import (
     proof_key,
 )
 from modelport.assembly.proving import prove
+from modelport.assembly.starts import remember
 from modelport.compilation.cache import Cache, Refused, default_folder, write_about
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
@@ -218,13 +220,21 @@ def _outcome(
     try:
         if is_bundle(Path(parsed["target"])):  # nothing to compile: its signature is to be checked
             return check_bundle(Path(parsed["target"]), options).plain()
-        return compile_artifact(Path(parsed["target"]), options, begin, begin_proof).plain()
+        look = compile_artifact(Path(parsed["target"]), options, begin, begin_proof)
+        _remember_start(Path(parsed["target"]), options)
+        return look.plain()
     except ModelportError as known:
         return {"error": str(known)}
     except SystemExit:  # it is code, after all
         return {"error": f"{parsed['target']} ends the process that loads it: its code calls exit()"}
     except BaseException as unknown:  # whatever a model's code raises must be told
         return {"error": f"loading failed: {cause_of(unknown)}"}
+
+
+def _remember_start(artifact: Path, options: ServeOptions) -> None:
+    """As a start that finds everything done would decide."""
+    with suppress(ModelportError):
+        remember(artifact, options, look_up(artifact, options))
 
 
 if __name__ == "__main__":

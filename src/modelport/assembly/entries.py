@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelport.assembly import starts
 from modelport.compilation.cache import ABOUT as COMPILED_ABOUT
 from modelport.compilation.cache import MODEL, REFUSED, Cache
 from modelport.errors import ConfigError
@@ -26,8 +27,8 @@ from modelport.native import environments, proofs
 from modelport.native.locks import IN_USE, is_held, take_alone
 from modelport.native.proofs import Proof
 
-ENVIRONMENT, PROOF, COMPILED, UNFINISHED = "environment", "proof", "compiled", "unfinished"
-KINDS = (ENVIRONMENT, PROOF, COMPILED, UNFINISHED)
+ENVIRONMENT, PROOF, COMPILED, START, UNFINISHED = "environment", "proof", "compiled", "start", "unfinished"
+KINDS = (ENVIRONMENT, PROOF, COMPILED, START, UNFINISHED)
 FRESH_S = 3600.0
 """For so long what is unfinished may still be written by somebody who takes no lock."""
 
@@ -47,7 +48,7 @@ class Entry:
 
 def entries(folder: Path) -> list[Entry]:
     """Everything in a cache folder, the largest first within each kind."""
-    found = [*_environments(folder), *_proofs(folder), *_compiled(folder)]
+    found = [*_environments(folder), *_proofs(folder), *_compiled(folder), *_starts(folder)]
     return sorted(found, key=lambda entry: (KINDS.index(entry.kind), -entry.size))
 
 
@@ -91,6 +92,11 @@ def _compiled(folder: Path) -> Iterator[Entry]:
             yield _entry(COMPILED, path, "why a model is not compiled", path)
         else:
             yield _entry(UNFINISHED, path, "left by a compilation that was cut short", path)
+
+
+def _starts(folder: Path) -> Iterator[Entry]:
+    for path in _inside(folder / starts.FOLDER):
+        yield _entry(START, path, "what served a model at its last start", path)
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from modelport.compilation.cache import default_folder
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError
 from modelport.kernel.ports import Model
+from modelport.kernel.signature import Field
 from modelport.native.environments import Environment, find
 from modelport.native.process import ForeignProcess, Shadow
 from modelport.native.proofs import Proof
@@ -69,25 +70,38 @@ def _libraries(objects: list[Named]) -> set[str]:
 
 
 def load_native(
-    path: Path, options: ServeOptions, environment: Environment, told: str
+    path: Path,
+    options: ServeOptions,
+    environment: Environment,
+    told: str,
+    known: tuple[Field, ...] = (),
+    late: bool = False,
 ) -> tuple[Model, tuple[str, ...]]:
-    """The model, answering from the environment. Raises SetupError where it does not load there, either."""
-    process = ForeignProcess(environment)
+    """The model, answering from the environment. Raises SetupError where it does not load there, either.
+
+    `known` are its inputs where it was asked before: then it is only served, and need not tell of all that it holds. `late`: some
+    libraries are imported when they are used.
+    """
+    process = ForeignProcess(environment, not known, late)
+
+    def read(file: Path) -> Any:
+        return _with_inputs(process.load(file), len(known) if file == path else 0)
+
     try:
-        return load_artifact(path, options, read=lambda file: _with_inputs(process.load(file)), other_version=told)
+        return load_artifact(path, options, read=read, other_version=told)
     except BaseException:
         process.close()
         raise
 
 
-def _with_inputs(thing: Any) -> Any:
-    """With what releases before 0.24 did not store: the number of inputs, and their names."""
+def _with_inputs(thing: Any, known: int) -> Any:
+    """With what releases before 0.24 did not store: the number of inputs, if it is not `known`, and their names."""
     if not isinstance(thing, Shadow):
         return thing
     attributes = vars(thing)
     if "feature_names_in_" not in attributes and (names := names_of(thing)):
         attributes["feature_names_in_"] = np.array(names, dtype=object)
-    if "n_features_in_" not in attributes and (width := len(names_of(thing)) or width_of(thing)):
+    if "n_features_in_" not in attributes and (width := known or len(names_of(thing)) or width_of(thing)):
         attributes["n_features_in_"] = width
     return thing
 
@@ -100,7 +114,7 @@ def open_native(path: Path, options: ServeOptions, proof: Proof) -> tuple[Model,
             f"{path} is served by scikit-learn {proof.stored} in an environment of its own, and that is not in "
             f"{cache_folder(options)}: run  modelport rescue {path}  which builds it"
         )
-    return load_native(path, options, environment, str(proof))
+    return load_native(path, options, environment, str(proof), proof.inputs, proof.late)
 
 
 def told_of_environment(environment: Environment) -> dict[str, Any]:

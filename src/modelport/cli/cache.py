@@ -68,6 +68,7 @@ def size_of_entries(cache_dir: str | None, as_json: bool) -> int:
 @click.option("--environments", is_flag=True, help="All native environments.")
 @click.option("--proofs", is_flag=True, help="All proofs.")
 @click.option("--compiled", is_flag=True, help="All compiled models.")
+@click.option("--starts", is_flag=True, help="All that is remembered of the last starts.")
 @click.option("--unfinished", is_flag=True, help="What builds that were cut short have left.")
 @click.option("--all", "everything", is_flag=True, help="All of these.")
 @click.option(
@@ -87,7 +88,9 @@ def remove_entries(
 
     wanted = [kind for kind in kept.KINDS if everything or kinds.get(_OPTIONS[kind])]
     if not keys and not wanted:
-        raise click.UsageError("say what to remove: keys, --environments, --proofs, --compiled, --unfinished or --all.")
+        raise click.UsageError(
+            "say what to remove: keys, --environments, --proofs, --compiled, --starts, --unfinished or --all."
+        )
     folder, found = _found(cache_dir)
     picked = kept.chosen(found, keys, wanted, unused_for)
     gone, left = _remove(picked)
@@ -100,7 +103,10 @@ def remove_entries(
     return 0
 
 
-_OPTIONS = {"environment": "environments", "proof": "proofs", "compiled": "compiled", "unfinished": "unfinished"}
+_OPTIONS = {
+    **{"environment": "environments", "proof": "proofs", "compiled": "compiled", "start": "starts"},
+    "unfinished": "unfinished",
+}
 
 
 def _remove(picked: list[Entry]) -> tuple[list[Entry], list[Entry]]:

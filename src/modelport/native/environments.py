@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.errors import ArtifactError
+from modelport.native.early import command_in
 from modelport.native.installers import NotHere, install
 from modelport.native.interpreters import find_interpreters
 from modelport.native.ownership import refuse_others
@@ -63,8 +64,8 @@ class Environment:
         return self.folder / "bin" / "python"
 
     def command(self, script: Path, *arguments: str) -> list[str]:
-        """Runs a script with nothing of the caller's: no environment variables for Python, no packages of the user."""
-        return [str(self.python), "-I", str(script), *arguments]
+        """Runs a script with the libraries of this environment alone."""
+        return command_in(self.folder, script, *arguments)
 
 
 def _quiet(_: str, __: float) -> None:

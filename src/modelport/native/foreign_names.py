@@ -235,7 +235,7 @@ def _masked(permit: Any, *_: Any) -> Any:
 
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Any:
-    array = np.frombuffer(bytes(data), _sound(dtype))
+    array = np.frombuffer(bytearray(data), _sound(dtype))
     return (
         array.reshape(shape).transpose(axes) if order == "K" and axes is not None else array.reshape(shape, order=order)
     )

@@ -68,10 +68,10 @@ def judge(objects: Iterable[Any], saved: str, installed: str, mendable: bool = T
 
 
 def judge_kinds(
-    kinds: Iterable[Kind], saved: str, installed: str, *, ways: Sequence[str] = (REPAIRED, AS_IS)
+    kinds: Iterable[Kind], saved: str, installed: str, place: Path = TABLE, *, ways: Sequence[str] = (REPAIRED, AS_IS)
 ) -> Judgement:
-    """The same of the kinds that were found in a file."""
-    table = read_table(installed)
+    """The same of the kinds that were found in a file. `place`: of another table than the one that ships."""
+    table = read_table(installed, place)
     if table is None:
         return Judgement(REFUSED, f"models of older releases were not compared with scikit-learn {installed}")
     bit = table.bit(saved)
@@ -102,9 +102,9 @@ def _told(name: str, words: Iterable[str]) -> str:
 
 
 @cache
-def read_table(installed: str) -> Table | None:
+def read_table(installed: str, place: Path = TABLE) -> Table | None:
     """The part for an installed release, or for another patch of its series; None where there is none."""
-    whole = json.loads(TABLE.read_text(encoding="utf-8"))
+    whole = json.loads(place.read_text(encoding="utf-8"))
     series = release(installed)[:2]
     name = next((name for name in whole["installed"] if release(name)[:2] == series), None)
     if name is None:

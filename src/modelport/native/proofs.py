@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Proof:
     requirements: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     inputs: tuple[Field, ...] = ()
+    late: bool = False
+    """Of a native way: every row was asked with some libraries imported when they are used, and answered so, too."""
     by_table: bool = False
     """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
 
@@ -64,6 +67,11 @@ class Proof:
                 f"{how}, it answers as {there} does, by the table of models that were compared; no row of this one was"
             )
         return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
+
+
+def read_proof(plain: Mapping[str, Any]) -> Proof:
+    """One that a bundle holds. Raises msgspec.ValidationError for what is none."""
+    return msgspec.convert(plain, Proof)
 
 
 class Proofs:
