@@ -119,3 +119,15 @@ def test_the_notes_of_old_starts_are_forgotten(
         artifact.write_bytes(bytes([number]))
         remember(artifact, options, look())
     assert len(list((tmp_path / "cache" / "starts").iterdir())) == 3
+
+
+@pytest.mark.parametrize("which", ["starts", "environment"])
+def test_what_others_may_have_written_is_not_believed(which: str, artifact: Path, options: ServeOptions) -> None:
+    environment = artifact.parent / "environment"
+    environment.mkdir()
+    native = {"folder": str(environment), "file": str(artifact)}
+    remember(artifact, options, look(artifact, native=native))
+    assert recall(artifact, options) is not None
+    folder = environment if which == "environment" else (options.cache_dir or Path()) / starts.FOLDER
+    folder.chmod(0o777)
+    assert recall(artifact, options) is None
