@@ -31,7 +31,7 @@ def options(tmp_path: Path) -> ServeOptions:
 
 
 def look(*rests_on: Path, **more: Any) -> Look:
-    return Look(ORIGINAL, PLACED, "proven", version="d" * 64, rests_on=tuple(map(str, rests_on)), **more)
+    return Look(ORIGINAL, PLACED, "proven", version="d" * 64, rests_on=tuple(map(str, rests_on or ["/"])), **more)
 
 
 def test_what_served_is_known_at_the_next_start(artifact: Path, options: ServeOptions) -> None:
@@ -90,8 +90,11 @@ def test_a_compiled_form_that_is_not_whole_is_not_served(artifact: Path, options
     assert recall(artifact, options) is None
 
 
-def test_what_is_not_decided_is_not_kept(artifact: Path, options: ServeOptions, tmp_path: Path) -> None:
-    remember(artifact, options, Look(UNKNOWN, PLACED))
+def test_what_is_not_decided_or_was_not_decided_by_the_cache_is_not_kept(
+    artifact: Path, options: ServeOptions, tmp_path: Path
+) -> None:
+    remember(artifact, options, Look(UNKNOWN, PLACED, rests_on=("/",)))
+    remember(artifact, options, Look(ORIGINAL, PLACED, "as configured (--no-compile)"))
     assert not (tmp_path / "cache").exists()
 
 

@@ -54,8 +54,8 @@ def recall(artifact: Path, options: ServeOptions) -> Form | None:
 
 
 def remember(artifact: Path, options: ServeOptions, look: Look) -> None:
-    """Keep what was found out; where the cache cannot be written, later starts look again."""
-    if look.form == UNKNOWN:
+    """Keep what was found out in the cache, if that has a part in it; where it cannot be written, later starts look again."""
+    if look.form == UNKNOWN or not look.rests_on:
         return
     with suppress(OSError):
         place = _place(artifact, options)

@@ -208,9 +208,12 @@ class Model:
         if late:
             imports = _beside("foreign_imports")
             imports.put_off()
-            self._reader.importlib = types.SimpleNamespace(
-                import_module=imports.import_real
-            )  # what a file names is used
+            own = [thing for thing in vars(self._reader).values() if isinstance(thing, types.ModuleType)]
+            for module in (
+                self._reader,
+                *(m for m in own if m.__name__.startswith("foreign_")),
+            ):  # what a file names is used
+                module.importlib = types.SimpleNamespace(import_module=imports.import_real)
 
     def load(self, head: Any, blobs: Any) -> Any:
         """Read the file; tell of it."""
