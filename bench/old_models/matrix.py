@@ -71,9 +71,18 @@ def main() -> int:
         return 0
     for release, found in compared.items():
         (options.work / "models" / release / "compared.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    write_table(compared, installed())
+    write_table(with_varied(compared, options.work), installed())
     write_page(compared, installed())
     return verdict(compared)
+
+
+def with_varied(compared: dict[str, list[dict[str, Any]]], work: Path) -> dict[str, list[dict[str, Any]]]:
+    """And what `bench.old_models.held_out` has found of models with other numbers: ties differ in some and not in others."""
+    found = {}
+    for release, entries in compared.items():
+        place = work / "varied" / release / "compared.json"
+        found[release] = entries + (json.loads(place.read_text(encoding="utf-8")) if place.exists() else [])
+    return found
 
 
 def verdict(compared: dict[str, list[dict[str, Any]]]) -> int:
@@ -95,12 +104,12 @@ def verdict(compared: dict[str, list[dict[str, Any]]]) -> int:
     return 1 if wrong or served / total < LEAST_SERVED else 0
 
 
-def save(release: str, folder: Path, options: argparse.Namespace) -> None:
+def save(release: str, folder: Path, options: argparse.Namespace, *flags: str) -> None:
     """Train and save in the release's own environment, unless that is done."""
     if (folder / "index.json").exists() and not options.again:
         return
     environment = provide(needed(StoredVersions({"scikit-learn": release})), options.work)
-    command = [str(environment.python), "-m", "bench.old_models.save_models", str(folder)]
+    command = [str(environment.python), "-m", "bench.old_models.save_models", str(folder), *flags]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **ALONE, "PYTHONPATH": ""})
 
 

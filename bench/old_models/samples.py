@@ -2,7 +2,7 @@
 
     python -m bench.old_models.samples --work FOLDER
 
-Takes what `bench.old_models.matrix` has trained and compared, and writes `tests/native/saved/`.
+Takes what `bench.old_models.matrix` and `bench.old_models.held_out` have trained and compared, and writes `tests/native/saved/`.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def main() -> int:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="that of bench.old_models.matrix")
-    models = parser.parse_args().work / "models"
+    work = parser.parse_args().work
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir(parents=True)
     found: dict[str, str] = {}
-    for size, stem, release, repairs in sorted(candidates(models)):
+    for size, stem, release, repairs in sorted(candidates(work)):
         missing = [name for name in repairs if name not in found]
         needed = [name for name in missing if is_needed(stem, release, name)]
         for name in needed:
-            found[name] = f"{release}__{stem.name}"
+            found[name] = sample_name(stem)
         if needed:
             for suffix in (".pkl", ".json.gz"):
-                shutil.copyfile(f"{stem}{suffix}", TARGET / f"{release}__{stem.name}{suffix}")
+                shutil.copyfile(f"{stem}{suffix}", TARGET / f"{sample_name(stem)}{suffix}")
             print(f"{size:7} {release:12} {stem.name}: {', '.join(needed)}", flush=True)
     (TARGET / "needs.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     total = sum(file.stat().st_size for file in TARGET.iterdir())
@@ -51,9 +51,14 @@ def main() -> int:
     return 0 if total <= MOST_BYTES else 1
 
 
-def candidates(models: Path) -> Iterator[tuple[int, Path, str, tuple[str, ...]]]:
+def sample_name(stem: Path) -> str:
+    """Of the copy: the release and the case, and whether its numbers were varied."""
+    return f"{stem.parent.name}__{stem.name}{'-varied' if stem.parent.parent.name == 'varied' else ''}"
+
+
+def candidates(work: Path) -> Iterator[tuple[int, Path, str, tuple[str, ...]]]:
     """Every model that answers equally with repairs and not without: size, file, release, repairs that had something to do."""
-    for folder in models.iterdir():
+    for folder in (each for name in ("models", "varied") if (work / name).is_dir() for each in (work / name).iterdir()):
         compared = folder / "compared.json"
         for entry in json.loads(compared.read_text(encoding="utf-8")) if compared.exists() else ():
             if entry["repaired"] == "equal" != entry["as_is"]:

@@ -1,8 +1,9 @@
 """Train every case in the release that is installed, save it twice, and write down what it answers. For Python 3.6 and newer.
 
-    python -m bench.old_models.save_models FOLDER [WORDS OF NAMES …]
+    python -m bench.old_models.save_models FOLDER [--varied] [WORDS OF NAMES …]
 
-Writes NAME.pkl and NAME.joblib, NAME.json.gz with rows and answers, and index.json with what became of each.
+Writes NAME.pkl and NAME.joblib, NAME.json.gz with rows and answers, and index.json with what became of each. `--varied`: other
+seeds, sizes and strengths, trained on four fifths of the rows.
 """
 
 import gzip
@@ -16,8 +17,8 @@ import warnings
 from typing import Any
 
 from bench.old_models.asked import answers_of, packed_rows, rows_for
-from bench.old_models.cases import all_cases
-from bench.old_models.subjects import data_of, names
+from bench.old_models.cases import all_cases, varied
+from bench.old_models.subjects import data_of, names, thinned
 
 LIBRARIES = ("numpy", "scipy", "joblib", "pandas")
 
@@ -25,13 +26,14 @@ LIBRARIES = ("numpy", "scipy", "joblib", "pandas")
 def main() -> int:
     """Every case, or those whose names hold one of the words."""
     warnings.simplefilter("ignore")
-    folder, words = sys.argv[1], sys.argv[2:]
+    folder, words = sys.argv[1], [word for word in sys.argv[2:] if word != "--varied"]
+    vary = "--varied" in sys.argv
     os.makedirs(folder, exist_ok=True)
     known, outcomes = names(), {}
     for name, data, expression in all_cases():
         if not words or any(word in name for word in words):
             began = time.time()
-            outcomes[name] = save(folder, name, (data, expression), known)
+            outcomes[name] = save(folder, name, (data, varied(expression) if vary else expression), known, vary)
             if time.time() - began > 5:
                 print("slow: {} {:.1f} s".format(name, time.time() - began), flush=True)
     about = {"versions": versions(), "outcomes": outcomes}
@@ -41,11 +43,11 @@ def main() -> int:
     return 0
 
 
-def save(folder: str, name: str, case: Any, known: Any) -> str:
+def save(folder: str, name: str, case: Any, known: Any, vary: bool = False) -> str:
     """Train, ask and save one; what became of it."""
     try:
         data, expression = case
-        inputs, target = data_of(data)
+        inputs, target = thinned(*data_of(data)) if vary else data_of(data)
         model = eval(expression, dict(known))  # of our own file of cases
         model.fit(inputs, target) if target is not None else model.fit(inputs)
         usual, odd = rows_for(model, inputs)

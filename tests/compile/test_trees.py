@@ -123,3 +123,14 @@ def test_a_tree_that_splits_gaps_from_numbers_is_compiled(tmp_path: Path) -> Non
     model = DecisionTreeRegressor().fit(inputs, np.isnan(inputs[:, 0]).astype(float))
     assert np.isinf(model.tree_.threshold[0])
     compiled(model, tmp_path)
+
+
+def test_gradient_boosting_of_a_release_that_called_the_number_of_its_inputs_otherwise_is_compiled(
+    tmp_path: Path,
+) -> None:
+    """Before 0.24 it was `n_features_`, and models that are read with repairs keep it so."""
+    inputs, _ = iris()
+    saved = original(GradientBoostingRegressor(n_estimators=5, random_state=0).fit(inputs, inputs[:, 0]), tmp_path)
+    saved.estimator.n_features_ = vars(saved.estimator).pop("n_features_in_")
+    made = compile_model(saved, to_records(inputs), SMALL)
+    assert isinstance(made, CompiledModel), made.reason

@@ -9,6 +9,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import joblib
 import sklearn
@@ -24,9 +25,9 @@ def need_of(version: str) -> Need:
     return needed(StoredVersions({"scikit-learn": version}, frozenset({"scikit-learn"})))
 
 
-def put_installed(cache: Path, version: str = OTHER) -> Environment:
-    """The libraries of these tests, where the environment of another version would lie."""
-    need = need_of(version)
+def put_installed(cache: Path, version: str = OTHER, need: Need | None = None) -> Environment:
+    """The libraries of these tests, where the environment of another version would lie; `need` says what else is in it."""
+    need = need or need_of(version)
     folder = cache / FOLDER / need.key
     packages = folder / "lib" / "python{}.{}".format(*sys.version_info[:2]) / "site-packages"
     packages.mkdir(parents=True)
@@ -59,3 +60,19 @@ def cache_of_tests() -> Path:
 def old_environment(version: str) -> Environment:
     """A real one."""
     return provide(need_of(version), cache_of_tests())
+
+
+def doctored_skops(model: Any, path: Path, version: str = OTHER) -> Path:
+    """A skops file that says that another version saved it."""
+    import skops.io
+
+    skops.io.dump(model, path)
+    with ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    before, after = f'"\\"{sklearn.__version__}\\""'.encode(), f'"\\"{version}\\""'.encode()
+    assert before in members["schema.json"]
+    members["schema.json"] = members["schema.json"].replace(before, after)
+    with ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path

@@ -81,12 +81,12 @@ def test_what_an_installation_leaves_behind_is_removed_where_it_fails(
             ArtifactError,
             "the package index is not reached",
         ),
-        ("ERROR: No space left on device", NotHere, "for Python 3.7: ERROR: No space left on device"),
+        ("ERROR: [Errno 28] No space left on device", ArtifactError, "the disk of /cache/native is full"),
         ("", NotHere, "nothing was said"),
     ],
 )
 def test_what_an_installer_says_is_told_in_one_line(said: str, kind: type[Exception], told: str) -> None:
-    error = installers._told(NEED, "3.7", said)
+    error = installers._told(NEED, "3.7", said, Path("/cache/native/draft-1/lib/python3.7/site-packages"))
     assert type(error) is kind
     assert told in str(error)
     assert "\n" not in str(error)

@@ -200,3 +200,9 @@ def test_standard_input_at_its_end_ends_the_process(environment: Environment) ->
     command = environment.command(Path(str(foreign.__file__)))
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_arrays_of_the_newest_protocol_can_be_written_to(tmp_path: Path) -> None:
+    """Compiled code of old releases asks for that, even to read."""
+    (tmp_path / "array.pkl").write_bytes(pickle.dumps(np.arange(6.0), 5))
+    assert foreign_reader.read_file(str(tmp_path / "array.pkl")).flags.writeable

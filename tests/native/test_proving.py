@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +13,21 @@ import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from modelport.artifacts.pickles.saved_by import saved_by
-from modelport.assembly.artifacts import load_artifact
+from modelport.assembly import proving
+from modelport.assembly.artifacts import load_artifact, other_version
 from modelport.assembly.bundles import build_bundle
 from modelport.assembly.compiler import compile_artifact
-from modelport.assembly.diagnosis import diagnose
+from modelport.assembly.diagnosis import _told_of_requirements, diagnose
 from modelport.assembly.forms import look_up, open_form
 from modelport.assembly.inspection import inspect_artifact
 from modelport.assembly.rescue import rescue
 from modelport.config import ServeOptions
-from modelport.errors import UnprovenVersion
+from modelport.errors import ArtifactError, UnprovenVersion, UntrustedPickle
 from tests.native.places import OTHER, doctored, put_installed
 
 INPUTS = np.random.default_rng(0).normal(size=(80, 3))
@@ -38,7 +44,6 @@ def options(tmp_path: Path) -> ServeOptions:
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_the_version_is_read_from_files_of_every_protocol(protocol: int, tmp_path: Path) -> None:
-    import pickle
 
     import sklearn
 
@@ -132,12 +137,13 @@ def test_a_bundle_of_a_model_that_is_trusted_says_so_ever_after(tmp_path: Path) 
 def test_without_an_environment_nothing_is_shown_and_nothing_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No interpreter that has wheels of that release."""
+    """No interpreter that has wheels of that release, and a kind that the table does not know."""
     from modelport.native import interpreters
 
     monkeypatch.setattr(interpreters, "_candidates", lambda version: iter(()))
-    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
-    with pytest.raises(UnprovenVersion, match=r"it cannot be held against that version: it needs Python 3.12 or"):
+    path = doctored(KernelRidge(kernel="cosine").fit(INPUTS, INPUTS[:, 0]), tmp_path / "old.joblib")
+    why = r"it cannot be held against that version: it needs Python 3\.12 or .* KernelRidge with kernel=cosine was not compared"
+    with pytest.raises(UnprovenVersion, match=why):
         compile_artifact(path, ServeOptions(cache_dir=tmp_path / "cache"))
     assert look_up(path, ServeOptions(cache_dir=tmp_path / "cache")).form == "unknown"
 
@@ -178,12 +184,12 @@ def test_inspect_tells_what_serving_it_will_do_and_runs_nothing(options: ServeOp
     assert told["safe"].startswith("yes: all ")
     assert told["goes_wrong"] == "it loads, and answers its own example; whether as it did before, nothing has shown"
     assert told["serving"].startswith("uses the environment of scikit-learn==1.8.0 that is there")
+    assert told["offline"].startswith("without a network it is served after repairs")
+    assert told["inputs"] == "3, without names; name them with --features a,b,c  or give the training data with --data"
     json.dumps(told)
 
 
 def test_inspect_tells_what_is_not_safe(options: ServeOptions, tmp_path: Path) -> None:
-    import os
-    import pickle
 
     path = tmp_path / "old.pkl"
     path.write_bytes(pickle.dumps({"model": os.system, "_sklearn_version": "1.8.0"}))
@@ -196,3 +202,71 @@ def test_a_model_that_only_labels_what_it_was_fitted_on_is_refused_as_ever(tmp_p
     path = doctored(AgglomerativeClustering().fit(INPUTS), tmp_path / "old.joblib")
     with pytest.raises(UnprovenVersion, match="which can only label the data it was fitted on"):
         load_artifact(path, ServeOptions())
+
+
+def test_what_could_run_code_is_refused_before_anything_is_installed_for_it(
+    options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proving, "provide", lambda *_: pytest.fail("installed"))
+    path = tmp_path / "old.pkl"
+    path.write_bytes(pickle.dumps({"_sklearn_version": "0.22.2", "model": os.system}))
+    with pytest.raises(UntrustedPickle, match=r"posix\.system is not on the list"):
+        look_up(path, options)
+    with pytest.raises(UnprovenVersion, match=r"posix\.system, which is of no library, and so in no environment"):
+        compile_artifact(path, replace(options, allow_pickle=True))
+
+
+def test_inspect_says_that_what_could_run_code_is_refused_and_nothing_installed(
+    options: ServeOptions, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.pkl"
+    path.write_bytes(pickle.dumps({"_sklearn_version": "0.22.2", "model": os.system}))
+    told = diagnose(path, options)
+    assert told["serving"] == "is refused, and nothing is installed for it: loading it could run code"
+    assert "offline" not in told
+
+
+@pytest.mark.parametrize("name", ["model", "model.pck", "model.bst", "model.pkl.gz"])
+def test_a_pickle_of_any_name_is_held_against_its_version(name: str, tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    joblib_bytes = path.read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(joblib_bytes) if name.endswith(".gz") else joblib_bytes)
+    assert other_version(tmp_path / name, ServeOptions()) == OTHER
+
+
+def test_a_model_beside_a_helper_of_another_version_is_refused_naming_both(tmp_path: Path) -> None:
+    model = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "model.joblib")
+    scaler = doctored(StandardScaler().fit(INPUTS), tmp_path / "scaler.joblib", "1.7.2")
+    with pytest.raises(ArtifactError, match=r"several versions of scikit-learn \(1\.7\.2, 1\.8\.0\)"):
+        compile_artifact(model, ServeOptions(cache_dir=tmp_path / "cache", with_=(scaler,)))
+
+
+def test_a_model_and_its_scaler_are_read_in_one_environment(options: ServeOptions, tmp_path: Path) -> None:
+    scaler = StandardScaler().fit(INPUTS)
+    model = LogisticRegression().fit(scaler.transform(INPUTS), LABELS)
+    given = replace(options, no_compile=True, with_=(doctored(scaler, tmp_path / "scaler.joblib"),))
+    path = doctored(model, tmp_path / "model.joblib")
+    look = compile_artifact(path, given)
+    assert look.why.startswith("loaded as it is, it answers ")
+    (answer,) = open_form(look.plain(), path, given).model.predict([RECORD])
+    wanted = model.predict_proba(scaler.transform(np.array([RECORD])))[0]
+    np.testing.assert_allclose(list(answer["probabilities"].values()), wanted)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("scikit-learn==0.22.2\n", "says scikit-learn==0.22.2; what saved it"),
+        ("Flask\r\nscikit-learn\r\n", "names scikit-learn without a version; what saved it"),
+        ("sklearn>=0.20 ; python_version > '3'", "says scikit-learn>=0.20; what saved it"),
+        (f"scikit-learn=={OTHER}\n", None),
+        ("scikit-image==0.1\n", None),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_inspect_tells_where_the_list_of_requirements_says_something_else(
+    said: str, told: str | None, encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").write_text(said, encoding=encoding, newline="")
+    beside = _told_of_requirements(tmp_path / "model.pkl", OTHER).get("beside")
+    assert beside is None if told is None else told in str(beside)

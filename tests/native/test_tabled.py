@@ -12,6 +12,7 @@ pytest.importorskip("sklearn")
 
 from bench.old_models.comparing import installed, read_case
 from modelport.assembly.proving import load_proven, prove
+from modelport.assembly.rescue import write_report
 from modelport.config import ServeOptions
 from modelport.errors import UnprovenVersion
 
@@ -43,6 +44,8 @@ def test_a_model_of_a_kind_that_was_compared_is_served_by_the_table_and_answers_
     proven = prove(SAVED / f"{name}.pkl", options)
     assert (proven.proof.by_table, proven.proof.way) == (True, "repaired")
     assert "no row of this one" in str(proven.proof)
+    assert "which ships; no row of this one was asked" in write_report(SAVED / f"{name}.pkl", "", proven)
+    assert proven.proof.others[0].startswith("held against that version itself: ")
     case = read_case(SAVED / name)
     records = [tuple(map(float, row)) for row in case["usual"]["array"][:20]]
     known = case["answers"]["predict"][0]["values"][:20]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -22,6 +23,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from modelport.artifacts.loaders.sklearn_parts import inner_models
 from modelport.native.widths import width_of
 
 INPUTS = np.random.default_rng(0).normal(size=(60, 5))
@@ -77,3 +79,11 @@ def _forget(thing: Any, seen: set[int], **instead: int) -> None:
             _forget(each, seen, **instead)
         if vars(thing).pop("n_features_in_", None) is not None:
             vars(thing).update(instead)
+
+
+def test_the_models_inside_a_calibrated_one_of_before_1_2_are_found() -> None:
+    model = CalibratedClassifierCV(GaussianNB(), cv=2).fit([[0.0], [1.0], [2.0], [3.0]] * 3, [0, 0, 1, 1] * 3)
+    members = [calibrated.estimator for calibrated in model.calibrated_classifiers_]
+    for calibrated in model.calibrated_classifiers_:
+        calibrated.base_estimator = calibrated.__dict__.pop("estimator")
+    assert inner_models(model) == members

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,15 @@ def old(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_an_old_model_is_proven_at_the_first_start_and_served_at_once_at_the_second(old: Path, tmp_path: Path) -> None:
+def test_an_old_model_is_proven_at_the_first_start_and_served_at_the_second_without_the_environment(
+    old: Path, tmp_path: Path
+) -> None:
     put_installed(tmp_path / "cache")
     with serve(old, "--cache-dir", str(tmp_path / "cache"), ready=False) as served:
         served.wait_for("was saved by scikit-learn 1.8.0, here is", 30)
         served.wait_for("serves model at", 120)
         assert "as scikit-learn 1.8.0 does" in served.text()
+    shutil.rmtree(tmp_path / "cache" / "native")
     with serve(old, "--cache-dir", str(tmp_path / "cache")) as served:
         assert "was saved by" not in served.text()
         answer = served.predict(RECORD)
@@ -50,6 +54,8 @@ def test_the_native_environment_serves_beneath_the_holder_and_ends_with_it(old: 
         assert served.predict(RECORD).json["prediction"] is True
         until(lambda: len(native_of(served)) == 2, 30)  # beneath the holder and its standby
         native = native_of(served)
+        holders = [command for _, command in descendants(served.process.pid) if "assembly.holder" in command]
+        assert all("holder_early" in command for command in holders)  # what takes longest is begun before all else
     assert not any(alive(pid) for pid in native)
 
 

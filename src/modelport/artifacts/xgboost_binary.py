@@ -103,6 +103,18 @@ def is_binary(head: bytes) -> bool:
     return 0 < length <= _LONGEST_NAME and len(name) == length and name.isascii() and b":" in name
 
 
+def binary_version(data: bytes) -> str:
+    """The version that wrote a model, as far as it is told: 1.1.* since 1.0, and for all before the last of them, 0.90."""
+    start = len(HEAD) if data.startswith(HEAD) else 0
+    if len(data) < start + _LEARNER.itemsize:
+        return ""
+    learner = np.frombuffer(data, _LEARNER, 1, start)[0]
+    major, minor = int(learner["major"]), int(learner["minor"])
+    if major == 0:
+        return "0.90"
+    return f"{major}.{minor}.*" if 0 < major < 100 and 0 <= minor < 100 else ""
+
+
 def to_json(data: bytes) -> bytes:
     """The model in XGBoost's JSON. Raises Unreadable."""
     source = _Bytes(data, len(HEAD) if data.startswith(HEAD) else 0)

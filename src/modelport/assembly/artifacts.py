@@ -12,6 +12,7 @@ from modelport.artifacts.bundle import is_remnant
 from modelport.artifacts.mlflow import is_mlflow, read_mlflow
 from modelport.artifacts.override import read_override
 from modelport.artifacts.pickles.saved_by import saved_by
+from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_sample
 from modelport.artifacts.unread import describe_unread
 from modelport.config import ServeOptions
@@ -32,7 +33,8 @@ LOADERS = {
 }
 """Our own loaders; those of other packages are found through the entry point group of the same name."""
 
-PICKLES = (".joblib", ".pkl", ".pickle", ".sav")
+SAVED_WITH_VERSION = (".joblib", ".pkl", ".pickle", ".sav", ".skops")
+"""Files in which estimators of scikit-learn say which version saved them."""
 
 ENTRY_POINTS = "modelport.loaders"
 HEAD_BYTES = 4096
@@ -43,7 +45,7 @@ MAX_LISTED = 12
 
 def find_loader(path: Path) -> Loader:
     """The loader that reads this file. Raises ArtifactError where there is none."""
-    head = _read_head(path)
+    head = read_head(path)
     for loader in _loaders():
         if loader.probe(path, head):
             return loader
@@ -63,7 +65,7 @@ def _describe_folder(path: Path) -> str | None:
     return describe_loose(path) if path.is_dir() else None
 
 
-def _read_head(path: Path) -> bytes:
+def read_head(path: Path) -> bytes:
     try:
         if path.is_dir():
             return b""
@@ -140,12 +142,22 @@ def trusted_version(path: Path, options: ServeOptions) -> str:
 
 
 def other_version(path: Path, options: ServeOptions) -> str:
-    """The version that saved a pickle or a file beside it, where that is not the installed one; empty for all others."""
+    """The version that saved a pickle or skops file, or one beside it, where that is not the installed one; else empty."""
     installed = installed_version("scikit-learn")
-    files = [f for f in (pickle_in(path), *(options.with_ or ())) if f.suffix.lower() in PICKLES and f.is_file()]
+    files = [f for f in (pickle_in(path), *(options.with_ or ())) if _stores_version(f)]
     if not installed:
         return ""
     return next((stored for f in files if (stored := saved_by(f)) and stored != installed), "")
+
+
+def _stores_version(path: Path) -> bool:
+    """By its name; people give their pickles any name, and where it says nothing, by its first bytes."""
+    if path.suffix.lower() in SAVED_WITH_VERSION:
+        return path.is_file()
+    try:
+        return path.is_file() and is_pickle(read_head(path))
+    except ArtifactError:  # whoever reads it says so
+        return False
 
 
 def pickle_in(path: Path) -> Path:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from modelport.assembly.forms import (
     proof_key,
 )
 from modelport.assembly.proving import prove
+from modelport.assembly.starts import remember
 from modelport.compilation.cache import Cache, Refused, default_folder, write_about
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, MissingExtra, ModelportError
 from modelport.kernel.isolate import cause_of
 from modelport.kernel.ports import Model
+from modelport.native.environments import Progress
 from modelport.native.proofs import Proofs
 from modelport.observe.log import configure_logging
 from modelport.observe.memory import memory_bytes
@@ -68,7 +71,7 @@ def compile_artifact(
         _refuse_replaced(artifact, digest, known.version)
         if is_unproven(artifact, options):
             begin_proof(_told_of_proof(artifact, options))
-            return _prove_and_keep(artifact, options, cache, key, known)
+            return _prove_and_keep(artifact, options, (cache, key), known, begin_proof)
         model, notes = load_artifact(artifact, options)
         _refuse_replaced(artifact, digest, digest_files(artifact, helper_files(options)))
         begin()
@@ -86,19 +89,33 @@ def _told_of_proof(artifact: Path, options: ServeOptions) -> str:
     return f"{artifact.name} was saved by scikit-learn {stored}, here is {installed}: holding its answers against {stored}, once"
 
 
-def _prove_and_keep(artifact: Path, options: ServeOptions, cache: Cache, key: str, known: Look) -> Look:
+def _prove_and_keep(
+    artifact: Path, options: ServeOptions, place: tuple[Cache, str], known: Look, tell: Callable[[str], None]
+) -> Look:
     """Find the way of serving it that answers as the version that saved it. Raises UnprovenVersion."""
-    proven = prove(artifact, options)
+    proven = prove(artifact, options, _each_step(tell))
     _refuse_replaced(artifact, known.version, digest_files(artifact, helper_files(options)))
     Proofs(options.cache_dir or default_folder()).keep(proof_key(artifact, options, known.version), proven.proof)
     told = str(proven.proof)
     if isinstance(proven.compiled, str):
         return replace(known, form=ORIGINAL, why=told)
     try:
-        folder = _keep(cache, key, proven.compiled, (told, *proven.notes), 0)
+        folder = _keep(*place, proven.compiled, (told, *proven.notes), 0)
     except OSError as error:
         raise ArtifactError(f"what was compiled cannot be kept: {error}; say --cache-dir FOLDER") from None
     return replace(compiled_look(folder, options), version=known.version)
+
+
+def _each_step(tell: Callable[[str], None]) -> Progress:
+    """Tells what is being done once for each step: it can take a minute, and somebody looks at the log."""
+    told: set[str] = set()
+
+    def step(what: str, _: float) -> None:
+        if what not in told:
+            told.add(what)
+            tell(what)
+
+    return step
 
 
 def _compile_and_keep(
@@ -203,13 +220,21 @@ def _outcome(
     try:
         if is_bundle(Path(parsed["target"])):  # nothing to compile: its signature is to be checked
             return check_bundle(Path(parsed["target"]), options).plain()
-        return compile_artifact(Path(parsed["target"]), options, begin, begin_proof).plain()
+        look = compile_artifact(Path(parsed["target"]), options, begin, begin_proof)
+        _remember_start(Path(parsed["target"]), options)
+        return look.plain()
     except ModelportError as known:
         return {"error": str(known)}
     except SystemExit:  # it is code, after all
         return {"error": f"{parsed['target']} ends the process that loads it: its code calls exit()"}
     except BaseException as unknown:  # whatever a model's code raises must be told
         return {"error": f"loading failed: {cause_of(unknown)}"}
+
+
+def _remember_start(artifact: Path, options: ServeOptions) -> None:
+    """As a start that finds everything done would decide."""
+    with suppress(ModelportError):
+        remember(artifact, options, look_up(artifact, options))
 
 
 if __name__ == "__main__":

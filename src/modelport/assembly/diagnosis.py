@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from modelport.artifacts.loaders.skops import trusted_types
 from modelport.artifacts.pickles.allowed import resolve
-from modelport.artifacts.pickles.outline import Named, Outline, read_outline
+from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.artifacts.pickles.permit import Refused
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
 from modelport.assembly.native import cache_folder, read_stored
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SetupError, UnprovenVersion, UntrustedPickle
+from modelport.native import offline
 from modelport.native.environments import find
 from modelport.native.interpreters import find_interpreters
-from modelport.native.versions import Need, needed
+from modelport.native.repairs import modules
+from modelport.native.versions import Need, StoredVersions, needed
 
-MOST_NAMED = 5
+MOST_NAMED, MOST_LISTED = 5, 12
+REQUIREMENTS = "requirements.txt"
+_PINNED = re.compile(r"^\s*(?:scikit-learn|sklearn)\b(?:\[[^\]]*\])?[ \t]*([=<>~!][^\s;#]*)?", re.I | re.M)
 
 
 def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
-    """Of a pickle or joblib file, in words. Raises ArtifactError for what is none, or damaged."""
+    """Of a pickle, joblib or skops file, in words. Raises ArtifactError for what is none, or damaged."""
     outline = _read(path)
-    stored = read_stored(path)
+    stored = read_stored(path, options.with_ or ())
     version = stored.versions.get("scikit-learn", "a version that it does not name")
-    refused = _refused(outline)
+    beside = [f"{name} {told}" for name, told in sorted(stored.versions.items()) if name != "scikit-learn"]
+    installed = installed_version("scikit-learn")
+    refused = _refused(pickle_in(path), outline)
     return {
         "artifact": str(path),
-        "kind": _kind(outline),
-        "saved_by": f"scikit-learn {version}",
-        "installed": f"scikit-learn {installed_version('scikit-learn') or 'none'}",
-        **_told_of_need(path, options),
+        "kind": _kind(outline, pickle_in(path)),
+        "saved_by": ", ".join([f"scikit-learn {version}", *beside]),
+        "installed": f"scikit-learn {installed or 'none'}",
+        "inputs": _told_of_inputs(outline),
+        **_told_of_requirements(path, version),
+        **_told_of_need(path, stored, options, refused),
+        **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
         "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
     }
@@ -45,22 +56,50 @@ def _read(path: Path) -> Outline:
         raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
 
 
-def _kind(outline: Outline) -> str:
+def _kind(outline: Outline, path: Path) -> str:
     what = outline.root.name if isinstance(outline.root, Named) else type(outline.root).__name__
-    return f"{'joblib file' if outline.joblib else 'pickle'} of a {what}"
+    form = "skops file" if path.suffix.lower() == ".skops" else "joblib file" if outline.joblib else "pickle"
+    return f"{form} of a {what}"
 
 
-def _refused(outline: Outline) -> list[str]:
+def _told_of_inputs(outline: Outline) -> str:
+    """As far as the file says: releases before 1.0 stored no names, those before 0.24 not even how many there are."""
+    named = [thing.attributes.get("feature_names_in_") for thing in outline.objects()]
+    names = next((found for value in named if (found := [str(name) for name in listed(value)])), [])
+    if names:
+        return ", ".join(names[:MOST_LISTED]) + (f", … ({len(names)} in all)" if len(names) > MOST_LISTED else "")
+    counts = [thing.attributes.get("n_features_in_") for thing in outline.objects()]
+    count = next((value for value in counts if isinstance(value, int)), None)
+    told = f"{count}, without names" if count else "neither their names nor their number is stored"
+    return f"{told}; name them with --features a,b,c  or give the training data with --data"
+
+
+def _refused(path: Path, outline: Outline) -> list[str]:
     """What is not on the allow-list, whatever version has it."""
+    if path.suffix.lower() == ".skops":
+        return _untrusted(path)
     found = []
     for module, name in sorted(outline.names):
+        moved = modules.find(module, name)
+        if moved is not None and not isinstance(moved.instead, tuple):  # something of ours takes its place
+            continue
         try:
-            resolve(module, name)
+            resolve(*(moved.instead if moved is not None else (module, name)))
         except Refused as refused:
             found.append(refused.name)
         except Exception:  # it is on the list, and the installed version does not have it
             continue
     return found
+
+
+def _untrusted(path: Path) -> list[str]:
+    try:
+        trusted_types(path, False)
+    except UntrustedPickle as error:
+        return [error.name]
+    except Exception:  # skops is not there, or cannot read it: what is told of loading says so
+        return []
+    return []
 
 
 def _counted(outline: Outline) -> str:
@@ -80,22 +119,61 @@ def _goes_wrong(path: Path, options: ServeOptions) -> str:
     return "it loads, and answers its own example; whether as it did before, nothing has shown"
 
 
-def _told_of_need(path: Path, options: ServeOptions) -> dict[str, Any]:
+# -- what serving will do ----------------------------------------------------------------------------------------------
+
+
+def _told_of_need(path: Path, stored: StoredVersions, options: ServeOptions, refused: list[str]) -> dict[str, Any]:
     """The environment, and what serving will do about it."""
+    if refused:
+        return {"serving": "is refused, and nothing is installed for it: loading it could run code"}
     try:
-        need = needed(read_stored(path))
+        need = needed(stored)
     except ArtifactError as error:
         return {"needs": str(error), "serving": "is refused: the version that saved it cannot be asked"}
-    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": _told_of_serving(path, need, options)}
+    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": _told_of_serving(need, options)}
 
 
-def _told_of_serving(path: Path, need: Need, options: ServeOptions) -> str:
+def _told_of_serving(need: Need, options: ServeOptions) -> str:
     first = need.requirements[0]
     then = "holds the answers of this version against it, once, and serves the first way that agrees on every row"
-    if find(need, cache_folder(options)) is not None:
-        return f"uses the environment of {first} that is there, {then}"
     try:
+        if find(need, cache_folder(options)) is not None:
+            return f"uses the environment of {first} that is there, {then}"
         version, _ = find_interpreters(need.pythons)[0]
     except ArtifactError as error:
         return f"is refused: {error}"
     return f"installs {first} for Python {version} in an environment of its own, {then}"
+
+
+def _told_of_table(outline: Outline, path: Path, version: str, installed: str) -> dict[str, str]:
+    """What happens where no environment can be had."""
+    judgement = offline.judge(
+        outline.objects(), version, installed, mendable=pickle_in(path).suffix.lower() != ".skops"
+    )
+    if judgement.way == offline.REFUSED:
+        return {"offline": f"without a network it is refused: {judgement.reason}"}
+    how = "after repairs" if judgement.way == offline.REPAIRED else "as it is"
+    return {"offline": f"without a network it is served {how}, since models of its kind were compared and answer alike"}
+
+
+# -- what lies beside it -----------------------------------------------------------------------------------------------
+
+
+def _told_of_requirements(path: Path, version: str) -> dict[str, str]:
+    """What people take for the version that saved a model, and often is not."""
+    said = _pinned(path.parent / REQUIREMENTS)
+    if said is None or said == f"=={version}":
+        return {}
+    told = f"says scikit-learn{said}" if said else "names scikit-learn without a version"
+    return {"beside": f"{REQUIREMENTS} {told}; what saved it is told by the file itself, and that counts: {version}"}
+
+
+def _pinned(path: Path) -> str | None:
+    """What a list of requirements says of scikit-learn's version; None where it names none. Windows writes UTF-16."""
+    try:
+        raw = path.read_bytes()[:1_000_000]
+    except OSError:
+        return None
+    wide = raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:200]
+    match = _PINNED.search(raw.decode("utf-16" if wide else "utf-8-sig", "replace"))
+    return None if match is None else match[1] or ""

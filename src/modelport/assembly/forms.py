@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,23 @@ import modelport
 from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bundle
 from modelport.artifacts.digest import VERSION_LENGTH, digest_files, digest_path
 from modelport.artifacts.override import override_path
-from modelport.assembly.artifacts import find_loader, helper_files, installed_version, load_artifact, other_version
+from modelport.assembly.artifacts import (
+    find_loader,
+    helper_files,
+    installed_version,
+    load_artifact,
+    other_version,
+    pickle_in,
+)
 from modelport.assembly.bundles import open_bundle, refuse_code, report_facts
 from modelport.assembly.signatures import check_signer
-from modelport.compilation.cache import MODEL, About, Cache, default_folder, reads_text, runtime_version
+from modelport.compilation.cache import MODEL, REFUSED, About, Cache, default_folder, reads_text, runtime_version
 from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Loader, Model
-from modelport.native.proofs import Proof, Proofs
+from modelport.native.locks import hold
+from modelport.native.proofs import NATIVE, Proof, Proofs, read_proof
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
 
 NOT_WANTED = "as configured (--no-compile)"
@@ -44,6 +52,10 @@ class Look:
     """The version of the bundle whose signature was checked."""
     version: str = ""
     """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
+    native: Mapping[str, str] = field(default_factory=dict)
+    """Where a native environment answers: its `folder`, the `file` that it is to read, and which `imports` it does then."""
+    rests_on: tuple[str, ...] = ()
+    """Files of the cache by which it was decided: if one goes, it is to be decided anew."""
 
     def plain(self) -> Form:
         """For another process."""
@@ -55,6 +67,7 @@ class Look:
             "folder": self.folder,
             "signed": self.signed,
             "version": self.version,
+            "native": dict(self.native),
         }
 
 
@@ -76,7 +89,10 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
         _refuse_uncompiled(loader, options)
         return Look(ORIGINAL, planned)
     if is_unproven(artifact, options):
-        return _look_at_old(artifact, options, digest, planned)
+        look = _look_at_old(artifact, options, digest, planned)
+        if look.form == UNKNOWN:
+            _screen(loader, artifact, options)
+        return look
     if options.no_compile or not runtime_version():
         _screen(loader, artifact, options)
         return Look(ORIGINAL, planned, NOT_WANTED if options.no_compile else NOT_INSTALLED)
@@ -89,7 +105,7 @@ def _look_at_file(artifact: Path, options: ServeOptions, digest: str) -> Look:
         return Look(ORIGINAL, planned, NOT_INSTALLED)
     refused = cache.refused(key)
     if refused is not None:
-        return Look(ORIGINAL, planned, refused.reason)
+        return Look(ORIGINAL, planned, refused.reason, rests_on=(str(cache.folder / key / REFUSED),))
     _screen(loader, artifact, options)
     return Look(UNKNOWN, planned)
 
@@ -113,20 +129,48 @@ def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Pl
     if folder is not None and runtime_version():
         return compiled_look(folder, options)
     proof = find_proof(artifact, options, digest)
-    return Look(UNKNOWN, planned) if proof is None else Look(ORIGINAL, planned, str(proof))
+    if proof is None:
+        return Look(UNKNOWN, planned)
+    native = _native_process(proof, pickle_in(artifact), options)
+    kept = _proofs(options).place(proof_key(artifact, options, digest))
+    return Look(ORIGINAL, planned, str(proof), native=native, rests_on=(str(kept), *_places(native)))
+
+
+def _places(native: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(native[name] for name in ("folder", "file") if native)
+
+
+def _native_process(proof: Proof, file: Path, options: ServeOptions) -> dict[str, str]:
+    """What a holder starts before all else; nothing where the model is served in another way, or its environment is gone."""
+    if proof.way != NATIVE:
+        return {}
+    from modelport.native.environments import find  # and what builds them: other workers do without
+
+    environment = find(proof.need, options.cache_dir or default_folder())
+    if environment is None:
+        return {}
+    return {"folder": str(environment.folder), "file": str(file.resolve()), "imports": "late" if proof.late else "all"}
+
+
+DECIDING = ("scikit-learn", "numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "imbalanced-learn")
+"""Libraries whose installed versions decide whether a proof still holds."""
 
 
 def find_proof(artifact: Path, options: ServeOptions, digest: str) -> Proof | None:
     """What was shown of a model that another version saved, for what is installed now."""
-    return Proofs(options.cache_dir or default_folder()).find(proof_key(artifact, options, digest))
+    return _proofs(options).find(proof_key(artifact, options, digest))
+
+
+def _proofs(options: ServeOptions) -> Proofs:
+    return Proofs(options.cache_dir or default_folder())
 
 
 def proof_key(artifact: Path, options: ServeOptions, digest: str) -> str:
     """What decides which way of serving it was proven: the model, what was said about it, and what would load it here."""
-    installed = [installed_version(name) for name in ("scikit-learn", "numpy", "scipy", "pandas")]
+    installed = [installed_version(name) for name in DECIDING]
     switches = [str(options.no_compile)]
     known = cache_key(Cache(options.cache_dir), artifact, options, digest)
-    return Proofs(options.cache_dir or default_folder()).key([known, *installed, *switches])
+    return _proofs(options).key([known, *installed, *switches])
 
 
 def refuse_original(look: Look, options: ServeOptions) -> None:
@@ -172,13 +216,15 @@ def _form_of_bundle(bundle: Bundle, options: ServeOptions) -> Look:
     refuse_code(bundle, options)
     loader = find_loader(bundle.original)
     planned = place(Cost(_size(bundle.original), loader.compiled, False), options.executor)
-    return Look(ORIGINAL, planned, why, version=bundle.version)
+    proof = bundle.manifest.proof
+    native = _native_process(read_proof(proof), pickle_in(bundle.original), options) if "way" in proof else {}
+    return Look(ORIGINAL, planned, why, version=bundle.version, native=native, rests_on=_places(native))
 
 
 def compiled_look(folder: Path, options: ServeOptions) -> Look:
     """A compiled form that lies ready."""
     cost = Cost((folder / MODEL).stat().st_size, compiled=True, releases_gil=True, reads_text=reads_text(folder))
-    return Look(COMPILED, place(cost, options.executor), folder=str(folder))
+    return Look(COMPILED, place(cost, options.executor), folder=str(folder), rests_on=(str(folder),))
 
 
 def cache_key(cache: Cache, artifact: Path, options: ServeOptions, digest: str) -> str:
@@ -237,6 +283,7 @@ def open_form(form: Form | None, artifact: Path, options: ServeOptions) -> Opene
     from modelport.compilation.compiled import open_compiled
 
     folder = Path(form["folder"])
+    hold(folder)
     compiled, about = open_compiled(folder), Cache(options.cache_dir).about(folder)
     facts = {**_facts(compiled.report, about), **_trusted(artifact, options)}
     return Opened(compiled, form["version"][:VERSION_LENGTH], about.notes, facts)
@@ -249,6 +296,7 @@ def _load_original(artifact: Path, options: ServeOptions, digest: str) -> tuple[
         if proof is not None:
             from modelport.assembly.proving import load_proven
 
+            hold(_proofs(options).place(proof_key(artifact, options, digest)))
             return load_proven(artifact, options, proof)
     return load_artifact(artifact, options)
 
@@ -336,4 +384,5 @@ def compile_beside(
 def look_from(form: Form, look: Look) -> Look:
     """What another process found."""
     placement = replace(look.placement, executor=form["executor"], reason=form["reason"])
-    return Look(form["form"], placement, form["why"], form["folder"], form["signed"], form["version"])
+    decided = (form["form"], placement, form["why"], form["folder"], form["signed"], form["version"])
+    return Look(*decided, native=form["native"])

@@ -14,6 +14,7 @@ from time import monotonic
 from modelport.assembly.application import Application, load_locally
 from modelport.assembly.forms import look_up
 from modelport.assembly.packing import unpack_signature
+from modelport.assembly.starts import remember
 from modelport.config import from_plain
 from modelport.errors import SetupError
 from modelport.fronts.predict import LocalLane, PredictRoute
@@ -121,12 +122,14 @@ class ServedModels:
 
     def _look_up(self, name: str) -> None:
         source = self.sources[name]
+        artifact, options = Path(source["target"]), from_plain(source["options"])
         try:
-            look = look_up(Path(source["target"]), from_plain(source["options"]))
+            look = look_up(artifact, options)
         except SetupError as error:
             self.channel.tell(event="failed", error=str(error))
         else:
             self.channel.tell(event="form", model=name, **look.plain())
+            remember(artifact, options, look)
 
     def _compiling(self, message: Message) -> None:
         slot = self.slot(message["model"])

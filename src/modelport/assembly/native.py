@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelport.artifacts.pickles.boosters import booster_versions
 from modelport.artifacts.pickles.outline import Named, read_outline
 from modelport.assembly.artifacts import load_artifact, pickle_in
 from modelport.compilation.cache import default_folder
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError
 from modelport.kernel.ports import Model
+from modelport.kernel.signature import Field
 from modelport.native.environments import Environment, find
 from modelport.native.process import ForeignProcess, Shadow
 from modelport.native.proofs import Proof
@@ -35,14 +38,12 @@ def cache_folder(options: ServeOptions) -> Path:
     return options.cache_dir or default_folder()
 
 
-def read_stored(path: Path) -> StoredVersions:
-    """The libraries that a pickle needs, and the versions that it stores; nothing of it is run. Raises ArtifactError."""
-    try:
-        objects = list(read_outline(pickle_in(path)).objects())
-    except ArtifactError:
-        raise
-    except Exception as error:  # a damaged pickle raises anything
-        raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
+def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
+    """The libraries that a model needs, and the versions that it stores; nothing of it is run. `beside` are its other files.
+
+    Raises ArtifactError for what is damaged, and where its parts were saved by several versions.
+    """
+    objects = [thing for file in (pickle_in(path), *beside) for thing in _objects_in(file)]
     told = {str(v) for o in objects if (v := o.attributes.get("_sklearn_version")) is not None}
     if len(told) > 1:
         raise ArtifactError(
@@ -50,7 +51,17 @@ def read_stored(path: Path) -> StoredVersions:
             "for it: train again"
         )
     versions = {"scikit-learn": told.pop()} if told else {}
-    return StoredVersions(versions, frozenset(_libraries(objects)))
+    skops = {"skops"} if any(file.suffix.lower() == ".skops" for file in (pickle_in(path), *beside)) else set()
+    return StoredVersions({**versions, **booster_versions(objects)}, frozenset(_libraries(objects) | skops))
+
+
+def _objects_in(path: Path) -> list[Named]:
+    try:
+        return list(read_outline(path).objects())
+    except ArtifactError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise ArtifactError(f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}") from None
 
 
 def _libraries(objects: list[Named]) -> set[str]:
@@ -59,25 +70,38 @@ def _libraries(objects: list[Named]) -> set[str]:
 
 
 def load_native(
-    path: Path, options: ServeOptions, environment: Environment, told: str
+    path: Path,
+    options: ServeOptions,
+    environment: Environment,
+    told: str,
+    known: tuple[Field, ...] = (),
+    late: bool = False,
 ) -> tuple[Model, tuple[str, ...]]:
-    """The model, answering from the environment. Raises SetupError where it does not load there, either."""
-    process = ForeignProcess(environment)
+    """The model, answering from the environment. Raises SetupError where it does not load there, either.
+
+    `known` are its inputs where it was asked before: then it is only served, and need not tell of all that it holds. `late`: some
+    libraries are imported when they are used.
+    """
+    process = ForeignProcess(environment, not known, late)
+
+    def read(file: Path) -> Any:
+        return _with_inputs(process.load(file), len(known) if file == path else 0)
+
     try:
-        return load_artifact(path, options, read=lambda file: _with_inputs(process.load(file)), other_version=told)
+        return load_artifact(path, options, read=read, other_version=told)
     except BaseException:
         process.close()
         raise
 
 
-def _with_inputs(thing: Any) -> Any:
-    """With what releases before 0.24 did not store: the number of inputs, and their names."""
+def _with_inputs(thing: Any, known: int) -> Any:
+    """With what releases before 0.24 did not store: the number of inputs, if it is not `known`, and their names."""
     if not isinstance(thing, Shadow):
         return thing
     attributes = vars(thing)
     if "feature_names_in_" not in attributes and (names := names_of(thing)):
         attributes["feature_names_in_"] = np.array(names, dtype=object)
-    if "n_features_in_" not in attributes and (width := len(names_of(thing)) or width_of(thing)):
+    if "n_features_in_" not in attributes and (width := known or len(names_of(thing)) or width_of(thing)):
         attributes["n_features_in_"] = width
     return thing
 
@@ -90,7 +114,7 @@ def open_native(path: Path, options: ServeOptions, proof: Proof) -> tuple[Model,
             f"{path} is served by scikit-learn {proof.stored} in an environment of its own, and that is not in "
             f"{cache_folder(options)}: run  modelport rescue {path}  which builds it"
         )
-    return load_native(path, options, environment, str(proof))
+    return load_native(path, options, environment, str(proof), proof.inputs, proof.late)
 
 
 def told_of_environment(environment: Environment) -> dict[str, Any]:

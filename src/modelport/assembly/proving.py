@@ -7,18 +7,21 @@ serves: loaded as it is, repaired, compiled; and where none does, the native env
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from modelport.artifacts.loaders.skops import trusted_types
+from modelport.artifacts.pickles.loading import screen_pickle
+from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import installed_version, load_artifact
+from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
 from modelport.assembly.native import cache_folder, load_native, open_native, read_stored
 from modelport.assembly.tabled import prove_by_table
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
-from modelport.errors import MissingExtra, SetupError, UnprovenVersion
+from modelport.errors import MissingExtra, SetupError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
@@ -32,6 +35,7 @@ LIMIT_S = 20.0
 """How long the oracle is asked; fewer rows are checked where it is slow."""
 
 FEWEST_ROWS = 100
+WAYS = (AS_IT_IS, REPAIRED, COMPILED)
 PROVEN = "proven to answer as the version that saved it"
 
 
@@ -61,14 +65,21 @@ class _Case:
     notes: tuple[str, ...]
     sample: Sequence[Record]
     progress: Progress
+    ways: Collection[str]
     others: list[str] = field(default_factory=list)
     expected: Any = None
 
 
-def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None) -> Proven:
-    """Build the environment where it is not there, ask, compare. Raises UnprovenVersion where nothing can be shown."""
-    stored, installed = read_stored(artifact), installed_version("scikit-learn")
+def prove(
+    artifact: Path, options: ServeOptions, progress: Progress = lambda _, __: None, ways: Collection[str] = WAYS
+) -> Proven:
+    """Build the environment where it is not there, ask, compare. `ways` are those that are tried before that itself serves.
+
+    Raises UntrustedPickle for what could run code, and UnprovenVersion where nothing can be shown.
+    """
+    stored, installed = read_stored(artifact, options.with_ or ()), installed_version("scikit-learn")
     version = stored.versions.get("scikit-learn", "")
+    _refuse_hostile(artifact, options, version, installed)
     try:
         need = needed(stored)
         environment = provide(need, cache_folder(options), lambda what, done: progress(what, done * 0.6))
@@ -80,14 +91,31 @@ def prove(artifact: Path, options: ServeOptions, progress: Progress = lambda _, 
         tabled = prove_by_table(artifact, options, version, installed)
         if not isinstance(tabled, str):
             proof, model, notes = tabled
+            progress(f"no environment, so by the table that ships: {error}", 0.8)
+            proof = replace(proof, others=(f"held against that version itself: {error}",))
             return Proven(proof, model, _compile(model, options, []), notes)
         why = f"it cannot be held against that version: {error}; and by the table that ships, {tabled}"
         raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None
     sample = read_records(options.data, oracle.signature.inputs, SAMPLE_ROWS) if options.data else []
-    case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress)
+    case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress, ways)
     with warnings.catch_warnings():  # rows at the edges make libraries complain of what is done on purpose
         warnings.simplefilter("ignore")
         return _first_way(case)
+
+
+def _refuse_hostile(artifact: Path, options: ServeOptions, stored: str, installed: str) -> None:
+    """What could run code is refused before anything is installed for it, and what is in no environment before it is looked for."""
+    for path in (pickle_in(artifact), *(options.with_ or ())):
+        try:
+            if path.suffix.lower() == ".skops":
+                trusted_types(path, False)
+            elif is_pickle(read_head(path)):
+                screen_pickle(path)
+        except UntrustedPickle as error:
+            if not options.allow_pickle:
+                raise
+            why = f"it holds {error.name[:100]}, which is of no library, and so in no environment of that version"
+            raise UnprovenVersion(str(artifact), stored, installed, why, True) from None
 
 
 def _first_way(case: _Case) -> Proven:
@@ -98,7 +126,7 @@ def _first_way(case: _Case) -> Proven:
     case.expected = answered_rows(original, case.sample, LIMIT_S)
     case.progress("loading it as it is", 0.8)
     for way, kit in ((AS_IT_IS, None), (REPAIRED, RepairKit(case.stored, installed_version("scikit-learn")))):
-        here = _here(case, way, kit)
+        here = _here(case, way, kit) if way in case.ways else None
         if here is not None:
             case.progress("compiling", 0.85)
             repairs = tuple(kit.applied) if kit is not None else ()
@@ -106,11 +134,21 @@ def _first_way(case: _Case) -> Proven:
             compiled = _compile(here, case.options, case.sample)
             return Proven(proof, here, _agreeing(case, compiled), case.notes)
     case.progress("compiling what the native environment tells of it", 0.85)
-    compiled = _compile(case.oracle, case.options, case.sample)
+    compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
-        return Proven(_proof(case, NATIVE), case.oracle, compiled, case.notes)
+        return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, compiled, case.notes)
     return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
+
+
+def _answers_late(case: _Case) -> bool:
+    """Whether the environment gives the same answers with some of its libraries imported when they are used, as later starts do."""
+    inputs = case.oracle.signature.inputs
+    try:
+        model, _ = load_native(case.artifact, case.options, case.environment, PROVEN, inputs, late=True)
+    except SetupError:
+        return False
+    return _shape(model.signature) == _shape(case.oracle.signature) and _agrees(case, model, "late imports")
 
 
 def _here(case: _Case, way: str, kit: RepairKit | None) -> Model | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def rescue(source: Path, out: Path, options: ServeOptions, force: bool, progress
     notes = (str(proven.proof), *(n for n in proven.notes if n not in str(proven.proof)))
     plain: dict[str, Any] = msgspec.to_builtins(proven.proof)
     content = Content(model_name(source, options), proven.model, notes, plain, report, proven.compiled)
-    bundle = write_bundle(source, out, content, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the loader silences was told within the comparison, and is forgotten
+        bundle = write_bundle(source, out, content, options)
     progress("done", 1.0)
     return Rescued(bundle, report, plain)
 
@@ -64,7 +67,6 @@ def _rescue_bundle(path: Path, options: ServeOptions, progress: Progress) -> Res
 def write_report(source: Path, digest: str, proven: Proven) -> str:
     """What a person files: which file, what was asked of whom, what agreed and what did not."""
     proof = proven.proof
-    there = ", ".join(f"{name} {version}" for name, version in sorted(proof.environment.items()))
     compiled = proven.compiled if isinstance(proven.compiled, str) else str(proven.compiled.report)
     lines = [
         f"# {source.name}",
@@ -72,12 +74,22 @@ def write_report(source: Path, digest: str, proven: Proven) -> str:
         f"- SHA-256: {digest}",
         f"- saved by: scikit-learn {proof.stored}",
         f"- installed: scikit-learn {proof.installed or 'none'}",
-        f"- held against: {there}",
-        f"- digest of that environment: {proof.digest}",
-        f"- built of: {', '.join(proof.requirements)}",
-        f"- checked rows: {proof.rows:,}, and {proof.left_out:,} that the original refuses",
+        *_told_of_oracle(proof),
         f"- result: {proof}",
         f"- compiled: {compiled}",
         *(f"- not taken: {other}" for other in proof.others),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told_of_oracle(proof: Proof) -> list[str]:
+    """What the answers were held against."""
+    if proof.by_table:
+        return ["- held against: the table of models that were compared, which ships; no row of this one was asked"]
+    there = ", ".join(f"{name} {version}" for name, version in sorted(proof.environment.items()))
+    return [
+        f"- held against: {there}",
+        f"- digest of that environment: {proof.digest}",
+        f"- built of: {', '.join(proof.requirements)}",
+        f"- checked rows: {proof.rows:,}, and {proof.left_out:,} that the original refuses",
+    ]

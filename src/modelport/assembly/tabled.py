@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def prove_by_table(
     """The model as models of its kind were compared, and how that is known; else why it is refused, as the end of a sentence."""
     if options.with_:
         return "it has other files beside it, and models in one file alone were compared"
-    judgement = offline.judge(read_outline(pickle_in(artifact)).objects(), stored, installed)
+    skops = pickle_in(artifact).suffix.lower() == ".skops"
+    judgement = offline.judge(read_outline(pickle_in(artifact)).objects(), stored, installed, mendable=not skops)
     if judgement.way == offline.REFUSED:
         return judgement.reason
     way = REPAIRED if judgement.way == offline.REPAIRED else AS_IT_IS
@@ -41,9 +43,11 @@ def prove_by_table(
 
 def _with_inputs(artifact: Path, options: ServeOptions, kit: RepairKit | None) -> ServeOptions:
     """With what releases before 0.24 did not store: the names of the inputs, or their number."""
-    if options.features or options.data:
+    if options.features or options.data or pickle_in(artifact).suffix.lower() == ".skops":
         return options
-    estimator = load_pickle(pickle_in(artifact), options.allow_pickle, repairs=kit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that another version saved it is what this is about
+        estimator = load_pickle(pickle_in(artifact), options.allow_pickle, repairs=kit)
     if hasattr(estimator, "n_features_in_"):
         return options
     names = names_of(estimator) or [f"x{i}" for i in range(width_of(estimator))]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 import modelport
+from modelport.cli.cache import cache
 from modelport.cli.ship_commands import healthcheck, ship
 from modelport.config import ENV_PREFIX, REPEATED, ServeOptions, flag_of, key_of, resolve
 from modelport.errors import SetupError
@@ -273,3 +274,4 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 commands.add_command(ship)
 commands.add_command(healthcheck)
+commands.add_command(cache)

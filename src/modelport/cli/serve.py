@@ -23,6 +23,7 @@ from modelport.config import (
 from modelport.errors import ArtifactError, ConfigError, SetupError
 from modelport.runtime.children import StartFailed, child_command
 from modelport.runtime.cores import usable_cores
+from modelport.runtime.forms import Form
 from modelport.runtime.limits import raise_descriptor_limit
 from modelport.runtime.listeners import open_listener
 from modelport.runtime.notify import notify_ready
@@ -84,9 +85,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
 
     plan = Plan(
         worker=lambda place: child_command("modelport.assembly.worker", config(), place),
-        holder=lambda model, source, form: child_command(
-            "modelport.assembly.holder", config(source, form), model or ""
-        ),
+        holder=lambda model, source, form: child_command(_holder_of(form), config(source, form), model or ""),
         compiler=lambda source: child_command("modelport.assembly.compiler", config(source)),
         workers=count,
         catalog=catalog,
@@ -94,6 +93,7 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         cores=usable_cores(),
         standby=options.standby and not options.reload,  # who develops waits for every load
         saved=saved,
+        remembered={} if catalog else _recalled(target, options),
         stop_s=options.stop_timeout,
         reload=options.reload,
     )
@@ -104,6 +104,19 @@ def _serve(target: str, options: ServeOptions, journal: Log) -> int:
         raise ArtifactError(str(error)) from None
     finally:
         listener.close()
+
+
+def _recalled(target: str, options: ServeOptions) -> dict[str, Form]:
+    """Of the model that is served: which form of it did at the last start, where that is known."""
+    from modelport.assembly.starts import recall  # and what tells digests: a service in Python does without
+
+    form = recall(Path(target), options)
+    return {} if form is None else {str(options.name): form}
+
+
+def _holder_of(form: Form | None) -> str:
+    """The module that a holder is started by."""
+    return "modelport.assembly.holder_early" if form and form.get("native") else "modelport.assembly.holder"
 
 
 def _check_files(artifact: Path | None, options: ServeOptions) -> None:

@@ -1,7 +1,7 @@
 """Native environments: the libraries that saved a model, in the versions of that time, beside an interpreter of that time.
 
-Built once from wheels alone and kept in a folder by what they hold; removed by removing the folder. A folder looks like one of
-`venv`, but nothing of the interpreter is run to make it: old ones bring no installer that works, or none at all.
+Built once from wheels alone and kept in a folder by what they hold; removed by `modelport cache remove`, or with their folder.
+One looks like a folder of `venv`, but nothing of the interpreter is run to make it: old ones bring no working installer, or none.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.errors import ArtifactError
+from modelport.native.early import command_in
 from modelport.native.installers import NotHere, install
 from modelport.native.interpreters import find_interpreters
+from modelport.native.ownership import refuse_others
 from modelport.native.versions import Need
 
-FOLDER, ABOUT = "native", "environment.json"
+FOLDER, ABOUT, DRAFT = "native", "environment.json", "draft-"
 CHECK_S = 180.0
 """How long the libraries may take to be imported for the first time, when Python compiles them."""
 
@@ -37,7 +39,11 @@ for module, name in json.loads(sys.argv[1]):
     found[name] = str(getattr(__import__(module), "__version__", ""))
 print("\\n" + json.dumps(found))
 """
-_MODULES = {"scikit-learn": "sklearn", "numpy": "numpy", "scipy": "scipy", "joblib": "joblib", "pandas": "pandas"}
+_MODULES = {
+    **{"scikit-learn": "sklearn", "numpy": "numpy", "scipy": "scipy", "joblib": "joblib", "pandas": "pandas"},
+    **{"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost", "imbalanced-learn": "imblearn"},
+    "skops": "skops",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,8 @@ class Environment:
         return self.folder / "bin" / "python"
 
     def command(self, script: Path, *arguments: str) -> list[str]:
-        """Runs a script with nothing of the caller's: no environment variables for Python, no packages of the user."""
-        return [str(self.python), "-I", str(script), *arguments]
+        """Runs a script with the libraries of this environment alone."""
+        return command_in(self.folder, script, *arguments)
 
 
 def _quiet(_: str, __: float) -> None:
@@ -79,23 +85,29 @@ def provide(need: Need, cache: Path, progress: Progress = _quiet) -> Environment
     except OSError as error:
         raise ArtifactError(
             f"the environment of {need.requirements[0]} cannot be kept in {base}: {error.strerror or error}; "
-            "say --cache-dir FOLDER"
+            "say --cache-dir FOLDER, or make room with  modelport cache remove"
         ) from None
 
 
 def find(need: Need, cache: Path) -> Environment | None:
-    """The environment, if it was built before."""
+    """The environment, if it was built before. Raises ArtifactError where others than this user may have put it there."""
     folder = cache / FOLDER / need.key
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        found = Environment(folder, about["versions"], about["digest"], about["size"])
-    except (OSError, ValueError, KeyError, TypeError):
+    found = read_environment(folder)
+    if found is None or not found.python.exists():  # the interpreter that it was built for was removed
         return None
-    if not found.python.exists():  # the interpreter that it was built for was removed
-        return None
+    refuse_others(folder)
     with suppress(OSError):
         os.utime(folder)
     return found
+
+
+def read_environment(folder: Path) -> Environment | None:
+    """What lies in a folder, if it is whole."""
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        return Environment(folder, about["versions"], about["digest"], about["size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @contextmanager
@@ -111,17 +123,25 @@ def _lock(path: Path) -> Iterator[None]:
 
 def _build(need: Need, base: Path, progress: Progress) -> Environment:
     """With the first interpreter for which there are wheels."""
+    start = f"{DRAFT}{need.key}-"
+    _sweep(base, start)
     refusals = []
     for version, python in find_interpreters(need.pythons):
-        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=base))
+        draft = Path(tempfile.mkdtemp(prefix=start, dir=base))
         try:
             _fill(draft, need, version, python, progress)
             return _keep(draft, base / need.key)
         except NotHere as error:
             refusals.append(str(error))
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            _sweep(base, start)
     raise ArtifactError(refusals[0])
+
+
+def _sweep(base: Path, start: str) -> None:
+    """What a process that was killed has left, and its installer may still be writing: who builds now is alone."""
+    for left in base.glob(f"{start}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _fill(draft: Path, need: Need, version: str, python: Path, progress: Progress) -> None:
@@ -145,9 +165,11 @@ def _fill(draft: Path, need: Need, version: str, python: Path, progress: Progres
 
 
 def _keep(draft: Path, folder: Path) -> Environment:
-    """In its place: it is whole, or it is not there."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """In its place: it is whole, or it is not there, whenever this process ends."""
+    if os.path.lexists(folder):
+        folder.rename(draft.with_name(f"{draft.name}-before"))
     draft.rename(folder)
+    shutil.rmtree(draft.with_name(f"{draft.name}-before"), ignore_errors=True)
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     return Environment(folder, about["versions"], about["digest"], about["size"])
 

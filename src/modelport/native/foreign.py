@@ -4,11 +4,12 @@ It runs in the interpreter of that environment, so it is written for Python 3.6 
 and output carry frames: the lengths of a head and of some blobs, the head as JSON, the blobs as they are. Numbers cross in blobs,
 bit by bit.
 
-    {"do": "load", "path": …}                                  the model as a tree of nodes
+    {"do": "load", "path": …, "whole": true}                   the model as a tree of nodes
     {"do": "get", "of": 3, "name": "coef_"}                    an attribute of the object 3
     {"do": "call", "of": 3, "name": "predict", "value": …}     what a method of it returns
 
-The file beside this one reads the model.
+The files beside this one read the model and put imports off. Started with the name of a file, it answers first as if it were asked
+to load that, with `whole` false: then what is great and no part of serving is left out, and is to be asked for.
 """
 
 import collections
@@ -199,17 +200,24 @@ METHODS = (
 class Model:
     """The model that was read, with every object of it that was told of, by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: bool) -> None:
         self.things = []  # type: Any
+        self._whole = True
         self._numbers = {}  # type: Any
-        beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "foreign_reader.py")
-        self._reader = types.ModuleType("foreign_reader")  # type: Any
-        sys.dont_write_bytecode = True  # of ours: the package may be another user's
-        SourceFileLoader("foreign_reader", beside).exec_module(self._reader)
-        sys.dont_write_bytecode = False
+        self._reader = _beside("foreign_reader")
+        if late:
+            imports = _beside("foreign_imports")
+            imports.put_off()
+            own = [thing for thing in vars(self._reader).values() if isinstance(thing, types.ModuleType)]
+            for module in (
+                self._reader,
+                *(m for m in own if m.__name__.startswith("foreign_")),
+            ):  # what a file names is used
+                module.importlib = types.SimpleNamespace(import_module=imports.import_real)
 
     def load(self, head: Any, blobs: Any) -> Any:
-        """Read the file; tell the whole of it."""
+        """Read the file; tell of it."""
+        self._whole = head["whole"]
         return self._reader.read_file(head["path"])
 
     def get(self, head: Any, blobs: Any) -> Any:
@@ -237,9 +245,20 @@ class Model:
         self.things.append(thing)
         if "n_jobs" in getattr(thing, "__dict__", {}):  # threads of many small calls cost more than they gain
             thing.n_jobs = 1
-        state = {name: packer.pack(value) for name, value in _state_of(thing)}
+        told = _state_of(thing) if self._whole else _brief_state_of(thing)
+        state = {name: packer.pack(value) for name, value in told}
         methods = [name for name in METHODS if _has(thing, name)]
         return [THING, number, type(thing).__module__, type(thing).__name__, state, methods]
+
+
+def _beside(name: str) -> Any:
+    """Another file of the foreign side."""
+    module = types.ModuleType(name)  # type: Any
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    sys.dont_write_bytecode = True  # of ours: the package may be another user's
+    SourceFileLoader(name, path).exec_module(module)
+    sys.dont_write_bytecode = False
+    return module
 
 
 def _has(thing: Any, name: str) -> bool:
@@ -265,17 +284,32 @@ def _state_of(thing: Any) -> Any:
     return found
 
 
-def main() -> None:
-    """Answer until the other side hangs up."""
+MOST_ENTRIES, MOST_BYTES = 10000, 2**22
+
+
+def _brief_state_of(thing: Any) -> Any:
+    """The same without what serving does not ask for: insides of compiled classes, vocabularies, great arrays."""
+    return [(name, value) for name, value in getattr(thing, "__dict__", {}).items() if not _is_great(value)]
+
+
+def _is_great(value: Any) -> bool:
+    if isinstance(value, dict):
+        return len(value) > MOST_ENTRIES
+    return isinstance(value, np.ndarray) and value.nbytes > MOST_BYTES
+
+
+def main(*arguments: str) -> None:
+    """Answer until the other side hangs up. Arguments: `late` to put imports off, and a file to load at once."""
     source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever a library prints is no answer
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(10000)
-    model = Model()
+    model = Model("late" in arguments[:1])
+    early = [({"do": "load", "path": file, "whole": False}, []) for file in arguments[1:]]  # type: Any
     while True:
         try:
-            head, blobs = read_frame(source)
+            head, blobs = early.pop() if early else read_frame(source)
         except EOFError:
             return
         packer = Packer(model.describe)
@@ -288,4 +322,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

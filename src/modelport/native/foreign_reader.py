@@ -1,333 +1,75 @@
 """How a native environment reads a model file: through an allow-list, with every opcode that can run code taken over.
 
-Classes of the known libraries are made without their constructors, and the functions that pickles of them call are ours. It runs
-beside `foreign.py` in the interpreter of that environment, so it is written for Python 3.6 and imports nothing of ours.
+The list is in `foreign_names.py`. It runs beside `foreign.py` in the interpreter of that environment, so it is written for Python
+3.6 and imports nothing of ours.
 """
 
 import bz2
 import collections
+import contextlib
+import fcntl
 import gzip
-import importlib
+import importlib.util
 import io
 import lzma
+import os
 import pickle
-import re
+import sys
 import types
 import zlib
 from typing import Any
 
 import numpy as np
 
-# -- what a file may name ------------------------------------------------------------------------------------------
+
+def _beside(name: str) -> Any:
+    """A file of this folder, which is on no path."""
+    folder = os.path.dirname(os.path.abspath(_beside.__code__.co_filename))
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, name + ".py"))  # type: Any
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-class Refused(Exception):
-    """A file names or does what no model needs."""
-
-
-class Permit:
-    """Stands on the stack of the unpickler for a class or function, so that a file can neither store nor pass the thing itself."""
-
-    def __init__(self, name: str, cls: Any = None, make: Any = None) -> None:
-        self.name, self.cls, self.make = name, cls, make
-
-    def blank(self) -> Any:
-        """An instance whose constructor has not run."""
-        if self.cls is None:
-            raise Refused(f"{self.name} is a function, and is used as a class")
-        return self.cls.__new__(self.cls)
-
-    def call(self, arguments: Any) -> Any:
-        """What the file asked for."""
-        if self.make is None:
-            raise Refused(f"{self.name} may be restored, not called with arguments")
-        return self.make(*arguments)
-
-
-class Unused:
-    """Stands for what a fitted model keeps and never uses to predict."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        """Forget it."""
-
-
-def _words(text: str) -> Any:
-    return frozenset(text.split())
-
-
-_PARTS = _words(
-    "_loss base calibration cluster compose covariance cross_decomposition decomposition discriminant_analysis dummy "
-    "ensemble feature_extraction feature_selection frozen gaussian_process grid_search impute isotonic "
-    "kernel_approximation kernel_ridge lda linear_model manifold metrics mixture model_selection multiclass "
-    "multioutput naive_bayes neighbors neural_network pipeline preprocessing qda random_projection semi_supervised "
-    "svm tree cross_validation learning_curve"
+_names = _beside("foreign_names")
+Refused, Permit, Unused, StoredArray, resolve = (
+    _names.Refused,
+    _names.Permit,
+    _names.Unused,
+    _names.StoredArray,
+    _names.resolve,
 )
-_HELPERS = re.compile(r"sklearn\.utils\.(_bunch|_metadata_requests|fixes|deprecation|validation|_random)")
-_SCORES = re.compile(r"sklearn\.(metrics|feature_selection|preprocessing)\b.*")
-_WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_NUMPY_FUNCTIONS = _words(
-    "abs absolute amax amin any all argmax argmin around asarray clip column_stack cumsum diff dot hstack max mean "
-    "median min nan_to_num nanmax nanmean nanmedian nanmin nansum prod ravel reshape round squeeze std sum transpose "
-    "var vstack where"
-)
-_PLAIN = {t.__name__: t for t in (bool, bytes, complex, dict, float, int, list, object, set, slice, str, tuple)}  # type: Any
-_PLAIN.update({w.__name__: w for w in (DeprecationWarning, FutureWarning, UserWarning)})  # old searches keep them
+
+# -- texts of Python 2 -----------------------------------------------------------------------------------------------
 
 
-def resolve(module: str, name: str) -> Any:
-    """What stands for a global. Raises Refused before anything of `module` is imported."""
-    full = f"{module}.{name}"
-    if _WORD.fullmatch(module) is None or _WORD.fullmatch(name) is None or "." in name:
-        raise Refused(f"{full} is a way to something inside a module, not a name")
-    found = _find(module, name, full)
-    if found is None:
-        raise Refused(f"{full} is not on the list of what a model file may hold")
-    return found
+class OldText(str):
+    """A text of Python 2 that is not ASCII: its bytes as Latin-1, since the file does not say of which alphabet they are."""
 
 
-def _find(module: str, name: str, full: str) -> Any:
-    root = module.partition(".")[0]
-    if root in ("builtins", "__builtin__") and name != "bytearray":
-        return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name))
-    if module.endswith("joblib.numpy_pickle") and name == "NumpyArrayWrapper":
-        return Permit(full, StoredArray)
-    if module.startswith(("scipy.stats", "numpy.random")) or ".joblib." in "." + module:  # predictions use none of it
-        return Permit(full, Unused, Unused)
-    if root == "numpy":
-        return _find_numpy(name, full)
-    if root == "scipy":
-        return _find_scipy(module, name, full)
-    if root == "sklearn":
-        return _find_sklearn(module, name, full)
-    if root == "pandas":
-        return _find_pandas(module, name, full)
-    if module == "_loss":
-        return _find_sklearn("sklearn._loss._loss", name, full)
-    make = _CALLS.get((module, name))
-    return None if make is None else Permit(full, make if isinstance(make, type) else None, make)
+def _as_texts(array: Any) -> Any:
+    """Labels and categories of Python 2, whose texts were bytes, as texts; any other array as it is."""
+    if array.dtype.kind == "S":
+        return _decoded(array)
+    if array.dtype == object:
+        for place, value in enumerate(array.flat):
+            if isinstance(value, (OldText, bytes)):
+                array.flat[place] = _decode(value.encode("latin-1") if isinstance(value, OldText) else value)
+    return array
 
 
-def _find_numpy(name: str, full: str) -> Any:
-    if name in _NUMPY_CALLS:
-        return Permit(full, make=_NUMPY_CALLS[name])
-    if name in ("ndarray", "memmap"):
-        return Permit(full, np.ndarray)
-    if name in ("matrix", "recarray"):
-        return Permit(full, getattr(np, name))
-    if name in ("MaskedArray", "MaskedConstant"):
-        return Permit(full, np.ma.MaskedArray)
-    found = getattr(np, name, None)
-    scalar = isinstance(found, type) and issubclass(found, np.generic)
-    return found if scalar or isinstance(found, np.ufunc) or name in _NUMPY_FUNCTIONS else None
+def _decoded(array: Any) -> Any:
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        return np.char.decode(array, "latin-1")
 
 
-def _find_scipy(module: str, name: str, full: str) -> Any:
-    if module.startswith("scipy.sparse") and re.fullmatch(r"(bsr|coo|csc|csr|dia|dok|lil)_(matrix|array)", name):
-        return Permit(full, getattr(importlib.import_module("scipy.sparse"), name))
-    if module.startswith("scipy.interpolate") and name in ("BSpline", "PPoly", "interp1d"):
-        return Permit(full, getattr(importlib.import_module("scipy.interpolate"), name))
-    if module.startswith("scipy.special"):
-        found = getattr(importlib.import_module("scipy.special"), name, None)
-        return found if isinstance(found, np.ufunc) else None
-    return None
-
-
-def _find_sklearn(module: str, name: str, full: str) -> Any:
-    parts = module.split(".")
-    if full == "sklearn.utils.Bunch" or full == "sklearn.datasets.base.Bunch":
-        return Permit(full, getattr(importlib.import_module("sklearn.utils"), "Bunch"))  # noqa: B009
-    inside = len(parts) > 1 and parts[1] in _PARTS and "tests" not in parts
-    if not inside and _HELPERS.fullmatch(module) is None:
-        return None
-    holder = importlib.import_module(module)
-    if name == "newObj":
-        return Permit(full, make=lambda permit: permit.blank())
-    if name.startswith("__pyx_unpickle_"):
-        return Permit(full, make=lambda permit, *rest: getattr(holder, name)(permit.cls, *rest))
-    found = getattr(holder, name, None)
-    if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
-        known = _SCORES.fullmatch(module) is not None and not name.startswith(("_", "fetch", "load", "dump"))
-        return (
-            found
-            if known or name in ("check_array", "_identity", "_kmeans_single_lloyd", "_passthrough_scorer")
-            else None
-        )
-    return _class(holder, name, full)
-
-
-def _class(holder: Any, name: str, full: str) -> Any:
-    found = getattr(holder, name, None)
-    if (
-        not isinstance(found, type)
-        or issubclass(found, BaseException)
-        or found.__module__.split(".")[0] not in _LIBRARIES
-    ):
-        return None
-    compiled = not str(getattr(holder, "__file__", ".py")).endswith(".py")
-    return Permit(full, found, found if compiled or issubclass(found, tuple) else None)
-
-
-_LIBRARIES = frozenset(("sklearn", "pandas", "_loss"))
-
-
-def _find_pandas(module: str, name: str, full: str) -> Any:
-    if name == "_new_Index":
-        return Permit(full, make=_new_index)
-    if name in ("_unpickle_block", "__pyx_unpickle_NDArrayBacked"):
-        function = getattr(importlib.import_module(module), name)
-        return Permit(full, make=lambda first, *rest: function(getattr(first, "cls", first), *rest))
-    known = (
-        "BlockManager",
-        "SingleBlockManager",
-        "DataFrame",
-        "Series",
-        "CategoricalDtype",
-        "Categorical",
-        "StringDtype",
-    )
-    if not name.endswith("Index") and not name.endswith("Array") and name not in known:
-        return None
-    permit = _class(importlib.import_module(module), name, full)
-    return permit and Permit(full, permit.cls, permit.cls if name.endswith(("Manager", "Dtype")) else None)
-
-
-_INDEX = _words("data name names levels codes labels sortorder start stop step")
-
-
-def _new_index(permit: Any, values: Any) -> Any:
-    from pandas.core.indexes.base import _new_Index
-
-    if not isinstance(values, dict) or not set(values) <= _INDEX:
-        raise Refused("an index of pandas is made of what none has")
-    return _new_Index(permit.cls, values)
-
-
-# -- how what it names is made -------------------------------------------------------------------------------------
-
-
-def _dtype(spec: Any, align: Any = False, copy: Any = False) -> Any:
-    if not isinstance(spec, (str, type)):
-        raise Refused("a type of NumPy is made of something that is neither a text nor a type")
-    return np.dtype(spec, bool(align), True)
-
-
-def _empty(permit: Any, shape: Any, _: Any) -> Any:
-    if shape != (0,) or not issubclass(permit.cls, np.ndarray):
-        raise Refused("an array is made in a way that no file of one has")
-    return np.ndarray.__new__(permit.cls, (0,), np.int8)
-
-
-def _masked(permit: Any, *_: Any) -> Any:
-    return np.ma.MaskedArray.__new__(np.ma.MaskedArray, np.zeros(0, np.int8), mask=np.zeros(0, bool))
-
-
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Any:
-    array = np.frombuffer(bytes(data), _sound(dtype))
-    return (
-        array.reshape(shape).transpose(axes) if order == "K" and axes is not None else array.reshape(shape, order=order)
-    )
-
-
-def _scalar(dtype: Any, data: Any = b"") -> Any:
-    data = data.encode("latin-1") if isinstance(data, str) else data
-    if _sound(dtype).itemsize != len(data):
-        raise Refused("a number of NumPy is made of too few or too many bytes")
-    return np.frombuffer(data, dtype)[0] if data else np.zeros((), dtype)[()]
-
-
-def _sound(dtype: Any) -> Any:
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise Refused("bytes would be read as references to objects")
-    return dtype
-
-
-def _bytes(data: Any = b"", *_: Any) -> Any:
-    return data.encode("latin-1") if isinstance(data, str) else bytes(data)
-
-
-def _reconstruct(permit: Any, base: Any, state: Any) -> Any:
-    made = permit.blank() if base is object else base.__new__(permit.cls)
-    if base in (dict, list):
-        dict.update(made, state) if base is dict else list.extend(made, state)
-    return made
-
-
-def _partial(function: Any) -> Any:
-    import functools
-
-    if isinstance(function, (Permit, type)) or not callable(function):
-        raise Refused("functools.partial is made of something else than a function that computes")
-    return functools.partial(function)
-
-
-def _default_dict(factory: Any = None) -> Any:
-    return collections.defaultdict(factory if factory in (int, float, list, dict, set) else None)
-
-
-_NUMPY_CALLS = {
-    "_reconstruct": _empty,
-    "scalar": _scalar,
-    "dtype": _dtype,
-    "_frombuffer": _from_buffer,
-    "_mareconstruct": _masked,
-    "_ufunc_reconstruct": lambda module, name: _ufunc(name),
-}  # type: Any
-_CALLS = {
-    ("copyreg", "_reconstructor"): _reconstruct,
-    ("copy_reg", "_reconstructor"): _reconstruct,
-    ("_codecs", "encode"): _bytes,
-    ("builtins", "bytearray"): _bytes,
-    ("functools", "partial"): _partial,
-    ("collections", "defaultdict"): _default_dict,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("collections", "Counter"): collections.Counter,
-    ("collections", "deque"): collections.deque,
-}  # type: Any
-_VALUES = frozenset((set, list, tuple, dict, bytes, object, complex, slice, frozenset))
-"""Plain types that files call."""
-
-
-def _ufunc(name: str) -> Any:
-    found = getattr(np, str(name), None)
-    if not isinstance(found, np.ufunc):
-        raise Refused(f"{name} is no function of NumPy for arrays")
-    return found
-
-
-# -- reading -------------------------------------------------------------------------------------------------------
-
-
-def _exactly(file: Any, size: int) -> bytes:
-    data = bytes(file.read(size))
-    if len(data) != size:
-        raise EOFError("the file ends too early")
-    return data
-
-
-class StoredArray:
-    """What joblib puts in place of an array, whose bytes follow in the file."""
-
-    shape = ()  # type: Any
-    dtype = None  # type: Any
-    order = "C"
-    numpy_array_alignment_bytes = None
-
-    def read(self, file: Any, nested: Any) -> Any:
-        """The array."""
-        if not isinstance(self.dtype, np.dtype):
-            raise Refused("an array without a type")
-        if self.dtype.hasobject:
-            return nested()
-        if self.numpy_array_alignment_bytes is not None:
-            _exactly(file, _exactly(file, 1)[0])
-        count = 1
-        for n in self.shape:
-            count *= int(n)
-        array = np.frombuffer(_exactly(file, count * self.dtype.itemsize), self.dtype).copy()
-        return array.reshape(self.shape[::-1]).transpose() if self.order == "F" else array.reshape(self.shape)
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 _InPython = pickle._Unpickler  # type: Any
@@ -341,6 +83,23 @@ class Reader(_InPython):  # type: ignore[misc]
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="latin1")
         self._file = file
+        self._of_python_2 = False
+
+    def _decode_string(self, value: bytes) -> str:
+        """What Python 2 alone writes: bytes that were a text, or the memory of an array."""
+        self._of_python_2 = True
+        try:
+            return value.decode("ascii")
+        except UnicodeDecodeError:
+            return OldText(value.decode("latin-1"))
+
+    def _put_texts(self) -> None:
+        """An array of texts takes the place of one of bytes, wherever the file refers to it."""
+        before = self.stack[-1]
+        after = self.stack[-1] = _as_texts(before)
+        for number, kept in list(self.memo.items()) if after is not before else ():
+            if kept is before:
+                self.memo[number] = after
 
     def find_class(self, module: str, name: str) -> Any:
         """The allow-list's answer, under the name that Python 3 has for it."""
@@ -382,7 +141,7 @@ class Reader(_InPython):  # type: ignore[misc]
     def _call(self, function: Any, arguments: Any) -> Any:
         if isinstance(function, Permit) and isinstance(arguments, tuple):
             return function.call(arguments)
-        if isinstance(function, type) and function in _VALUES and isinstance(arguments, tuple):
+        if isinstance(function, type) and function in _names.VALUES and isinstance(arguments, tuple):
             return function(*arguments)
         raise Refused(f"{getattr(function, '__name__', type(function).__name__)} may be stored, not called")
 
@@ -393,6 +152,8 @@ class Reader(_InPython):  # type: ignore[misc]
         super().load_build()
         if isinstance(thing, StoredArray):
             self.stack[-1] = thing.read(self._file, lambda: Reader(self._file).load())
+        if self._of_python_2 and isinstance(self.stack[-1], np.ndarray):
+            self._put_texts()
 
     def _fill(self, kinds: Any) -> None:
         mark = self.metastack[-1] if self.metastack else []
@@ -489,8 +250,27 @@ def _inflate(file: Any) -> Any:
     return io.BytesIO(zlib.decompress(file.read()))
 
 
+def _hold_environment() -> None:
+    """As long as this process lives, `modelport cache remove` leaves the libraries that it runs on alone."""
+    with contextlib.suppress(OSError):  # it is none that is kept in a cache, or lies where files cannot be locked
+        fcntl.flock(os.open(os.path.join(sys.prefix, "environment.json"), os.O_RDONLY), fcntl.LOCK_SH)
+
+
+def _read_skops(path: str) -> Any:
+    """By skops itself, where it or the list trusts every type that the file names."""
+    import skops.io
+
+    unknown = skops.io.get_untrusted_types(file=path)
+    for full in unknown:
+        resolve(full.rpartition(".")[0], full.rpartition(".")[2])
+    return skops.io.load(path, trusted=unknown)
+
+
 def read_file(path: str) -> Any:
-    """What a pickle or joblib file holds. Raises Refused, or whatever unpickling raises."""
+    """What a pickle, joblib or skops file holds. Raises Refused, or whatever unpickling raises."""
+    _hold_environment()
+    if path.endswith(".skops"):
+        return _read_skops(path)
     with open(path, "rb") as file:
         head = file.peek(8)[:8]
         openers = {b"\x78": _inflate, b"\x1f\x8b": lambda f: gzip.GzipFile(fileobj=f), b"BZh": bz2.BZ2File}  # type: Any

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ _MISSING = re.compile(
 _UNREACHABLE = re.compile(
     r"connection|temporary failure|name resolution|timed out|network|dns error|proxy|unreachable|certificate", re.I
 )
+_FULL = re.compile(r"no space left on device|os error 28|disk quota exceeded", re.I)
 
 
 def install(need: Need, version: str, python: Path, target: Path, done: Callable[[float], None]) -> None:
@@ -38,14 +40,15 @@ def install(need: Need, version: str, python: Path, target: Path, done: Callable
     ArtifactError where no other interpreter will do either.
     """
     failed = ""
-    for command in _commands(need, version, python, target):
-        said, code = _run(command, len(need.requirements), done)
-        if code == 0:
-            return
-        failed = failed or said
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-    raise _told(need, version, failed)
+    with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as temporary:
+        for command in _commands(need, version, python, target):
+            said, code = _run(command, len(need.requirements), temporary, done)
+            if code == 0:
+                return
+            failed = failed or said
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir(parents=True)
+    raise _told(need, version, failed, target)
 
 
 def _commands(need: Need, version: str, python: Path, target: Path) -> Iterator[list[str]]:
@@ -68,8 +71,11 @@ def _beside_us(name: str) -> str | None:
     return str(path) if os.access(path, os.X_OK) else None
 
 
-def _run(command: list[str], count: int, done: Callable[[float], None]) -> tuple[str, int]:
-    """What it said, and its exit code. Each package is told twice: when it is found, and when it is there."""
+def _run(command: list[str], count: int, temporary: str, done: Callable[[float], None]) -> tuple[str, int]:
+    """What it said, and its exit code. Each package is told twice: when it is found, and when it is there.
+
+    Temporary files go where the packages go: the usual folder may be small, and pip unpacks everything there first.
+    """
     try:
         process = subprocess.Popen(
             command,
@@ -78,6 +84,7 @@ def _run(command: list[str], count: int, done: Callable[[float], None]) -> tuple
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env={**os.environ, "TMPDIR": temporary},
         )
     except OSError as error:
         return str(error), 127
@@ -97,8 +104,13 @@ def _run(command: list[str], count: int, done: Callable[[float], None]) -> tuple
         process.communicate()  # waits for its end, and closes what it spoke through
 
 
-def _told(need: Need, version: str, said: str) -> Exception:
+def _told(need: Need, version: str, said: str, target: Path) -> Exception:
     """What went wrong, in one line."""
+    if _FULL.search(said):
+        return ArtifactError(
+            f"{need.requirements[0]} cannot be installed, because the disk of {target.parents[3]} is full: such an environment "
+            "takes 200 to 700 MB; make room with  modelport cache remove,  or say --cache-dir FOLDER"
+        )
     match = _MISSING.search(said)
     if match is not None and not _UNREACHABLE.search(said):
         return NotHere(f"there is no wheel of {match[1] or match[2]} for Python {version} on this platform")

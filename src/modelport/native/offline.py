@@ -7,7 +7,7 @@ bench.old_models.matrix`. What it has not seen is refused, never guessed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,25 +56,30 @@ class Table:
         return next((1 << i for i, other in enumerate(self.releases) if release(other)[:2] == series), 0)
 
 
-def judge(objects: Iterable[Any], saved: str, installed: str) -> Judgement:
-    """What the table says of a file, from the objects of its outline, the release that saved it and the installed one."""
+def judge(objects: Iterable[Any], saved: str, installed: str, mendable: bool = True) -> Judgement:
+    """What the table says of a file, from the objects of its outline, the release that saved it and the installed one.
+
+    `mendable`: repairs can be applied while it is read.
+    """
     kinds, foreign = kinds_of(objects)
     if foreign:
         return Judgement(REFUSED, f"it holds {sorted(foreign)[0]}, which is none of scikit-learn's")
-    return judge_kinds(kinds, saved, installed)
+    return judge_kinds(kinds, saved, installed, ways=(REPAIRED, AS_IS) if mendable else (AS_IS,))
 
 
-def judge_kinds(kinds: Iterable[Kind], saved: str, installed: str) -> Judgement:
-    """The same of the kinds that were found in a file."""
-    table = read_table(installed)
+def judge_kinds(
+    kinds: Iterable[Kind], saved: str, installed: str, place: Path = TABLE, *, ways: Sequence[str] = (REPAIRED, AS_IS)
+) -> Judgement:
+    """The same of the kinds that were found in a file. `place`: of another table than the one that ships."""
+    table = read_table(installed, place)
     if table is None:
         return Judgement(REFUSED, f"models of older releases were not compared with scikit-learn {installed}")
     bit = table.bit(saved)
     if not bit:
         return Judgement(REFUSED, f"models of scikit-learn {saved} were not compared with {installed}")
-    reasons = {way: next(_objections(table, kinds, bit, way), "") for way in (REPAIRED, AS_IS)}
+    reasons = {way: next(_objections(table, kinds, bit, way), "") for way in ways}
     way = next((way for way, reason in reasons.items() if not reason), REFUSED)
-    return Judgement(way, reasons[REPAIRED] if way == REFUSED else "")
+    return Judgement(way, reasons[ways[0]] if way == REFUSED else "")
 
 
 def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iterator[str]:
@@ -97,9 +102,9 @@ def _told(name: str, words: Iterable[str]) -> str:
 
 
 @cache
-def read_table(installed: str) -> Table | None:
+def read_table(installed: str, place: Path = TABLE) -> Table | None:
     """The part for an installed release, or for another patch of its series; None where there is none."""
-    whole = json.loads(TABLE.read_text(encoding="utf-8"))
+    whole = json.loads(place.read_text(encoding="utf-8"))
     series = release(installed)[:2]
     name = next((name for name in whole["installed"] if release(name)[:2] == series), None)
     if name is None:

@@ -12,9 +12,8 @@ from typing import Any
 
 from modelport.errors import ArtifactError
 from modelport.native import foreign
+from modelport.native.early import start_process, take_early
 from modelport.native.environments import Environment
-
-_SCRIPT = Path(foreign.__file__)
 
 
 class ForeignError(RuntimeError):
@@ -26,26 +25,40 @@ class ForeignError(RuntimeError):
 
 
 class ForeignProcess:
-    """One process with one model. It ends with its standard input, so never later than this process."""
+    """One process with one model. It ends with its standard input, so never later than this process.
 
-    def __init__(self, environment: Environment) -> None:
+    `whole`: objects tell all that they hold, which those need who convert or compare them; otherwise what serving needs, by
+    the process that was started early, where there is one. `late`: some libraries are imported when they are used.
+    """
+
+    def __init__(self, environment: Environment, whole: bool = True, late: bool = False) -> None:
         self.environment = environment
+        self._late = late
+        self._whole = whole
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[..., ForeignProcess] | None = None
         self._known: dict[int, Any] = {}
-        self._loaded: list[Path] = []
+        self._loaded: list[dict[str, Any]] = []
+        self._asked = ""
+        early = None if whole else take_early(environment.folder)
+        if early is not None:
+            self._own(early.process)
+            self._asked = early.file
 
     def load(self, path: Path) -> Any:
         """What a file holds: plain data as it is, and shadows of objects. Raises ArtifactError where it is not read, either."""
         library = next(
             (f"{k} {v}" for k, v in self.environment.versions.items() if k == "scikit-learn"), "its environment"
         )
+        head = {"do": "load", "path": str(path.resolve()), "whole": self._whole}
+        if self._asked not in ("", head["path"]):  # it was started with another question
+            self.close()
         try:
-            found = self._ask({"do": "load", "path": str(path.resolve())})
+            found = self._ask(head)
         except ForeignError as error:
             raise ArtifactError(f"{path} does not load in {library} either: {str(error)[:300]}") from None
-        self._loaded.append(path)
+        self._loaded.append(head)
         return found
 
     def get(self, number: int, name: str) -> Any:
@@ -63,7 +76,7 @@ class ForeignProcess:
 
     def close(self) -> None:
         """End it."""
-        self._process = None
+        self._process, self._asked = None, ""
         if self._end is not None:
             self._end()
 
@@ -77,7 +90,8 @@ class ForeignProcess:
     def _exchange(self, head: dict[str, Any], blobs: Any) -> tuple[Any, list[bytes]]:
         process = self._running()
         try:
-            foreign.write_frame(process.stdin, head, blobs)
+            if not self._answers_already():
+                foreign.write_frame(process.stdin, head, blobs)
             said, found = foreign.read_frame(process.stdout)
         except (EOFError, OSError):
             self.close()
@@ -88,13 +102,20 @@ class ForeignProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         """The process; a new one that holds the same model, where the last one has ended."""
         if self._process is None:
-            self._process = subprocess.Popen(
-                self.environment.command(_SCRIPT), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-            self._end = weakref.finalize(self, _end, self._process)
-            for path in self._loaded:
-                self._exchange({"do": "load", "path": str(path.resolve())}, ())
+            self._own(start_process(self.environment.folder, self._late))
+            for head in self._loaded:
+                self._exchange(head, ())
+        assert self._process is not None
         return self._process
+
+    def _own(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._end = weakref.finalize(self, _end, process)
+
+    def _answers_already(self) -> bool:
+        """Whether it was started with the very question that is to be asked first."""
+        asked, self._asked = self._asked, ""
+        return bool(asked)
 
     # -- objects -------------------------------------------------------------------------------------------------
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from modelport.errors import ArtifactError
 from modelport.kernel.signature import Field
+from modelport.native.ownership import refuse_others
 from modelport.native.versions import Need
 
 FOLDER = "proofs"
@@ -41,6 +44,8 @@ class Proof:
     requirements: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     inputs: tuple[Field, ...] = ()
+    late: bool = False
+    """Of a native way: every row was asked with some libraries imported when they are used, and answered so, too."""
     by_table: bool = False
     """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
 
@@ -64,6 +69,11 @@ class Proof:
         return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
 
 
+def read_proof(plain: Mapping[str, Any]) -> Proof:
+    """One that a bundle holds. Raises msgspec.ValidationError for what is none."""
+    return msgspec.convert(plain, Proof)
+
+
 class Proofs:
     """Proofs by the digest of everything that decides about them, in a folder of the cache."""
 
@@ -74,22 +84,35 @@ class Proofs:
         """Of a model, of what was said about it, and of what would answer for it here."""
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
+    def place(self, key: str) -> Path:
+        """The file of a proof."""
+        return self.folder / f"{key}.json"
+
     def find(self, key: str) -> Proof | None:
-        """A proof that was kept."""
+        """A proof that was kept. Raises ArtifactError where others than this user may have put it there."""
+        path = self.place(key)
         try:
-            return msgspec.json.decode((self.folder / f"{key}.json").read_bytes(), type=Proof)
+            proof = msgspec.json.decode(path.read_bytes(), type=Proof)
         except (OSError, msgspec.DecodeError):
             return None
+        refuse_others(self.folder)
+        with suppress(OSError):
+            os.utime(path)
+        return proof
 
     def keep(self, key: str, proof: Proof) -> None:
         """Whole or not at all. Raises ArtifactError where the folder cannot be written."""
+        draft = ""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor, draft = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(proof), indent=1))
-            os.replace(draft, self.folder / f"{key}.json")
+            os.replace(draft, self.place(key))
         except OSError as error:
+            with suppress(OSError):
+                os.unlink(draft)
             raise ArtifactError(
-                f"what was proven cannot be kept in {self.folder}: {error.strerror or error}; say --cache-dir FOLDER"
+                f"what was proven cannot be kept in {self.folder}: {error.strerror or error}; say --cache-dir FOLDER, or make "
+                "room with  modelport cache remove"
             ) from None

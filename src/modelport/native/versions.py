@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelport.errors import ArtifactError
+from modelport.native import boosters
 
 _VERSION = re.compile(r"(0|[1-9]\d{0,3})(\.\d{1,4}){1,3}(rc\d{1,2}|\.post\d{1,2})?", re.ASCII)
 """Versions that have wheels. Nothing else of a file ever reaches an installer."""
@@ -85,7 +86,7 @@ _RELEASES = {
 _PANDAS = ("python-dateutil", "pytz", "six", "tzdata")
 """What pandas imports; the last one only some versions do, and none minds it."""
 
-KNOWN = frozenset({"scikit-learn", "numpy", "scipy", "joblib", "pandas"})
+KNOWN = frozenset({"scikit-learn", "numpy", "scipy", "joblib", "pandas"}) | boosters.KNOWN
 """The libraries for which an environment is built. Others are refused: nothing of theirs is installed because a file says so."""
 
 
@@ -116,10 +117,21 @@ def needed(stored: StoredVersions) -> Need:
     if release is None:
         first, last = next(iter(_RELEASES)), list(_RELEASES)[-1]
         raise ArtifactError(f"scikit-learn {version} has no known environment: those of {first} to {last} have")
-    return Need((f"scikit-learn=={version}", *_beside(release)), tuple(release.pythons.split()))
+    others = [r for name in sorted(stored.needs & boosters.KNOWN) for r in _of_other(name, stored, version)]
+    pythons = release.pythons.split()
+    if "skops" in stored.needs:  # the newer the interpreter, the newer the skops that there is for it
+        pythons.sort(key=lambda python: -int(python.partition(".")[2]))
+    return Need((f"scikit-learn=={version}", *_beside(release), *others), tuple(pythons))
 
 
 def _beside(release: _Release) -> list[str]:
     """Contemporaries; pandas always, since column names select columns only where a frame comes."""
     narwhals = ["narwhals"] if release.narwhals else []
     return [*release.requirements(), f"pandas<{release.pandas}", *_PANDAS, *narwhals]
+
+
+def _of_other(library: str, stored: StoredVersions, version: str) -> list[str]:
+    told = stored.versions.get(library, "")
+    if told and not is_version(told.removesuffix(".*").removeprefix("v")) and told not in ("v2", "v3", "v4"):
+        raise ArtifactError(f"the version of {library} that saved it calls itself {told[:40]!r}, which is no release")
+    return boosters.requirements_of(library, told, tuple(map(int, series(version).split("."))))

@@ -26,7 +26,7 @@ _COLUMNS = (
     *("variances_", "n_bins_", "lambdas_", "idf_"),
 )
 """Lists with an element for each input."""
-_INSIDE = ("best_estimator_", "regressor_", "estimator_", "base_estimator_", "_raw_estimator")
+_INSIDE = ("best_estimator_", "regressor_", "estimator_", "base_estimator_", "_raw_estimator", "base_estimator")
 _KEEPING = ("Normalizer", "Binarizer")
 """Steps that store nothing of their inputs and give as many columns as they get."""
 

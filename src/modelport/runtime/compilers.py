@@ -153,13 +153,20 @@ class SavedModels:
     past: list[Compilers] = field(default_factory=list)
     """Whose compilers may still run, for the next start."""
 
-    def declare(self, sources: Mapping[str, Source], kept: Collection[str] = ()) -> None:
-        """These are the saved models from now on; the form of each is decided anew, but for those that are kept as they are."""
+    def declare(
+        self, sources: Mapping[str, Source], kept: Collection[str] = (), remembered: Mapping[str, Form] | None = None
+    ) -> None:
+        """These are the saved models from now on; the form of each is decided anew, but for those that are kept as they are.
+
+        `remembered` are forms that served at the last start, and do so now.
+        """
         known = {name: self.current[name] for name in kept}
         fresh = {
             name: Compilers(self.supervisor, name, source) for name, source in sources.items() if name not in known
         }
         self._put({name: known.get(name) or fresh[name] for name in sources})
+        for name, form in (remembered or {}).items():
+            self.current[name].decision.reported(dict(form), time.monotonic())
 
     def restore(self, before: dict[str, Compilers]) -> None:
         """A reload failed: what was known and decided before it still holds."""

@@ -84,6 +84,10 @@ def _fits(value: Mapping[str, Any], wanted: Mapping[str, Check]) -> bool:
     return all(name in value and check(value[name]) for name, check in wanted.items())
 
 
+def _all_texts(value: Any) -> bool:
+    return _object(value) and all(map(_text, value.values()))
+
+
 FORM = {
     "form": _text,
     "executor": _text,
@@ -92,6 +96,7 @@ FORM = {
     "folder?": _text,
     "signed?": _text,
     "version": _text,
+    "native?": _all_texts,
 }
 LOADED = {
     "version": _text,
@@ -116,10 +121,6 @@ def _stamps(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _all_texts(value: Any) -> bool:
-    return _object(value) and all(map(_text, value.values()))
 
 
 def _all_names(value: Any) -> bool:

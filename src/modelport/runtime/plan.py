@@ -27,6 +27,8 @@ class Plan:
     standby: bool = True
     saved: Mapping[str, Source] = field(default_factory=dict)
     """The models, where they are known from the start."""
+    remembered: Mapping[str, Form] = field(default_factory=dict)
+    """Those of them of which it is known from the last start which form serves."""
     stop_s: float = 25.0
     """From the order to stop until everything has ended, or is killed."""
     reload: bool = False

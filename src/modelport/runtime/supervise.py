@@ -366,7 +366,7 @@ class Supervisor:
         self.served = [name for name in names if not is_mounted(name)]
         for name in names:
             self.place(name)
-        self.saved.declare(saved)
+        self.saved.declare(saved, remembered=self.plan.remembered)
         self.development.note(saved)
         groups = [self.add_group(name) for name in names if name not in saved]
         for caller in self.callers():

@@ -115,12 +115,12 @@ def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -
 
 def read_object(path: Path, hints: Hints) -> Any:
     """What a file of scikit-learn's world holds. Raises ArtifactError, or MissingExtra without scikit-learn."""
+    if hints.read is not None:
+        return hints.read(path)
     if path.suffix.lower() == ".skops":
         from modelport.artifacts.loaders.skops import read_skops
 
         return read_skops(path, hints.allow_pickle)
-    if hints.read is not None:
-        return hints.read(path)
     if not hints.allow_pickle:
         screen_pickle(path, hints.code)  # scikit-learn takes a second to import, and none is due to a hostile file
     try:

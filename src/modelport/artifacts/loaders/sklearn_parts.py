@@ -57,7 +57,7 @@ def inner_models(model: Any) -> list[Any]:
     if name in CHAINS and members:
         return [members[0]]
     if calibrated := stored(model, "calibrated_classifiers_"):
-        return [c.estimator for c in calibrated]
+        return [stored(c, "estimator") or stored(c, "base_estimator") for c in calibrated]  # since and before 1.2
     if members is not None or not has_method(model, "predict") or stored(model, "support_") is not None:
         return []  # an ensemble of a kind's own, a transformer, or a selection of columns
     found = next((inner for a in INNER if (inner := stored(model, a)) is not None), None)

@@ -31,7 +31,8 @@ class SkopsLoader:
 
     def load(self, path: Path, hints: Hints) -> Model:
         """Read it, where skops or our own list trusts every type in it."""
-        return load_estimator(path, hints, lambda: read_skops(path, hints.allow_pickle))
+        read = hints.read or (lambda file: read_skops(file, hints.allow_pickle))
+        return load_estimator(path, hints, lambda: read(path))
 
 
 def read_skops(path: Path, allow_pickle: bool) -> Any:
@@ -42,7 +43,7 @@ def read_skops(path: Path, allow_pickle: bool) -> Any:
     except ModuleNotFoundError:
         raise MissingExtra("a model saved with skops", SkopsLoader.extra) from None
     try:
-        return skops.io.load(path, trusted=_trusted(path, allow_pickle))
+        return skops.io.load(path, trusted=trusted_types(path, allow_pickle))
     except ArtifactError:
         raise
     except Exception as error:  # skops raises whatever its parts raise
@@ -60,8 +61,8 @@ def _refuse_bombs(path: Path) -> None:
         raise ArtifactError(f"{path} unpacks to more than {MOST_RATIO} times its size, as archive bombs do")
 
 
-def _trusted(path: Path, allow_pickle: bool) -> list[str]:
-    """The types in the file that skops does not know and we do."""
+def trusted_types(path: Path, allow_pickle: bool) -> list[str]:
+    """The types in the file that skops does not know and we do. Raises UntrustedPickle for any other."""
     import skops.io
 
     unknown = list(skops.io.get_untrusted_types(file=path))

@@ -15,8 +15,11 @@ _ARRAYS = words(
     "StringArray TimedeltaArray"
 )
 _DTYPES = re.compile(r"(String|Boolean|U?Int(8|16|32|64)|Float(32|64))Dtype")
-_INDEX_KEYS = words("data name names levels codes sortorder start stop step")
+_INDEX_KEYS = words("data name names levels codes labels sortorder start stop step")
 """What pickles of an index say. Others may name a time zone, which is a file."""
+
+_FORMER_INDEXES = words("Int64Index UInt64Index Float64Index NumericIndex")
+"""Gone since pandas 2: there an index is of the type of its numbers, without a class for each."""
 
 _MANAGERS = ("BlockManager", "SingleBlockManager")
 
@@ -25,6 +28,8 @@ def find_pandas(module: str, name: str) -> Any:
     """What stands for a global of pandas, wherever the version that saved it kept it; None where there is nothing."""
     pandas = import_library("pandas")
     full = f"{module}.{name}"
+    if name in _FORMER_INDEXES:
+        return Permit(full, pandas.Index)
     if name in _TYPES:
         return Permit(full, getattr(pandas, name))
     if _DTYPES.fullmatch(name):

@@ -70,7 +70,11 @@ class Outline:
 
 
 def read_outline(path: Path) -> Outline:
-    """Read a pickle or joblib file. Raises ArtifactError, or whatever a damaged file raises."""
+    """Read a pickle, joblib or skops file. Raises ArtifactError, or whatever a damaged file raises."""
+    if path.suffix.lower() == ".skops":
+        from modelport.artifacts.pickles.skops_outline import read_skops_outline
+
+        return read_skops_outline(path)
     with open_stream(path) as stream:
         names: set[tuple[str, str]] = set()
         reader = _Reader(stream, names)

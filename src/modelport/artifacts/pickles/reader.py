@@ -19,6 +19,7 @@ from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.permit import Permit, Refused, Unused, find_own
 from modelport.artifacts.pickles.plain import PLAIN_MAKERS, check_key
 from modelport.artifacts.pickles.stream import Stream, open_stream
+from modelport.artifacts.pickles.texts import as_texts, text_of
 from modelport.kernel.ports import Repairs
 
 _VECTORIZERS = "sklearn.feature_extraction"
@@ -62,6 +63,7 @@ class _Reader(ContainerReader):
         self._repairs = repairs
         self._found: dict[tuple[str, str], Any] = {}
         self._values: set[int] = set()
+        self._of_python_2 = False
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -149,6 +151,8 @@ class _Reader(ContainerReader):
             self.stack[-1] = thing.read(self._stream, self._load_nested)
         elif isinstance(thing, (ArrayBeside, PackedArrayBeside)):
             self.stack[-1] = thing.read(self._stream.path or Path(), self._load_beside)
+        if self._of_python_2 and isinstance(self.stack[-1], np.ndarray):
+            self._put_texts()
 
     def _load_nested(self) -> Any:
         return type(self)(self._stream, self._code, self._repairs).load()
@@ -160,6 +164,20 @@ class _Reader(ContainerReader):
         """Bytes that can be changed. Python sets the memory aside before it looks whether there are as many."""
         size = int.from_bytes(self.read(8), "little")
         self.append(bytearray(self.read(size)))
+
+    # -- texts of Python 2 ---------------------------------------------------------------------------------------
+
+    def _decode_string(self, value: bytes) -> str:
+        """What Python 2 alone writes: bytes that were a text, or the memory of an array."""
+        self._of_python_2 = True
+        return text_of(value)
+
+    def _put_texts(self) -> None:
+        """An array of texts takes the place of one of bytes, wherever the file refers to it."""
+        before = self.stack[-1]
+        after = self.stack[-1] = as_texts(before)
+        if after is not before:
+            self.memo.update({number: after for number, kept in self.memo.items() if kept is before})
 
     # -- containers ----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,10 @@ def saved_by(path: Path) -> str:
     A hint: whoever loads the file learns what is true, and holds it against this.
     """
     try:
+        if path.suffix.lower() == ".skops":
+            from modelport.artifacts.pickles.skops_outline import version_in_skops  # and NumPy, which pickles need not
+
+            return version_in_skops(path)
         with open_stream(path) as stream:
             return _search(stream)
     except Exception:  # it does not exist, is no pickle, unpacks too far, or whatever is raised by five decompressors

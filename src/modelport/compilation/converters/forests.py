@@ -143,7 +143,8 @@ def _initial(estimator: Any, width: int) -> Array:
         return np.zeros(width)
     if not name_of(estimator.init_).startswith("Dummy"):
         raise NotConvertible(name_of(estimator), "begins with a model of its own")
-    raw = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), dtype=np.float32))
+    count = getattr(estimator, "n_features_in_", None) or estimator.n_features_  # releases before 0.24 call it so
+    raw = estimator._raw_predict_init(np.zeros((1, count), dtype=np.float32))
     return np.asarray(raw, dtype=np.float64).reshape(width)
 
 

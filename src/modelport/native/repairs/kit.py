@@ -7,6 +7,7 @@ from typing import Any
 
 from modelport.native.repairs import (
     arrays,
+    boosters,
     boosting,
     ensembles,
     linear,
@@ -18,7 +19,7 @@ from modelport.native.repairs import (
 )
 from modelport.native.repairs.repair import Repair, repairs_in
 
-FAMILIES = (trees, linear, text, preprocessing, boosting, ensembles, arrays, parameters)
+FAMILIES = (trees, linear, text, preprocessing, boosting, boosters, ensembles, arrays, parameters)
 """In the order in which they are applied: parameters last, since renamed ones are new ones, too."""
 
 

@@ -286,3 +286,24 @@ def inner_quantiles(thing: Any, state: Any) -> Any:
         return None
     keep_rules(thing, InnerQuantiles)
     return dict(state)
+
+
+class TolerantEdges:
+    """Counts what lies a hair below an edge among those above it, as releases before 1.1 did."""
+
+    def transform(self, X: Any) -> Any:
+        """The bins of the columns."""
+        given = np.asarray(X)
+        values = given if given.dtype.kind == "f" else given.astype(float)
+        return super().transform(values + (1e-8 + 1e-5 * np.abs(values)))  # type: ignore[misc]
+
+
+@repair(
+    "KBinsDiscretizer",
+    saved="<1.1",
+    reason="numbers up to a hundred-thousandth below the edge of a bin were counted above it until 1.0",
+)
+def tolerant_edges(thing: Any, state: Any) -> Any:
+    """Keep them there."""
+    keep_rules(thing, TolerantEdges)
+    return dict(state)
