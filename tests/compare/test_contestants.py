@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from modelport.compare import cases, contestants
-from modelport.compare.conduct import wrong_bodies
+from modelport.compare.conduct import refusable_bodies, wrong_bodies
 from modelport.compare.contestants import CONTESTANTS
 from modelport.compare.environments import Environment
 from modelport.compare.generation import app_code, model_code, write_contestants
@@ -36,7 +37,7 @@ def subject(**changes: Any) -> Subject:
 
 def test_each_other_application_answers_every_case_of_its_own(tmp_path: Path) -> None:
     environments = {name: Environment(tmp_path / name) for name in ("flask", "fastapi")}
-    names = [case.name for case in cases.CASES if case.app == cases.WORK]
+    names = sorted({case.function for case in cases.CASES if case.app == cases.WORK})
     for entry in write_contestants(CONTESTANTS, subject(), environments, tmp_path / "out", 4):
         assert bool(entry.work_command) == bool(entry.contestant.work_template)
         if entry.work_command:
@@ -114,3 +115,31 @@ def test_server_and_generator_never_share_a_core() -> None:
         choose_cores({3}, 1)
     with pytest.raises(SetupError, match="Ask for fewer with --cores"):
         choose_cores({0, 1}, 2)
+
+
+def test_every_run_of_the_counted_model_leaves_a_byte_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAIT_S", "0.001")
+    environments = {"flask": Environment(tmp_path / "flask")}
+    flask = tuple(c for c in CONTESTANTS if c.name == "flask")
+    folder = write_contestants(flask, subject(), environments, tmp_path / "out", 4)[0].folder
+    spec = importlib.util.spec_from_file_location("tasks_of_flask", folder / "tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tasks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tasks)
+    tasks.release_gil()
+    tasks.release_gil()
+    tasks.hold_gil()
+    tasks.COMPUTED.close()
+    assert (folder / "computed").read_bytes() == b".."
+
+
+def test_clients_of_an_overload_say_how_long_they_wait() -> None:
+    overload = next(case for case in cases.CASES if case.kind == cases.OVERLOAD)
+    request = cases.requests_of(overload, CONTESTANTS[-1], subject())[0]
+    assert request.startswith(b"POST /models/release-gil/predict ")
+    assert b"\r\nRequest-Timeout: 1\r\n" in request
+
+
+def test_what_some_frameworks_may_ignore_is_no_invalid_input() -> None:
+    assert set(wrong_bodies(subject())) - set(refusable_bodies(subject())) == {"a field that is unknown"}

@@ -245,12 +245,18 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
 @click.option("--rounds", type=click.IntRange(1, 100), help="How often all are measured.  [default: 5, with --quick 3]")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 3]")
 @click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Take shorter loads and fewer arrival rates, so that all is done in about so many.",
+)
+@click.option(
     "--slots", type=click.IntRange(1, 256), default=4, show_default=True, help="Requests that each works on at once."
 )
 @click.option(
     "--cores", type=click.IntRange(1, 256), default=1, show_default=True, help="Cores for the server under test."
 )
 @click.option("--price", type=click.FloatRange(0, min_open=True), help="What an hour of a machine like this costs you.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder that was interrupted.")
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )
@@ -262,7 +268,7 @@ def compare(model: Path | None, only: str | None, cases: str | None, **given: An
     """
     from modelport.cli.compare import Choice, run_compare
 
-    own = ("quick", "out", "rounds", "seconds", "slots", "cores", "price", "baseline")
+    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume")
     chosen = {name: given.pop(name) for name in own}
     return run_compare(model, resolve(given), Choice(only=_names(only), cases=_names(cases), **chosen))
 

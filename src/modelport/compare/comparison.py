@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +13,15 @@ from typing import Any
 
 import modelport
 from modelport.compare import generators
-from modelport.compare.cases import PREDICT, WORK, Case
+from modelport.compare.cases import Case
 from modelport.compare.contestants import Contestant
 from modelport.compare.environments import Environment, stamp_of
+from modelport.compare.forecast import apps_of, takes_part
 from modelport.compare.generation import Entry, write_contestants
 from modelport.compare.machine import is_busy, machine, share_a_core
-from modelport.compare.results import Measurement, Results, Start
-from modelport.compare.schedule import arrival_rates, in_words, order, reachable, trial_s
+from modelport.compare.results import Results
 from modelport.compare.subject import Subject
-from modelport.compare.trial import Plan, Trial, check, measure
-from modelport.errors import SetupError
+from modelport.compare.trial import Plan, Trial
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 
@@ -81,87 +80,13 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
         contestants=[_plain(entry) for entry in entries],
         cases=[dataclasses.asdict(case) for case in setting.cases],
     )
-    apps = {app: tuple(case for case in setting.cases if case.app == app) for app in (PREDICT, WORK)}
     trials = [
         Trial(entry, setting.subject, cases, setting.plan, work)
-        for app, cases in apps.items()
+        for app, cases in apps_of(setting.cases).items()
         for entry in entries
-        if cases and (app == PREDICT or entry.work_command)
+        if takes_part(entry.contestant, app)
     ]
     return results, trials
-
-
-def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Teller) -> None:
-    """Check everybody, then all rounds. `results` grows as it goes; it is left valid by an interruption at any time."""
-    os.sched_setaffinity(0, {setting.plan.cores.load})  # the server's cores are the server's alone
-    rough = _check_all(trials, results, teller)
-    left = [trial for trial in trials if trial.key in rough]
-    if not left:
-        raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
-    rates = _rates(setting, rough)
-    results.about["rough_capacities"], results.about["rates"] = rough, rates
-    steps = order(left, setting.plan.rounds)
-    plan = setting.plan
-    times = {
-        trial.key: trial_s(
-            len(trial.cases),
-            plan.warm_up_s + plan.capacity_s,
-            plan.latency_s,
-            sum(len(reachable(rates[c.name], rough[trial.key][c.name])) for c in trial.cases) / len(trial.cases),
-        )
-        for trial in left
-    }
-    total, done = sum(times[trial.key] for _, trial in steps), 0.0
-    teller.say(f"{len({trial.name for trial in left})} contestants, {plan.rounds} rounds: about {in_words(total)}")
-    for number, trial in steps:
-        teller.progress(done, total)
-        _one(trial, number, rates, rough, results, teller)
-        done += times[trial.key]
-    teller.progress(total, total)
-    results.complete = True
-
-
-def _one(
-    trial: Trial,
-    number: int,
-    rates: dict[str, list[float]],
-    rough: dict[str, dict[str, float]],
-    results: Results,
-    teller: Teller,
-) -> None:
-    """One start; a contestant that fails is told and left out of nothing that was measured before."""
-    own = {c.name: reachable(rates[c.name], rough[trial.key][c.name]) for c in trial.cases}
-
-    def keep(sample: Start | Measurement) -> None:
-        if isinstance(sample, Start):
-            results.starts.append(sample)
-        else:
-            results.measurements.append(sample)
-
-    try:
-        measure(trial, number, own, keep)
-    except SetupError as error:
-        results.failed.setdefault(trial.name, f"round {number + 1}: {error}")
-        teller.say(f"{trial.name} failed in round {number + 1}: {str(error).splitlines()[0]}")
-
-
-def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dict[str, dict[str, float]]:
-    reference: dict[str, list[Any]] = {}
-    rough = {}
-    for trial in trials:
-        teller.say(f"checking the answers of {trial.key}")
-        try:
-            rough[trial.key] = check(trial, reference, results.conduct)
-        except SetupError as error:
-            results.failed[trial.name] = str(error)
-            teller.say(f"{trial.name} takes no part: {error}")
-    return rough
-
-
-def _rates(setting: Setting, rough: dict[str, dict[str, float]]) -> dict[str, list[float]]:
-    """Arrival rates of each case."""
-    found = {case.name: [known[case.name] for known in rough.values() if case.name in known] for case in setting.cases}
-    return {name: arrival_rates(capacities, setting.plan.rates) for name, capacities in found.items() if capacities}
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
