@@ -22,7 +22,7 @@ field, a list or a word in place of a number. 4xx is right; 5xx is a fault of th
 that nobody asked.""",
     "slow-clients": """{rate:,.0f} requests of one row arrive in a second, first alone, then beside {slow} clients that send their
 request, or read their answer, one byte every {pause:g} s. Gunicorn's documentation asks for a proxy in front that takes such
-clients in, for its sync workers above all; there is none here, for nobody.""",
+clients in, for its sync workers above all; there is none here for anybody.""",
     "overload": """Requests for a model of 50 ms come twice as fast as the contestant answers them at its best. Each client waits
 {deadline:g} s, says so in the header Request-Timeout, and hangs up then. Of these servers only Modelport reads that header.""",
     "leaving-clients": """{staying} clients ask a model of 50 ms and wait for the answer. Then others come beside them, as many in a
@@ -32,12 +32,12 @@ those who wait.""",
 """How each case is measured."""
 
 MAIN = {
-    "invalid": "refused_per_s",
-    "slow-clients": "beside p99",
-    "overload": "good_share",
-    "leaving-clients": "beside_per_s",
+    "invalid": ("refused_per_s",),
+    "slow-clients": ("beside p99", "beside p95", "beside p50"),
+    "overload": ("good_share",),
+    "leaving-clients": ("beside_per_s",),
 }
-"""The number of each case that is plotted."""
+"""The number of each case that is plotted: the first that the samples bear."""
 
 
 def hardships(results: Results) -> str:
@@ -71,8 +71,7 @@ def _part(results: Results, case: dict[str, Any]) -> str:
     if not measured:
         return ""
     figures = figures_of(case["name"])
-    main = next(figure for figure in figures if figure.key == MAIN[case["name"]])
-    found = {name: told(results, main, name) for name in measured}
+    main, found = _main(results, case["name"], measured)
     ranked = sorted(
         ((name, value) for name, value in found.items() if value is not None),
         key=lambda pair: -pair[1].value if main.more_is_better else pair[1].value,
@@ -84,6 +83,17 @@ def _part(results: Results, case: dict[str, Any]) -> str:
     return (
         f"<h3>{escape(title)}</h3><p>{escape(_words(results, case))}</p>"
         f'<div class="plots">{chart}</div>{_figure_table(results, figures, order)}'
+    )
+
+
+def _main(results: Results, case: str, measured: Sequence[str]) -> tuple[Figure, dict[str, Interval | None]]:
+    """The number that is plotted, and what is told of it."""
+    by_key = {figure.key: figure for figure in figures_of(case)}
+    candidates = [by_key[key] for key in MAIN[case]]
+    values = [{name: told(results, figure, name) for name in measured} for figure in candidates]
+    return next(
+        ((figure, found) for figure, found in zip(candidates, values, strict=True) if any(found.values())),
+        (candidates[0], values[0]),
     )
 
 
@@ -114,7 +124,8 @@ def _cell(figure: Figure, value: Interval | None) -> str:
         return "–"
     if value.low is None or value.high is None or figure.more_is_better is None:
         return figure.form(value.value)
-    return f"{figure.form(value.value)} ({figure.form(value.low)} to {figure.form(value.high)})"
+    low, middle, high = (figure.form(number) for number in (value.low, value.value, value.high))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def _memory_table(results: Results) -> str:

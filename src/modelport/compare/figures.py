@@ -76,6 +76,7 @@ FIGURES = (
     Figure("invalid", "cpu_s_per_1000", "CPU seconds per 1,000", "{:.3g}".format, more_is_better=False),
     _percentile("slow-clients", "alone", 0.99, "p99 alone", judged=False),
     _percentile("slow-clients", "beside", 0.5, "p50 beside them"),
+    _percentile("slow-clients", "beside", 0.95, "p95 beside them"),
     _percentile("slow-clients", "beside", 0.99, "p99 beside them"),
     Figure("slow-clients", "answered", "requests of the others answered", percent, more_is_better=True),
     Figure("slow-clients", "slow_cut", "slow clients cut off", "{:.0f}".format),

@@ -95,7 +95,7 @@ def round_s(contestant: Contestant, cases: Sequence[Case], plan: Plan, rates: Ca
     """About how long one start takes; `rates` tells at how many rates a case is measured."""
     if cases[0].app == WEIGHED:
         starts = len(COUNTS) if scales(contestant) else 0
-        callers = START_S + STOP_S + 2 * len(LEVELS) * LEVEL_S if contestant.work_template else 0.0
+        callers = 2 * (START_S + STOP_S + len(LEVELS) * LEVEL_S) if contestant.work_template else 0.0
         return starts * (START_S + STOP_S + 2 * LEVEL_S) + callers
     return START_S + STOP_S + sum(_case_s(case, plan, rates(case)) for case in cases)
 

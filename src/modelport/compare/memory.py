@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import time
@@ -24,6 +23,7 @@ COUNTS = (1, 2, 4)
 LEVELS = (64, 256, 1024)
 ROUNDS = 3
 """Memory hardly varies from start to start."""
+QUICK_BODY, HELD_BODY = b"[0.5]", b'{"id": "held"}'
 HELD_S = 20
 """How long the upstream of a request in flight takes: longer than all levels are weighed in."""
 
@@ -39,8 +39,8 @@ def weigh(trial: Trial, number: int, keep: Callable[[Weight], None]) -> None:
     if scales(trial.entry.contestant):
         for count in COUNTS:
             keep(_with_workers(trial, number, count))
-    if trial.entry.work_command:
-        _weigh_callers(trial, number, keep)
+    for what in (OPEN, IN_FLIGHT) if trial.entry.work_command else ():
+        _weigh_callers(trial, number, what, keep)
 
 
 def scales(contestant: Contestant) -> bool:
@@ -57,23 +57,23 @@ def _with_workers(trial: Trial, number: int, count: int) -> Weight:
         return Weight(trial.name, number, WORKERS, count, count, settled_pss_bytes(server))
 
 
-def _weigh_callers(trial: Trial, number: int, keep: Callable[[Weight], None]) -> None:
+def _weigh_callers(trial: Trial, number: int, what: str, keep: Callable[[Weight], None]) -> None:
+    """In a start of its own: what earlier callers have left free would be taken again, and weigh nothing."""
     quick, slow = (work_path(name, trial.entry.contestant) for name in ("array-in", "wait"))
+    asked = (quick, QUICK_BODY) if what == OPEN else (slow, HELD_BODY)
     with _serving(trial, trial.entry.work_command, {"WAIT_S": str(HELD_S)}) as server:
-        first_answer_s(server, quick, b"[0.5]", _is_right)
-        held_body = json.dumps({"id": "held"}).encode()
-        for what, path, body in ((OPEN, quick, b"[0.5]"), (IN_FLIGHT, slow, held_body)):
-            pss, files = settled_pss_bytes(server), tree_open_files(server.process.pid)
-            keep(Weight(trial.name, number, what, 0, 0, pss))
-            with Callers(server.port, request_bytes("POST", path, body, JSON)) as callers:
-                for level in LEVELS:
-                    callers.grow(level)
-                    callers.listen(LISTEN_S if what == OPEN else 0)
-                    pss = settled_pss_bytes(server)
-                    there = tree_open_files(server.process.pid) - files
-                    callers.listen(0)
-                    wanted = callers.answered_and_open if what == OPEN else callers.waiting
-                    keep(Weight(trial.name, number, what, level, max(0, min(there, wanted)), pss))
+        first_answer_s(server, quick, QUICK_BODY, _is_right)
+        rest, files = settled_pss_bytes(server), tree_open_files(server.process.pid)
+        keep(Weight(trial.name, number, what, 0, 0, rest))
+        with Callers(server.port, request_bytes("POST", asked[0], asked[1], JSON)) as callers:
+            for level in LEVELS:
+                callers.grow(level)
+                callers.listen(LISTEN_S if what == OPEN else 0)
+                pss = settled_pss_bytes(server)
+                there = tree_open_files(server.process.pid) - files
+                callers.listen(0)
+                wanted = callers.answered_and_open if what == OPEN else callers.waiting
+                keep(Weight(trial.name, number, what, level, max(0, min(there, wanted)), pss))
 
 
 class Callers:
