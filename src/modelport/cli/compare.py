@@ -134,6 +134,8 @@ def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Resul
     print(f"\n{page}")
     if interrupted:
         print("modelport: interrupted: the report holds what was measured until then", file=sys.stderr)
+        if results.done:
+            print("the same command with --resume goes on from there", file=sys.stderr)
         return 130
     return 0 if earlier is None else _judged(results, earlier)
 

@@ -40,6 +40,11 @@ class Clock:
         """Until the end."""
         return self._forecast.left_s(self._left)
 
+    @property
+    def elapsed_s(self) -> float:
+        """Since the beginning."""
+        return time.perf_counter() - self._began
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """One part while the block lasts; one that fails teaches nothing about the next."""
@@ -49,8 +54,7 @@ class Clock:
             self._forecast.took(name, time.perf_counter() - began)
         finally:
             self._left.remove(name)
-            elapsed = time.perf_counter() - self._began
-            self._teller.progress(elapsed, elapsed + self.left_s)
+            self._teller.progress(self.elapsed_s, self.elapsed_s + self.left_s)
 
 
 def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Teller, save: Callable[[], None]) -> None:
@@ -61,7 +65,7 @@ def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Tel
     """
     os.sched_setaffinity(0, {setting.plan.cores.load})  # the server's cores are the server's alone
     allow_connections()
-    clock = Clock(teller)
+    clock, before_s = Clock(teller), results.about.get("took_s", 0)
     rates = _settled_rates(setting, results, _check_all(setting, trials, results, teller, clock))
     left = [t for t in trials if t.key in rates.rough or (t.app == WEIGHED and t.name not in results.failed)]
     if not left:
@@ -77,6 +81,7 @@ def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Tel
             teller.say(f"round {number + 1} of {plan.rounds}; about {in_words(clock.left_s)} left")
         begun = number
         _measure(trial, number, rates, results, teller, clock)
+        results.about["took_s"] = round(before_s + clock.elapsed_s)
         save()
     results.complete = True
 

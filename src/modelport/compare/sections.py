@@ -23,6 +23,7 @@ from modelport.compare.findings import (
     start_s,
     utilisation,
 )
+from modelport.compare.forecast import in_words
 from modelport.compare.intervals import Interval
 from modelport.compare.memory import ROUNDS
 from modelport.compare.results import Results
@@ -238,6 +239,8 @@ def _more_method(results: Results) -> list[str]:
     lines = []
     if any(case["kind"] == MEMORY for case in results.cases):
         lines.append(f"Memory against concurrency: starts of their own, in at most {ROUNDS} rounds.")
+    if "took_s" in results.about:
+        lines.append(f"It took {in_words(results.about['took_s'])}.")
     if results.about.get("resumed"):
         lines.append(
             f"The run was interrupted and gone on with, {results.about['resumed']} times; a start is never made of two parts."
