@@ -44,7 +44,7 @@ def test_each_start_has_its_own_cases_and_memory_has_fewer_rounds() -> None:
     assert list(apps_of(select(["memory"]))) == [WEIGHED]
 
 
-@pytest.mark.parametrize("minutes", [120.0, 180.0, 240.0])
+@pytest.mark.parametrize("minutes", [90.0, 120.0, 180.0])
 def test_a_bounded_run_has_the_longest_loads_that_fit(minutes: float) -> None:
     plan = fitted(CONTESTANTS, CASES, PLAN, minutes)
     assert whole_s(CONTESTANTS, CASES, plan) <= minutes * 60
@@ -59,7 +59,8 @@ def test_a_run_that_fits_is_left_as_it_is_and_one_that_cannot_is_refused() -> No
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(3, "5 seconds"), (63, "65 seconds"), (130, "2 minutes"), (7200, "2.0 hours")]
+    ("seconds", "words"),
+    [(3, "5 seconds"), (63, "65 seconds"), (130, "2 minutes"), (160, "2.5 minutes"), (7200, "2.0 hours")],
 )
 def test_a_duration_is_told_as_people_do(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -39,11 +39,11 @@ class Choice:
     rounds: int | None
     seconds: float | None
     minutes: float | None
+    resume: bool
     slots: int
     cores: int
     price: float | None
     baseline: Path | None
-    resume: bool
 
     @property
     def results(self) -> Path:
@@ -103,7 +103,7 @@ def _begun(choice: Choice) -> Results | None:
 
 def _plan(choice: Choice) -> Plan:
     rounds = choice.rounds or (3 if choice.quick else 5)
-    seconds = choice.seconds or (3.0 if choice.quick else 5.0)
+    seconds = choice.seconds or (2.5 if choice.quick else 5.0)
     return Plan(
         rounds=rounds,
         warm_up_s=1.0 if choice.quick else 2.0,

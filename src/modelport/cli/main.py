@@ -243,7 +243,7 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
 @click.option("--only", metavar="A,B", help="Some of the contestants; Modelport always takes part.")
 @click.option("--cases", metavar="A,B", help="Some of the cases.")
 @click.option("--rounds", type=click.IntRange(1, 100), help="How often all are measured.  [default: 5, with --quick 3]")
-@click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 3]")
+@click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 2.5]")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),

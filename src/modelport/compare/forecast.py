@@ -23,13 +23,13 @@ from modelport.compare.memory import COUNTS, LEVELS, ROUNDS, scales
 from modelport.compare.trial import Plan
 from modelport.errors import SetupError
 
-START_S, STOP_S = 3.0, 0.7
-ONE_LOAD_S = 0.7
+START_S, STOP_S = 2.0, 0.7
+ONE_LOAD_S = 0.4
 """What a load takes beside its own time: its generator starts, and the server comes to rest before it."""
 COMPARE_S = 1.0
 LEVEL_S = 1.5
 CROWD_S = 1.5
-REACHED = 0.7
+REACHED = 0.4
 """The part of the arrival rates that a contestant keeps up with, on the average, before anything is known of it."""
 WORK_RATES = 3
 """Arrival rates of a case that is no prediction: all answer in about the same time there until they are full."""
@@ -148,5 +148,7 @@ def in_words(seconds: float) -> str:
     """A duration as people say it."""
     if seconds < 90:
         return f"{max(5, round(seconds / 5) * 5)} seconds"
+    if seconds < 300:
+        return f"{round(seconds / 30) / 2:g} minutes"
     minutes = round(seconds / 60)
     return f"{minutes} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
