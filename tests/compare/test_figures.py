@@ -134,7 +134,7 @@ def test_the_report_shows_each_such_case_with_faults_and_intervals() -> None:
     assert "67%" in section  # the third answers 1 of 3 with 4xx, the rest with 5xx
     memory = page.partition("<h2>Memory against concurrency")[2].partition("<h2>")[0]
     assert "Memory by requests in flight" in memory
-    assert "16.0 KiB" in memory
+    assert "16.0\u00a0KiB" in memory
     assert "twice the capacity" in page.partition("Where Modelport is behind")[2].partition("<h2>")[0]
 
 

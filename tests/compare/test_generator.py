@@ -65,8 +65,10 @@ def test_who_has_no_patience_left_hangs_up_and_is_counted(port: int) -> None:
 
 
 def test_patience_takes_nothing_from_those_who_are_answered_in_time(port: int) -> None:
-    found = open_loop(run_on(port, "/", patience_s=5.0), 0.2, rate=100, seed=1)
+    run = run_on(port, "/", patience_s=5.0)
+    found = open_loop(run, 0.2, rate=100, seed=1)
     assert found["statuses"] == {"200": found["offered"]}
+    assert (run.idle, run.open) == ([], {})  # nobody takes another's connection
 
 
 def test_what_comes_before_the_count_begins_is_sent_and_not_counted(port: int) -> None:

@@ -23,8 +23,9 @@ that nobody asked.""",
     "slow-clients": """{rate:,.0f} requests of one row arrive in a second, first alone, then beside {slow} clients that send their
 request, or read their answer, one byte every {pause:g} s. Gunicorn's documentation asks for a proxy in front that takes such
 clients in, for its sync workers above all; there is none here for anybody.""",
-    "overload": """Requests for a model of 50 ms come twice as fast as the contestant answers them at its best. Each client waits
-{deadline:g} s, says so in the header Request-Timeout, and hangs up then. Of these servers only Modelport reads that header.""",
+    "overload": """Requests for a model of 50 ms come twice as fast as the contestant answers them at its best. Each client
+has a connection of its own, waits {deadline:g} s, says so in the header Request-Timeout, and hangs up then. Of these servers
+only Modelport reads that header.""",
     "leaving-clients": """{staying} clients ask a model of 50 ms and wait for the answer. Then others come beside them, as many in a
 second as the contestant can answer, and leave after {patience:g} ms. Whoever computes for these as well has less left for
 those who wait.""",
@@ -120,12 +121,17 @@ def _figure_table(results: Results, figures: Sequence[Figure], order: Sequence[s
 
 
 def _cell(figure: Figure, value: Interval | None) -> str:
+    """Numbers stay with their units; the interval may stand below."""
     if value is None:
         return "–"
     if value.low is None or value.high is None or figure.more_is_better is None:
-        return figure.form(value.value)
+        return _unbroken(figure.form(value.value))
     low, middle, high = (figure.form(number) for number in (value.low, value.value, value.high))
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return _unbroken(middle) if low == high else f"{_unbroken(middle)} {_unbroken(f'({low} to {high})')}"
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _memory_table(results: Results) -> str:

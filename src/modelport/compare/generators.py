@@ -125,7 +125,7 @@ def _children_s() -> float:
 def impatient_loop(
     port: int, pool: Path, *, rate: float, seconds: float, seed: int, core: int, patience_s: float
 ) -> Load:
-    """An open loop of clients who hang up when their patience ends, each on a connection of its own where none is free.
+    """An open loop of clients who hang up when their patience ends, each on a connection of its own.
 
     What comes before the patience of the first has ended is not counted: until then no queue has its length.
     """

@@ -86,8 +86,8 @@ class Run:
             return
         if connection.due >= self.counts_from:
             self._count(outcome, clock() - connection.due)
-        if connection.ended:
-            self._drop(connection)
+        if connection.ended or self.patience_s is not None:
+            self._drop(connection)  # clients with a patience are people of their own: nobody takes another's connection
         else:
             self.idle.append(connection)
 
