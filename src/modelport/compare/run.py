@@ -72,9 +72,8 @@ def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Tel
         raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
     plan, steps = setting.plan, _steps(left, results, setting.plan.rounds)
     clock.plan([(trial.key, _round_s(trial, rates)) for _, trial in steps])
-    teller.say(
-        f"{len({t.name for t in left})} contestants, {plan.rounds} rounds: about {in_words(clock.left_s)} from now"
-    )
+    many = f"{plan.rounds} round{'s' * (plan.rounds > 1)}"
+    teller.say(f"{len({t.name for t in left})} contestants, {many}: about {in_words(clock.left_s)} from now")
     begun = -1
     for number, trial in steps:
         if number != begun and begun >= 0:
@@ -118,7 +117,7 @@ def _check_all(
         for _, t in _steps(trials, results, plan.rounds)
     ]
     clock.plan([*checks, *steps])
-    teller.say(f"about {in_words(clock.left_s)} in all; told more exactly once everybody was asked for the first time")
+    teller.say(f"about {in_words(clock.left_s)} in all, by the plan; a better estimate follows the first answers")
     reference: dict[str, list[Any]] = {}
     rough = {}
     for trial in checked:
