@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelport.compare.generators import INSTALLERS, offer
 from modelport.compare.histogram import Histogram
 from modelport.compare.loadgen import Run, closed_loop, open_loop
 from modelport.compare.pool import request_bytes
@@ -85,3 +87,23 @@ def test_a_closed_loop_asks_as_often_as_it_is_answered(port: int) -> None:
 def test_nobody_there_is_a_failure_and_no_crash() -> None:
     found = open_loop(run_on(1, "/"), 0.1, rate=50, seed=1)
     assert sum(found["failures"].values()) == found["offered"]
+
+
+@pytest.mark.parametrize("installer", [*INSTALLERS, ""])
+def test_where_no_known_generator_is_found_the_command_that_installs_one_is_told(
+    installer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if installer:
+        program(tmp_path / installer)
+    said = offer()
+    assert (INSTALLERS[installer] if installer else "under that name") in said
+    assert "bundled generator" in said
+    program(tmp_path / "wrk")
+    assert offer() == ""
+
+
+def program(path: Path) -> None:
+    """Something that can be found as a program."""
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)

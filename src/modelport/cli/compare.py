@@ -15,6 +15,8 @@ from typing import Any
 from modelport.compare import cases, contestants, generators
 from modelport.compare.baseline import changes, doubts
 from modelport.compare.comparison import Setting, Teller, build_environments, run, start
+from modelport.compare.generation import able
+from modelport.compare.guests import GUESTS, guests_of
 from modelport.compare.machine import choose_cores, need_linux
 from modelport.compare.report import render
 from modelport.compare.results import Results, read_results
@@ -39,6 +41,7 @@ class Choice:
     cores: int
     price: float | None
     baseline: Path | None
+    guests: tuple[str, ...] = ()
 
 
 def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> int:
@@ -48,6 +51,8 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
     earlier = None if choice.baseline is None else read_results(choice.baseline)  # before hours of work, not after
     setting = _setting(model, options, choice)
     with _telling() as teller:
+        if generators.offer():
+            teller.say(generators.offer())
         environments = build_environments(setting, teller)
         results, trials = start(setting, environments)
         interrupted = _measured(setting, results, trials, teller)
@@ -57,18 +62,20 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
 def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setting:
     if model is None and not choice.quick:
         raise ConfigError("give the file of your model, or --quick, which brings one:  modelport compare --quick")
-    names = choice.only or (contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS))
+    usual = contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS)
+    names = (*(choice.only or usual), *guests_of(choice.guests))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
     chosen, asked, plan = (
-        contestants.select(names),
+        contestants.select(names, GUESTS),
         cases.select(wanted),
         _plan(choice),
     )  # refused before anything is written
     if model is None:
         model, options = train_music(choice.out / "model", options)
+    able_ones, subject = able(chosen, read_subject(model, options))
     return Setting(
-        subject=read_subject(model, options),
-        contestants=chosen,
+        subject=subject,
+        contestants=able_ones,
         cases=asked,
         plan=plan,
         out=choice.out,
