@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelport.compare import generators
+from modelport.compare.generators import INSTALLERS, offer
 from modelport.compare.histogram import Histogram
 from modelport.compare.loadgen import Run, closed_loop, open_loop
 from modelport.compare.pool import request_bytes, write_pool
@@ -87,3 +88,23 @@ def test_wrk_counts_answers_by_their_status(port: int, path: str, status: str, t
     assert {word for word, count in statuses.items() if count} == {status}
     assert load.generator == "wrk"
     assert load.failures == 0
+
+
+@pytest.mark.parametrize("installer", [*INSTALLERS, ""])
+def test_where_no_known_generator_is_found_the_command_that_installs_one_is_told(
+    installer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if installer:
+        program(tmp_path / installer)
+    said = offer()
+    assert (INSTALLERS[installer] if installer else "under that name") in said
+    assert "bundled generator" in said
+    program(tmp_path / "wrk")
+    assert offer() == ""
+
+
+def program(path: Path) -> None:
+    """Something that can be found as a program."""
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)

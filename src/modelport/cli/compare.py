@@ -17,6 +17,8 @@ from modelport.compare.baseline import changes, doubts
 from modelport.compare.comparison import Setting, Teller, build_environments, start
 from modelport.compare.continuation import continue_from
 from modelport.compare.forecast import fitted
+from modelport.compare.generation import able
+from modelport.compare.guests import GUESTS, guests_of
 from modelport.compare.machine import choose_cores, need_linux
 from modelport.compare.report import render
 from modelport.compare.results import Results, read_results
@@ -44,6 +46,7 @@ class Choice:
     cores: int
     price: float | None
     baseline: Path | None
+    guests: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -61,6 +64,8 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
     begun = _begun(choice)
     setting = _setting(model, options, choice)
     with _telling() as teller:
+        if generators.offer():
+            teller.say(generators.offer())
         environments = build_environments(setting, teller)
         results, trials = start(setting, environments)
         if begun is not None:
@@ -72,17 +77,19 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
 def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setting:
     if model is None and not choice.quick:
         raise ConfigError("give the file of your model, or --quick, which brings one:  modelport compare --quick")
-    names = choice.only or (contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS))
+    usual = contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS)
+    names = (*(choice.only or usual), *guests_of(choice.guests))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
-    chosen, asked = contestants.select(names), cases.select(wanted)  # refused before anything is written
+    chosen, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
     plan = _plan(choice)
     if choice.minutes is not None:
         plan = fitted(chosen, asked, plan, choice.minutes)
     if model is None:
         model, options = train_music(choice.out / "model", options)
+    able_ones, subject = able(chosen, read_subject(model, options))
     return Setting(
-        subject=read_subject(model, options),
-        contestants=chosen,
+        subject=subject,
+        contestants=able_ones,
         cases=asked,
         plan=plan,
         out=choice.out,

@@ -260,17 +260,28 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )
-@_flags(*(name for name in MODEL_OPTIONS if name not in ("name", "require_compiled")))
+@click.option(
+    "--with",
+    "with_",
+    metavar="A,B",
+    multiple=True,
+    help="Frameworks to measure, too: litestar, blacksheep, bentoml, litserve, mlserver, ray; or another file of the model.",
+)
+@_flags(*(name for name in MODEL_OPTIONS if name not in ("name", "require_compiled", "with_")))
 def compare(model: Path | None, only: str | None, cases: str | None, **given: Any) -> int:
     """Measure your model behind Flask, FastAPI and Modelport, on this machine, and write a report of it.
 
     MODEL was saved with joblib or pickle. The folder of --out gets report.html, results.json and the code of each contestant.
     """
     from modelport.cli.compare import Choice, run_compare
+    from modelport.compare.guests import split_with
 
     own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume")
     chosen = {name: given.pop(name) for name in own}
-    return run_compare(model, resolve(given), Choice(only=_names(only), cases=_names(cases), **chosen))
+    guests, files = split_with(given.pop("with_"))
+    given["with_"] = files or None
+    choice = Choice(only=_names(only), cases=_names(cases), guests=guests, **chosen)
+    return run_compare(model, resolve(given), choice)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ import modelport
 from modelport.compare import generators
 from modelport.compare.cases import Case
 from modelport.compare.contestants import Contestant
-from modelport.compare.environments import Environment, stamp_of
+from modelport.compare.environments import Environment, reason_in, stamp_of
 from modelport.compare.forecast import apps_of, takes_part
 from modelport.compare.generation import Entry, write_contestants
 from modelport.compare.machine import is_busy, machine, share_a_core
 from modelport.compare.results import Results
 from modelport.compare.subject import Subject
 from modelport.compare.trial import Plan, Trial
+from modelport.errors import SetupError
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 
@@ -52,19 +53,38 @@ def cache_folder() -> Path:
 
 
 def build_environments(setting: Setting, teller: Teller) -> dict[str, Environment]:
-    """Those that the contestants need, each from its own requirements; built once, and again where these change."""
+    """Those that the contestants need, each from its own requirements; built once, and again where these change.
+
+    What cannot be installed is told, and whoever needs it left out. Raises SetupError where nobody but Modelport is left.
+    """
     found = {}
     for name in dict.fromkeys(c.environment for c in setting.contestants if c.environment):
-        wanted = setting.out / "contestants" / f"requirements-{name}.txt"
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        shipped = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
-        wanted.write_text(shipped + "".join(f"{pin}\n" for pin in setting.subject.pins), encoding="utf-8")
+        wanted = _requirements(setting, name)
         stamp = stamp_of(wanted)
         found[name] = Environment(cache_folder() / f"{name}-{stamp[:12]}")
         if not found[name].is_current(stamp):
             teller.say(f"installing {wanted.name} into {found[name].folder}; this is done once")
-            found[name].build(stamp, "-r", str(wanted))
+            try:
+                found[name].build(stamp, "-r", str(wanted))
+            except SetupError as error:
+                found[name] = replace(found[name], problem=reason_in(str(error)))
+                teller.say(f"{wanted.name} cannot be installed here: {found[name].problem}")
+    if found and all(environment.problem for environment in found.values()):
+        raise SetupError(
+            "`pip install` brought none of the contestants here:\n" + "\n".join(e.problem for e in found.values())
+        )
     return found
+
+
+def _requirements(setting: Setting, name: str) -> Path:
+    """The file that an environment is made of: what the framework needs, and what the model does."""
+    compiled = any(c.compiled for c in setting.contestants if c.environment == name)
+    pins = setting.subject.graph_pins if compiled else setting.subject.pins
+    wanted = setting.out / "contestants" / f"requirements-{name}.txt"
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    shipped = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    wanted.write_text(shipped + "".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+    return wanted
 
 
 def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Results, list[Trial]]:
@@ -72,13 +92,14 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
     work = setting.out / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    entries = write_contestants(
-        setting.contestants, setting.subject, environments, setting.out / "contestants", setting.plan.slots
-    )
+    problems = {c.name: environments[c.environment].problem for c in setting.contestants if c.environment}
+    present = [c for c in setting.contestants if not problems.get(c.name)]
+    entries = write_contestants(present, setting.subject, environments, setting.out / "contestants", setting.plan.slots)
     results = Results(
         about=_about(setting, environments),
         contestants=[_plain(entry) for entry in entries],
         cases=[dataclasses.asdict(case) for case in setting.cases],
+        failed={name: problem for name, problem in problems.items() if problem},
     )
     trials = [
         Trial(entry, setting.subject, cases, setting.plan, work)
@@ -119,7 +140,7 @@ def _about(setting: Setting, environments: dict[str, Environment]) -> dict[str, 
         "machine": machine(),
         "generator": generators.found_generator(),
         "plan": dataclasses.asdict(plan),
-        "versions": {name: environment.versions() for name, environment in environments.items()},
+        "versions": {name: e.versions() for name, e in environments.items() if not e.problem},
         "notes": [*setting.subject.notes, *_warnings(plan)],
     }
 
@@ -128,6 +149,8 @@ def _warnings(plan: Plan) -> list[str]:
     found = []
     if is_busy():
         found.append(f"The machine was busy before the run (load {os.getloadavg()[0]:.2f}); every number may suffer.")
+    if generators.offer():
+        found.append(generators.offer())
     if share_a_core(plan.cores):
         found.append("The generator's core is the other thread of one of the server's: both slow each other.")
     return found

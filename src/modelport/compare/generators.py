@@ -18,6 +18,15 @@ from modelport.errors import SetupError
 
 POOL_SCRIPT = Path(__file__).with_name("pool.lua")
 BUNDLED = "bundled (Python)"
+INSTALLERS = {
+    "apt-get": "apt-get install wrk",
+    "dnf": "dnf install wrk",
+    "zypper": "zypper install wrk",
+    "pacman": "pacman -S wrk",
+    "apk": "apk add wrk",
+    "brew": "brew install wrk",
+}
+"""By the program that installs packages here."""
 OPEN_LOOP_CONNECTIONS = 256
 
 
@@ -51,6 +60,18 @@ def found_generator() -> str:
         return BUNDLED
     said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split()
     return " ".join(said[:2]) or "wrk"
+
+
+def offer() -> str:
+    """What to install for a capacity that the generator does not bound; empty where a known one is there."""
+    if shutil.which("wrk") is not None:
+        return ""
+    command = next((command for program, command in INSTALLERS.items() if shutil.which(program)), "")
+    how = f"`{command}` brings it" if command else "your distribution has it under that name"
+    return (
+        f"wrk was not found; {how}. Until then capacity is measured by the bundled generator, which is written in Python; "
+        "where it was busier than the server, the report says so."
+    )
 
 
 def closed_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> Load:

@@ -11,7 +11,15 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_bodies, count_non_finite, encode_failure
+from modelport.codecs.json import (
+    MEDIA_TYPE,
+    Decoded,
+    compile_decoder,
+    count_bodies,
+    count_non_finite,
+    encode_failure,
+    may_hold_many,
+)
 from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotReady, Overloaded
 from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
@@ -30,6 +38,7 @@ from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, N
 from modelport.kernel.ports import Outcome
 from modelport.kernel.reply import Reply, assemble
 from modelport.runtime import lane as lanes
+from modelport.runtime.digests import digest
 from modelport.runtime.generators import Stream
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
@@ -328,14 +337,14 @@ class PredictRoute:
     def _count(self, exchange: Exchange, deadline: float, media: bytes = b"") -> None:
         """A body that only its holder can read: its rows are counted here, for the queue and for what a row costs."""
         assert self.slot.loaded is not None
-        count = partial(count_bodies, exchange.body, self.slot.loaded.list_depth)
+        depth = self.slot.loaded.list_depth
 
         def go_on(rows: int) -> None:
             self._pass_on(exchange, deadline, rows, NOTHING_OUTSIDE, media)
 
-        if len(exchange.body) <= LARGE_BODY:
-            return go_on(count())
-        return self._in_thread(exchange, deadline, count, go_on)
+        if len(exchange.body) > LARGE_BODY and may_hold_many(exchange.body, depth):
+            return self._in_thread(exchange, deadline, partial(count_bodies, exchange.body, depth), go_on)
+        return go_on(count_bodies(exchange.body, depth))
 
     def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)
@@ -343,7 +352,7 @@ class PredictRoute:
     def _hand_over(
         self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc], media: bytes = b""
     ) -> None:
-        if self.refused and lanes.digest(exchange.body) in self.refused:
+        if self.refused and digest(exchange.body) in self.refused:
             return self.refuse(exchange, lanes.record_refused())
         if exchange.reserved:
             self.reception.release(exchange)  # the lane counts it

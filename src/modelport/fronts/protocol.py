@@ -347,9 +347,11 @@ class ModelportProtocol(HttpToolsProtocol):
         else:
             head = self._render_head(status, headers)
         close = b"" if call.keep_alive else b"connection: close\r\n"
-        self.transport.write(
-            b"%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (head, call.request_id, len(body), close, body)
-        )
+        head = b"%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (head, call.request_id, len(body), close)
+        if len(body) <= LARGE_BODY:
+            self.transport.write(head + body)
+        else:  # to copy it behind its head would take as long as a small call
+            self.transport.writelines([head, body])
         if not call.keep_alive and self.lingers_until is None:
             self.transport.close()
         self.on_response_complete()

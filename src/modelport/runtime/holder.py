@@ -15,6 +15,7 @@ from modelport.kernel.frames import (
     CALL,
     CANCEL,
     GOODBYE,
+    LARGE_FRAME,
     SOLO,
     Answer,
     Call,
@@ -22,15 +23,16 @@ from modelport.kernel.frames import (
     FrameError,
     FrameReader,
     encode_answer,
+    encode_answer_head,
     encode_hello,
     encode_plain,
 )
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.reply import Reply
 from modelport.kernel.values import Failure
+from modelport.runtime.digests import digest
 from modelport.runtime.handler import Handler
-from modelport.runtime.lane import digest
-from modelport.runtime.listeners import is_stranger
+from modelport.runtime.listeners import is_stranger, widen
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import WriteStall
 
@@ -130,8 +132,10 @@ class HolderConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are; not to another user."""
-        if is_stranger(transport.get_extra_info("socket")):
+        end = transport.get_extra_info("socket")
+        if is_stranger(end):
             return transport.abort()  # type: ignore[attr-defined, no-any-return]
+        widen(end)
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self.holder.connections.add(self)
@@ -228,7 +232,14 @@ class HolderConnection(asyncio.Protocol):
         )  # else it waited between its batches
         held.ticket = None  # which knows this call: a long answer is not to wait for the garbage collector
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
-        self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body, reply.media)))
+        self._send_answer(Answer(*head, queued_s, run_s, reply.body, reply.media))
+
+    def _send_answer(self, answer: Answer) -> None:
+        """A large body goes beside its head: nothing is copied to make one frame of both."""
+        if len(answer.body) <= LARGE_FRAME:
+            self.send(encode_answer(answer))
+        elif self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines([encode_answer_head(answer), answer.body])
 
 
 def mark_started(batch: Batch) -> None:
