@@ -148,6 +148,20 @@ def test_the_verdict_without_a_load_is_of_the_cases_that_there_are() -> None:
     )
 
 
+@pytest.mark.parametrize(("per_s", "is_told"), [(80.0, False), (112.0, True)])
+def test_whoever_works_on_more_requests_than_is_stated_is_told_of(per_s: float, is_told: bool) -> None:
+    run = everything({"flask": [1.0], "modelport": [1.0]})
+    run.contestants[0]["slots"] = "4: one process, as many threads"
+    run.contestants[1]["slots"] = "one batch at a time"
+    run.observations = [
+        dataclasses.replace(o, values={**o.values, "alone_per_s": per_s}) if o.case == "leaving-clients" else o
+        for o in run.observations
+    ]
+    page = render(run)
+    assert ("Flask worked on 5.6 requests at once and not on the 4 that are stated" in page) == is_told
+    assert "Modelport worked on" not in page
+
+
 @pytest.mark.parametrize("kept", [0, 1, 2, 3, 5, 8])
 def test_a_run_that_ended_among_these_cases_makes_a_page(kept: int) -> None:
     run = everything(FIRST_IS_WORST)

@@ -8,7 +8,7 @@ import pytest
 
 from modelport.compare.cases import CASES, PREDICT, WEIGHED, WORK, select
 from modelport.compare.contestants import CONTESTANTS
-from modelport.compare.forecast import Forecast, apps_of, fitted, in_words, rounds_of, takes_part, whole_s
+from modelport.compare.forecast import Forecast, Part, apps_of, fitted, in_words, rounds_of, takes_part, whole_s
 from modelport.compare.machine import Cores
 from modelport.compare.trial import Plan
 from modelport.errors import SetupError
@@ -17,13 +17,13 @@ PLAN = Plan(rounds=5, warm_up_s=2.0, capacity_s=5.0, latency_s=5.0, rates=6, slo
 
 
 def test_what_was_done_teaches_about_itself_and_about_the_rest() -> None:
-    forecast = Forecast({"a": 10.0, "b": 20.0, "c": 5.0})
+    forecast = Forecast({"a": Part(4.0, 6.0), "b": Part(10.0, 10.0), "c": Part(1.0, 4.0)})
     assert forecast.left_s(["a", "b", "b"]) == 50
-    forecast.took("a", 30.0)
-    assert forecast.expected_s("a") == 30
-    assert forecast.expected_s("b") == 60
-    forecast.took("b", 20.0)
-    assert forecast.left_s(["a", "b", "c"]) == pytest.approx(30 + 20 + 5 * 50 / 30)
+    forecast.took("a", 4.0 + 3 * 6.0)
+    assert forecast.expected_s("a") == 22
+    assert forecast.expected_s("b") == 10 + 3 * 10  # a busy machine makes starts longer, and no load
+    forecast.took("b", 10.0 + 10.0)
+    assert forecast.left_s(["a", "b", "c"]) == pytest.approx(22 + 20 + 1 + 4 * 28 / 16)
 
 
 def test_a_run_takes_at_least_its_loads_and_no_case_is_forgotten() -> None:

@@ -14,6 +14,8 @@ from modelport.compare.results import Measurement, Results, Start
 
 SHARES = (0.5, 0.95, 0.99, 0.999)
 SLEEPING = ("wait", "hold-gil", "release-gil")
+MODEL_S = 0.05
+"""What the functions of `tasks.py` take that stand for a model."""
 LATE_SHARE = 0.1
 """A generator whose own lateness is more than this part of the latency has measured itself."""
 
@@ -134,6 +136,14 @@ def utilisation(results: Results) -> float | None:
     cores = len(results.about["plan"]["cores"]["server"])
     shares = [m.cpu_s / m.seconds / cores for m in results.measurements if m.rate is None and m.case not in SLEEPING]
     return max(shares, default=None)
+
+
+def at_once(results: Results, name: str) -> float | None:
+    """How many requests a contestant works on at the same time, seen from outside: by a model that takes 50 ms and no processor."""
+    alone = next(figure for figure in figures_of("leaving-clients") if figure.key == "alone_per_s")
+    found = [m.per_s for m in results.of(name, "release-gil", open_loop=False)]
+    found += by_round(results, alone, name).values()
+    return fmean(found) * MODEL_S if found else None
 
 
 def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import NamedTuple
 
 from modelport.compare.cases import (
     DEADLINE_S,
@@ -26,7 +27,7 @@ from modelport.errors import SetupError
 START_S, STOP_S = 2.0, 0.7
 ONE_LOAD_S = 0.4
 """What a load takes beside its own time: its generator starts, and the server comes to rest before it."""
-COMPARE_S = 1.0
+COMPARE_S, CHECK_S = 1.0, 1.0
 LEVEL_S = 1.5
 CROWD_S = 1.5
 REACHED = 0.4
@@ -38,11 +39,18 @@ SHORTER = ((4.0, 5), (4.0, 4), (3.0, 4), (3.0, 3), (2.0, 3), (2.0, 2), (1.0, 2),
 """Seconds of each load and arrival rates, from longer to shorter runs."""
 
 
+class Part(NamedTuple):
+    """What a part of a run is thought to take: loads have their length, starts and pauses are as long as the machine is busy."""
+
+    loads_s: float
+    rest_s: float
+
+
 @dataclass
 class Forecast:
-    """What each part is thought to take, in seconds; parts that have been done before teach about themselves and others."""
+    """What each part is thought to take; parts that have been done before teach about themselves, and about the rest of others."""
 
-    planned: dict[str, float]
+    planned: dict[str, Part]
     done: dict[str, list[float]] = field(default_factory=dict)
 
     def took(self, part: str, seconds: float) -> None:
@@ -53,9 +61,14 @@ class Forecast:
         """What it will take the next time."""
         if part in self.done:
             return fmean(self.done[part])
-        known = [(fmean(took), self.planned[name]) for name, took in self.done.items() if self.planned.get(name)]
-        factor = sum(took for took, _ in known) / sum(planned for _, planned in known) if known else 1.0
-        return self.planned[part] * factor
+        planned = self.planned[part]
+        return planned.loads_s + planned.rest_s * self._slowness()
+
+    def _slowness(self) -> float:
+        """How much longer than planned everything takes that is no load."""
+        known = [(fmean(took), self.planned[name]) for name, took in self.done.items()]
+        rest = sum(planned.rest_s for _, planned in known)
+        return sum(max(0.0, took - planned.loads_s) for took, planned in known) / rest if rest else 1.0
 
     def left_s(self, parts: Iterable[str]) -> float:
         """What all of them will take."""
@@ -85,31 +98,31 @@ def rates_of(case: Case, plan: Plan) -> int:
     return plan.rates if case.app == PREDICT else min(plan.rates, WORK_RATES)
 
 
-def check_s(cases: Sequence[Case]) -> float:
-    """About how long it takes to see whether a contestant's answers are right."""
+def check_part(cases: Sequence[Case]) -> Part:
+    """To see whether a contestant's answers are right."""
     loads = sum(case.kind in (LOAD, SLOW, LEAVING) for case in cases)
-    return START_S + STOP_S + COMPARE_S * len(cases) + loads * (1.0 + ONE_LOAD_S)
+    return Part(CHECK_S * loads, START_S + STOP_S + COMPARE_S * len(cases) + loads * ONE_LOAD_S)
 
 
-def round_s(contestant: Contestant, cases: Sequence[Case], plan: Plan, rates: Callable[[Case], float]) -> float:
-    """About how long one start takes; `rates` tells at how many rates a case is measured."""
+def round_part(contestant: Contestant, cases: Sequence[Case], plan: Plan, rates: Callable[[Case], float]) -> Part:
+    """One start; `rates` tells at how many rates a case is measured."""
     if cases[0].app == WEIGHED:
         starts = len(COUNTS) if scales(contestant) else 0
         callers = 2 * (START_S + STOP_S + len(LEVELS) * LEVEL_S) if contestant.work_template else 0.0
-        return starts * (START_S + STOP_S + 2 * LEVEL_S) + callers
-    return START_S + STOP_S + sum(_case_s(case, plan, rates(case)) for case in cases)
+        return Part(0.0, starts * (START_S + STOP_S + 2 * LEVEL_S) + callers)
+    parts = [_case_part(case, plan, rates(case)) for case in cases]
+    return Part(sum(part.loads_s for part in parts), START_S + STOP_S + sum(part.rest_s for part in parts))
 
 
-def _case_s(case: Case, plan: Plan, rates: float) -> float:
-    latency, capacity = plan.latency_s + ONE_LOAD_S, plan.capacity_s + ONE_LOAD_S
-    warm_up = plan.warm_up_s + ONE_LOAD_S
+def _case_part(case: Case, plan: Plan, rates: float) -> Part:
+    warm_up, capacity, latency = plan.warm_up_s, plan.capacity_s, plan.latency_s
     return {
-        LOAD: warm_up + capacity + rates * latency,
-        INVALID: capacity,
-        SLOW: 2 * latency + CROWD_S,
-        LEAVING: 2 * latency + CROWD_S + plan.latency_s,  # what has left is computed by most
-        OVERLOAD: warm_up + capacity + latency + 2 * DEADLINE_S,
-    }.get(case.kind, 0.0)
+        LOAD: Part(warm_up + capacity + rates * latency, (2 + rates) * ONE_LOAD_S),
+        INVALID: Part(capacity, ONE_LOAD_S),
+        SLOW: Part(2 * latency, 2 * ONE_LOAD_S + CROWD_S),
+        LEAVING: Part(3 * latency, 2 * ONE_LOAD_S + CROWD_S),  # what has left is computed by most
+        OVERLOAD: Part(warm_up + capacity + latency + 2 * DEADLINE_S, 3 * ONE_LOAD_S),
+    }.get(case.kind, Part(0.0, 0.0))
 
 
 def whole_s(contestants: Sequence[Contestant], cases: Sequence[Case], plan: Plan) -> float:
@@ -119,7 +132,8 @@ def whole_s(contestants: Sequence[Contestant], cases: Sequence[Case], plan: Plan
         return 1 + (rates_of(case, plan) - 1) * REACHED
 
     return sum(
-        check_s(chosen) * (app != WEIGHED) + rounds_of(app, plan) * round_s(contestant, chosen, plan, rates)
+        sum(check_part(chosen)) * (app != WEIGHED)
+        + rounds_of(app, plan) * sum(round_part(contestant, chosen, plan, rates))
         for app, chosen in apps_of(cases).items()
         for contestant in contestants
         if takes_part(contestant, app)

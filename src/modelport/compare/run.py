@@ -10,7 +10,7 @@ from typing import Any
 
 from modelport.compare.cases import WEIGHED, Case
 from modelport.compare.comparison import Setting, Teller
-from modelport.compare.forecast import REACHED, Forecast, check_s, in_words, rates_of, round_s, rounds_of
+from modelport.compare.forecast import REACHED, Forecast, Part, check_part, in_words, rates_of, round_part, rounds_of
 from modelport.compare.machine import allow_connections
 from modelport.compare.results import Results
 from modelport.compare.rounds import Rates, measure_round
@@ -30,8 +30,8 @@ class Clock:
         self._left: list[str] = []
         self._began = time.perf_counter()
 
-    def plan(self, parts: Sequence[tuple[str, float]]) -> None:
-        """These are left from now on, each thought to take so many seconds."""
+    def plan(self, parts: Sequence[tuple[str, Part]]) -> None:
+        """These are left from now on, and this is what each is thought to take."""
         self._forecast.planned.update(parts)
         self._left = [part for part, _ in parts]
 
@@ -71,7 +71,7 @@ def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Tel
     if not left:
         raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
     plan, steps = setting.plan, _steps(left, results, setting.plan.rounds)
-    clock.plan([(trial.key, _round_s(trial, rates)) for _, trial in steps])
+    clock.plan([(trial.key, _round_part(trial, rates)) for _, trial in steps])
     many = f"{plan.rounds} round{'s' * (plan.rounds > 1)}"
     teller.say(f"{len({t.name for t in left})} contestants, {many}: about {in_words(clock.left_s)} from now")
     begun = -1
@@ -111,9 +111,9 @@ def _check_all(
 ) -> dict[str, dict[str, float]]:
     """The rough capacities of all whose answers are right."""
     plan, checked = setting.plan, [trial for trial in trials if trial.app != WEIGHED]
-    checks = [(_checking(trial), check_s(trial.cases)) for trial in checked]
+    checks = [(_checking(trial), check_part(trial.cases)) for trial in checked]
     steps = [
-        (t.key, round_s(t.entry.contestant, t.cases, plan, lambda c: 1 + REACHED * (rates_of(c, plan) - 1)))
+        (t.key, round_part(t.entry.contestant, t.cases, plan, lambda c: 1 + REACHED * (rates_of(c, plan) - 1)))
         for _, t in _steps(trials, results, plan.rounds)
     ]
     clock.plan([*checks, *steps])
@@ -131,11 +131,11 @@ def _check_all(
     return rough
 
 
-def _round_s(trial: Trial, rates: Rates) -> float:
+def _round_part(trial: Trial, rates: Rates) -> Part:
     def known(case: Case) -> float:
         return len(rates.of(trial, case))
 
-    return round_s(trial.entry.contestant, trial.cases, trial.plan, known)
+    return round_part(trial.entry.contestant, trial.cases, trial.plan, known)
 
 
 def _checking(trial: Trial) -> str:

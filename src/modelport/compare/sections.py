@@ -14,6 +14,7 @@ from modelport.compare.figures import milliseconds
 from modelport.compare.findings import (
     SHARES,
     Latency,
+    at_once,
     capacities,
     contests,
     idle_bytes,
@@ -34,6 +35,8 @@ MIB = 2**20
 MOST_LOSSES = 40
 BUSY_GENERATOR, IDLE_SERVER = 0.9, 0.85
 LATE_S = 0.01
+MORE_SLOTS = 1.15
+"""From so many times its slots on, a contestant is said to have more."""
 
 
 def speed(results: Results) -> str:
@@ -263,14 +266,27 @@ def doubts(results: Results) -> list[str]:
         f"{results.title(name)} was faster than the load generator: its capacity is at least what is told."
         for name in dict.fromkeys(busy)
     ]
-    late = {o.contestant for o in results.observations if o.values.get("lag_s", 0.0) > LATE_S}
+    found += [_other_slots(results, c) for c in results.contestants]
+    late = dict.fromkeys(o.contestant for o in results.observations if o.values.get("lag_s", 0.0) > LATE_S)
     found += [
         f"The load generator was late itself beside {results.title(name)} in a case that is no plain load."
         for name in late
     ]
     if results.starts and max(start.round for start in results.starts) == 0:
         found.append("Of a single round no interval can be told.")
-    return found
+    return [doubt for doubt in found if doubt]
+
+
+def _other_slots(results: Results, contestant: dict[str, str]) -> str:
+    """Equal slots are what makes a comparison fair: whoever states them must not have more."""
+    slots = int(results.about["plan"]["slots"])
+    seen = at_once(results, contestant["name"]) if contestant["slots"].startswith(f"{slots}:") else None
+    if seen is None or seen <= MORE_SLOTS * slots:
+        return ""
+    return (
+        f"{contestant['title']} worked on {seen:.1f} requests at once and not on the {slots} that are stated: what it is better in "
+        "may come from that."
+    )
 
 
 def _curves(results: Results, found: dict[str, list[Latency]], which: int) -> list[Curve]:
