@@ -26,6 +26,7 @@ from modelport.kernel.frames import (
     encode_answer_head,
     encode_hello,
     encode_plain,
+    packets_of,
 )
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.reply import Reply
@@ -75,8 +76,8 @@ class Holder:
         """The records of a body and whether it is a list, or what is wrong with it."""
         try:
             if call.media and self.handler.decode_media is not None:
-                return self.handler.decode_media(call.body, call.media)
-            return self.handler.decode(call.body)
+                return self.handler.decode_media(bytes(call.body), call.media)
+            return self.handler.decode(bytes(call.body))
         except CallError as error:
             return error
 
@@ -239,7 +240,7 @@ class HolderConnection(asyncio.Protocol):
         if len(answer.body) <= LARGE_FRAME:
             self.send(encode_answer(answer))
         elif self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines([encode_answer_head(answer), answer.body])
+            self._transport.writelines([encode_answer_head(answer), *packets_of(answer.body)])
 
 
 def mark_started(batch: Batch) -> None:
