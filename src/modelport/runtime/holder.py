@@ -33,7 +33,7 @@ from modelport.kernel.reply import Reply
 from modelport.kernel.values import Failure
 from modelport.runtime.digests import digest
 from modelport.runtime.handler import Handler
-from modelport.runtime.listeners import is_stranger, widen
+from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import WriteStall
 
@@ -87,6 +87,8 @@ class Holder:
 
     def reads_on_loop(self, call: Call) -> bool:
         """Whether reading this takes a moment at most, and runs no code but ours."""
+        if call.media in self.handler.read_at_once:
+            return True
         small = len(call.body) <= LARGE_BODY and not call.media
         return self.reading is None or (small and not self.handler.decodes_with_code)
 
@@ -133,10 +135,8 @@ class HolderConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are; not to another user."""
-        end = transport.get_extra_info("socket")
-        if is_stranger(end):
+        if is_stranger(transport.get_extra_info("socket")):
             return transport.abort()  # type: ignore[attr-defined, no-any-return]
-        widen(end)
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self.holder.connections.add(self)
