@@ -130,6 +130,23 @@ def small(array: Any) -> Any:
     return array
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_long_rows_are_the_same_array_and_may_be_written_to(data: st.DataObject) -> None:
+    width, height = data.draw(st.integers(60, 70)), data.draw(st.integers(0, 3))
+    flat = [data.draw(st.floats(width=32)) if n % 17 == 0 else n / 7 for n in range(width)]
+    value = [flat] * height if height else flat
+    if height and data.draw(st.booleans()):
+        value = [*value, flat[:-1]]
+    body = json.dumps(value).encode()
+    for declared in (DECLARED[0], Declared("float32", (None, None) if height else (None,))):
+        typed = body_of(declared)
+        found = outcome(typed.decode, body)
+        assert found == outcome(careful(typed).decode, body)
+        if isinstance(found, tuple):
+            assert typed.decode(body)[0][0].flags.writeable
+
+
 def test_an_array_with_a_validator_of_its_own_is_not_read_past_it() -> None:
     def wants(x: Annotated[np.ndarray, Array("float64"), AfterValidator(small)]) -> float:
         return 0.0

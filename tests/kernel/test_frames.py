@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport.kernel import frames
-from modelport.kernel.frames import Answer, Call, Frame, FrameError, FrameReader
+from modelport.kernel.frames import Answer, Call, Frame, FrameError, FrameReader, Parts, packets_of
 
 u32 = st.integers(0, 2**32 - 1)
 bodies = st.binary(max_size=40)
@@ -38,7 +38,8 @@ def decoded(frame: Frame) -> Any:
     if frame.kind == frames.CALL:
         return frame.call()
     if frame.kind == frames.ANSWER:
-        return frame.answer()
+        answer = frame.answer()
+        return answer._replace(body=bytes(answer.body))
     if frame.kind in (frames.ITEM, frames.CREDIT):
         return ("item", *frame.item()) if frame.kind == frames.ITEM else ("credit", *frame.credit())
     return frame.cancelled() if frame.kind == frames.CANCEL else (frame.kind, frame.data)
@@ -178,6 +179,18 @@ def test_the_packets_of_a_large_body_meet_once_in_the_body_itself() -> None:
     parts = [stream[at : at + 100_000] for at in range(0, len(stream), 100_000)]
     (frame,) = [frame for part in parts for frame in reader.feed(part)]
     assert all(kept is part for kept, part in zip(frame.tail, parts[1:], strict=True))
+
+
+def test_a_large_answer_is_left_in_its_packets_for_whoever_passes_it_on() -> None:
+    stream = frames.encode_answer(Answer(1, 200, 0, 0, 1, 0.0, 0.0, b"0.5," * 100_000, b"media"))
+    parts = [stream[at : at + 100_000] for at in range(0, len(stream), 100_000)]
+    reader = FrameReader()
+    (answer,) = [frame.answer() for part in parts for frame in reader.feed(part)]
+    assert isinstance(answer.body, Parts)
+    assert list(answer.body.packets[1:]) == parts[1:]
+    assert (len(answer.body), bytes(answer.body)) == (400_000, b"0.5," * 100_000)
+    assert packets_of(b"x") == (b"x",)
+    assert b"".join(packets_of(answer.body)) == bytes(answer.body)
 
 
 def test_the_heads_of_frames_say_how_long_the_body_behind_them_is() -> None:

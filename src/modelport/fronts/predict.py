@@ -144,6 +144,8 @@ class PredictRoute:
                 serve = self._serve_compressed
             elif exchange.content_type not in JSON_TYPES or exchange.accept is not None:
                 serve = self._serve_media
+            if serve != self._serve_media:
+                exchange.body = bytes(exchange.body)
         if exchange.timeout is None:
             return serve(exchange, monotonic() + self.default_deadline_s)
         deadline = read_deadline(exchange.timeout)
@@ -191,6 +193,8 @@ class PredictRoute:
         plan = self._offers.find(exchange.content_type, exchange.accept)
         if not isinstance(plan, Plan):
             return self.refuse(exchange, plan)
+        if plan.open is not None or plan.media[:1] in (b"", b"\n"):
+            exchange.body = bytes(exchange.body)  # else it is passed on as it came
         told: Exchange = exchange
         if plan.close is not None:
             told = TranslatedExchange(exchange, plan.close, plan.closed)
@@ -370,6 +374,9 @@ class PredictRoute:
 
     def _answered(self, exchange: Exchange, outside: list[Loc], answer: Answer) -> None:
         exchange.on_disconnect = None
+        body: Any = answer.body
+        if type(body) is not bytes and not getattr(exchange, "takes_parts", False):
+            body = bytes(body)
         if answer.status == lanes.LOST:
             return self._give_up(exchange, 503, "The process that ran the model ended; try again", "holder_lost", LOST)
         if answer.status == lanes.EXPIRED:
@@ -377,10 +384,10 @@ class PredictRoute:
         if outside or answer.non_finite or answer.failed or answer.media:
             own = with_media(self.headers, answer.media) if answer.media else self.headers
             headers = own + flag_headers(outside, answer.non_finite, answer.failed)
-            return self._send(exchange, answer.status, answer.body, headers)
+            return self._send(exchange, answer.status, body, headers)
         if answer.status == 503:  # a model that it calls is overloaded, or gone
-            return self._send(exchange, 503, answer.body, self.headers + RETRY_SOON)
-        return self._send(exchange, answer.status, answer.body, self.headers)
+            return self._send(exchange, 503, body, self.headers + RETRY_SOON)
+        return self._send(exchange, answer.status, body, self.headers)
 
     def _expire(self, exchange: Exchange) -> None:
         self._give_up(exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED)

@@ -127,7 +127,7 @@ class OpenStream:
         elif answer.status == lanes.EXPIRED:
             self.end(504, self._error(LATE_MESSAGE % "first", "deadline_exceeded"))
         else:
-            self.end(answer.status, answer.body)
+            self.end(answer.status, bytes(answer.body))
 
     # -- from the connection -------------------------------------------------------------------------------------
 

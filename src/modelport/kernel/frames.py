@@ -18,6 +18,7 @@ answer, its media type. Nothing means JSON. A media type that is longer than its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NamedTuple
@@ -51,14 +52,38 @@ _CREDIT = Struct("<IBII")
 _CREDIT_HEAD = Struct("<II")
 
 
+class Parts:
+    """A large body in the packets that it came in: who only passes it on need not put them together."""
+
+    __slots__ = ("_size", "packets")
+
+    def __init__(self, packets: Sequence[bytes | memoryview]) -> None:
+        self.packets = packets
+        self._size = sum(map(len, packets))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.packets)
+
+
+Body = bytes | Parts
+
+
+def packets_of(body: Body) -> Sequence[bytes | memoryview]:
+    """What is to be written for a body, in order."""
+    return body.packets if isinstance(body, Parts) else (body,)
+
+
 class Call(NamedTuple):
-    """One request for a holder."""
+    """One request for a holder. It sends `Parts`; it is always received as bytes."""
 
     id: int
     deadline: float
     rows: int
     flags: int
-    body: bytes
+    body: Body
     request_id: bytes = b""
     media: bytes = b""
     chain: bytes = b""
@@ -74,7 +99,7 @@ class Answer(NamedTuple):
     batch_rows: int
     queued_s: float
     run_s: float
-    body: bytes
+    body: Body
     media: bytes = b""
 
 
@@ -84,7 +109,7 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
-    return encode_call_head(call) + call.body
+    return encode_call_head(call) + bytes(call.body)
 
 
 def encode_call_head(call: Call) -> bytes:
@@ -102,7 +127,7 @@ def encode_cancel(call_id: int) -> bytes:
 
 def encode_answer(answer: Answer) -> bytes:
     """An ANSWER frame."""
-    return encode_answer_head(answer) + answer.body
+    return encode_answer_head(answer) + bytes(answer.body)
 
 
 def encode_answer_head(answer: Answer) -> bytes:
@@ -150,14 +175,15 @@ class Frame:
         media_at = chain_at + chain_length
         if self.tail and len(self.data) < media_at + MAX_MEDIA:  # a chain of a length that no service has
             return Frame(self.kind, self._from(0)).call()
-        media, body = self._media_and_body(media_at)
+        media, body_at = self._media(media_at)
         request_id, chain = self.data[_CALL_HEAD.size : chain_at], self.data[chain_at:media_at]
-        return Call(call_id, deadline, rows, flags, body, request_id, media, chain)
+        return Call(call_id, deadline, rows, flags, self._from(body_at), request_id, media, chain)
 
     def answer(self) -> Answer:
-        """Read as an ANSWER. Raises FrameError where the head is cut off."""
+        """Read as an ANSWER, with its body in parts where it came so. Raises FrameError where the head is cut off."""
         head = self._head(_ANSWER_HEAD)
-        media, body = self._media_and_body(_ANSWER_HEAD.size)
+        media, body_at = self._media(_ANSWER_HEAD.size)
+        body = Parts((memoryview(self.data)[body_at:], *self.tail)) if self.tail else self.data[body_at:]
         return Answer._make((*head, body, media))
 
     def cancelled(self) -> int:
@@ -178,12 +204,13 @@ class Frame:
         """Read as a HELLO: who says it. Raises FrameError where it is cut off."""
         return int(self._head(_HELLO_HEAD)[0])
 
-    def _media_and_body(self, at: int) -> tuple[bytes, bytes]:
+    def _media(self, at: int) -> tuple[bytes, int]:
+        """The media type that stands there, and where the body begins behind it."""
         data = self.data
         if len(data) <= at or len(data) < at + 1 + data[at]:
             raise FrameError(f"a frame of kind {self.kind} with {len(data)} bytes")
         body_at = at + 1 + data[at]
-        return data[at + 1 : body_at], self._from(body_at)
+        return data[at + 1 : body_at], body_at
 
     def _from(self, at: int) -> bytes:
         """Everything from there on: the parts of a large body meet here, and nowhere before."""

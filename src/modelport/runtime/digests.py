@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from modelport.kernel.frames import Body
+
 LARGE = 64 * 1024
 """Bodies above this are folded before they are hashed: hashing five megabytes takes longer than to receive them."""
 
 ROW = 4096
 
 
-def digest(body: bytes) -> bytes:
+def digest(body: Body) -> bytes:
     """Eight bytes of the whole body. The holder, the workers and the supervisor must come to the same ones."""
+    body = bytes(body)
     return blake2b(body if len(body) <= LARGE else _folded(body), digest_size=8).digest()
 
 

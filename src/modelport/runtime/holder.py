@@ -26,13 +26,14 @@ from modelport.kernel.frames import (
     encode_answer_head,
     encode_hello,
     encode_plain,
+    packets_of,
 )
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.reply import Reply
 from modelport.kernel.values import Failure
 from modelport.runtime.digests import digest
 from modelport.runtime.handler import Handler
-from modelport.runtime.listeners import is_stranger, widen
+from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import WriteStall
 
@@ -75,8 +76,8 @@ class Holder:
         """The records of a body and whether it is a list, or what is wrong with it."""
         try:
             if call.media and self.handler.decode_media is not None:
-                return self.handler.decode_media(call.body, call.media)
-            return self.handler.decode(call.body)
+                return self.handler.decode_media(bytes(call.body), call.media)
+            return self.handler.decode(bytes(call.body))
         except CallError as error:
             return error
 
@@ -86,6 +87,8 @@ class Holder:
 
     def reads_on_loop(self, call: Call) -> bool:
         """Whether reading this takes a moment at most, and runs no code but ours."""
+        if call.media in self.handler.read_at_once:
+            return True
         small = len(call.body) <= LARGE_BODY and not call.media
         return self.reading is None or (small and not self.handler.decodes_with_code)
 
@@ -132,10 +135,8 @@ class HolderConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are; not to another user."""
-        end = transport.get_extra_info("socket")
-        if is_stranger(end):
+        if is_stranger(transport.get_extra_info("socket")):
             return transport.abort()  # type: ignore[attr-defined, no-any-return]
-        widen(end)
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self.holder.connections.add(self)
@@ -239,7 +240,7 @@ class HolderConnection(asyncio.Protocol):
         if len(answer.body) <= LARGE_FRAME:
             self.send(encode_answer(answer))
         elif self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines([encode_answer_head(answer), answer.body])
+            self._transport.writelines([encode_answer_head(answer), *packets_of(answer.body)])
 
 
 def mark_started(batch: Batch) -> None:

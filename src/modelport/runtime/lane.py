@@ -20,12 +20,14 @@ from modelport.kernel.frames import (
     LARGE_FRAME,
     SOLO,
     Answer,
+    Body,
     Call,
     FrameReader,
     encode_call,
     encode_call_head,
     encode_cancel,
     encode_credit,
+    packets_of,
 )
 from modelport.runtime.digests import digest
 from modelport.runtime.listeners import connect_unix
@@ -113,7 +115,7 @@ class HolderLane:
 
     def send(
         self,
-        body: bytes,
+        body: Body,
         rows: int,
         deadline: float,
         on_answer: OnAnswer,
@@ -121,7 +123,10 @@ class HolderLane:
         media: bytes = b"",
         chain: bytes = b"",
     ) -> int | Refusal:
-        """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
+        """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled.
+
+        The body of a large answer comes in `Parts`.
+        """
         waiting, size = self._waiting, len(body)
         backlog = 0 if self._connection is None else self._connection.backlog
         if backlog > self.admission.queue_bytes:
@@ -355,7 +360,7 @@ class LaneConnection(asyncio.Protocol):
         if len(call.body) <= LARGE_FRAME:
             self.write(encode_call(call))
         elif self._transport is not None:
-            self._transport.writelines([encode_call_head(call), call.body])
+            self._transport.writelines([encode_call_head(call), *packets_of(call.body)])
 
     def cancel(self, call_id: int) -> None:
         """Nobody waits for this call any more; it is not answered."""

@@ -8,10 +8,6 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
-from typing import Any
-
-LINE_BYTES = 2**20
-"""Of a line between two processes that may be under way."""
 
 NAMED = "@"
 """Begins a place that is a name, not a folder."""
@@ -84,7 +80,6 @@ class Meeting:
 def connect_unix(address: str) -> socket.socket:
     """The worker's end. Raises OSError; never waits: a full queue of the listener is an error, too."""
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    widen(end)
     try:
         end.setblocking(False)
         end.connect(address)
@@ -92,12 +87,6 @@ def connect_unix(address: str) -> socket.socket:
         end.close()
         raise
     return end
-
-
-def widen(end: Any) -> None:
-    """Let a large frame leave in few steps: with the usual buffer, both ends wake up for every 200 KB of it."""
-    with contextlib.suppress(OSError):  # the system may allow less, or nothing
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
 
 
 def is_stranger(end: socket.socket) -> bool:
