@@ -35,7 +35,7 @@ REACHED = 0.4
 WORK_RATES = 3
 """Arrival rates of a case that is no prediction: all answer in about the same time there until they are full."""
 
-SHORTER = ((4.0, 5), (4.0, 4), (3.0, 4), (3.0, 3), (2.0, 3), (2.0, 2), (1.0, 2), (1.0, 1))
+SHORTER = ((4.0, 5), (4.0, 4), (3.0, 4), (3.0, 3), (2.5, 3), (2.0, 3), (2.0, 2), (1.5, 2), (1.0, 2), (1.0, 1))
 """Seconds of each load and arrival rates, from longer to shorter runs."""
 
 
