@@ -81,6 +81,7 @@ KINDS = {
     "batched_function": "services",
     "mounted_flask": "services",
     "ordinary_route": "services",
+    "large_bodies": "returns",
 }
 """Of scenarios whose name does not begin with their kind."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelport.compare.report import render
-from tests.compare.fixed import ALL, results
+from tests.compare.fixed import ALL, everything
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ def page_path(tmp_path: Path) -> Path:
     """A report with something in every section."""
     rates = {name: [100.0 * (n + 1), 101.0 * (n + 1), 99.0 * (n + 1)] for n, name in enumerate(ALL)}
     path = tmp_path / "report.html"
-    path.write_text(render(results(rates, latency_ms={"modelport": 9.0}), price=0.1), encoding="utf-8")
+    path.write_text(render(everything(rates), price=0.1), encoding="utf-8")
     return path
 
 

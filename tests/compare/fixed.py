@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from modelport.compare.cases import CASES
 from modelport.compare.histogram import Histogram
-from modelport.compare.results import Measurement, Results, Start
+from modelport.compare.results import Measurement, Observation, Results, Start, Weight
 
 MIB = 2**20
 ALL = ("flask-naive", "flask", "fastapi", "modelport")
@@ -67,9 +69,9 @@ def contestant(name: str) -> dict[str, Any]:
     }
 
 
-def case() -> dict[str, Any]:
-    """The one case."""
-    return {"name": "one-row", "title": "one row", "rows": 1, "connections": 32, "app": "predict"}
+def case(name: str = "one-row") -> dict[str, Any]:
+    """As results.json describes one."""
+    return dataclasses.asdict(next(case for case in CASES if case.name == name))
 
 
 def about() -> dict[str, Any]:
@@ -88,3 +90,51 @@ def about() -> dict[str, Any]:
         "versions": {"flask": {"flask": "3"}},
         "notes": [],
     }
+
+
+def everything(rates: dict[str, list[float]]) -> Results:
+    """A run of all cases: the n-th contestant has n times the trouble of the first."""
+    found = results(rates)
+    found.cases = [dataclasses.asdict(case) for case in CASES]
+    for times, name in enumerate(rates, 1):
+        for number in range(len(rates[name])):
+            found.observations += hardships(name, number, times)
+            found.weights += weights(name, number, workers=100 * MIB, opened=8192 * times, held=16384 * times)
+    return found
+
+
+def hardships(name: str, number: int, times: float = 1.0) -> list[Observation]:
+    """One round of every case that has figures of its own but memory."""
+    shake = 1 + number / 100
+    invalid = {
+        "refused_per_s": 5000 / times * shake,
+        "refused": 1 / times,
+        "faults": 1 - 1 / times,
+        **{"accepted": 0.0, "silent": 0.0, "cpu_s_per_1000": 0.2 * times * shake, "busy": 0.5},
+    }
+    slow = {"rate": 100.0, "answered": 1 / times, "slow_finished": 0.0, "slow_cut": 0.0, "lag_s": 0.0001}
+    flood = {
+        **{"capacity_per_s": 80.0, "good_per_s": 80 / times * shake, "good_share": 1 / times * shake},
+        **{"refused": 0.5, "lost": 0.0, "lag_s": 0.0001},
+    }
+    leaving = {
+        **{"alone_per_s": 80.0 * shake, "beside_per_s": 80 / times * shake, "runs_per_answer": times * shake},
+        **{"computed_for_nobody": 1 - 1 / times, "left_per_s": 80.0},
+    }
+    slow_took = {"alone": latencies(0.002, 500), "beside": latencies(0.003 * times * shake, 500)}
+    flood_took = {"good": latencies(0.2 * times * shake, 400), "refused": latencies(0.001, 400)}
+    return [
+        Observation(name, "invalid", number, invalid),
+        Observation(name, "slow-clients", number, slow, slow_took),
+        Observation(name, "overload", number, flood, flood_took),
+        Observation(name, "leaving-clients", number, leaving),
+    ]
+
+
+def weights(name: str, number: int, *, workers: int, opened: int, held: int) -> list[Weight]:
+    """One round of the case memory: what each worker, connection and request weighs, beyond 50 MiB."""
+    rest, each = 50 * MIB, {"workers": workers, "open": opened, "in flight": held}
+    counts = {"workers": (1, 2, 4), "open": (0, 64, 256, 1024), "in flight": (0, 64, 256, 1024)}
+    return [
+        Weight(name, number, what, count, count, rest + count * each[what]) for what in counts for count in counts[what]
+    ]

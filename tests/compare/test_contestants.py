@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,19 @@ from typing import Any
 import pytest
 
 from modelport.compare import cases, contestants
-from modelport.compare.conduct import wrong_bodies
+from modelport.compare.comparison import REQUIREMENTS
+from modelport.compare.conduct import refusable_bodies, wrong_bodies
 from modelport.compare.contestants import CONTESTANTS
 from modelport.compare.environments import Environment
-from modelport.compare.generation import app_code, model_code, write_contestants
+from modelport.compare.generation import able, app_code, model_code, write_contestants
+from modelport.compare.graphs import Graph, read_graph
+from modelport.compare.guests import GROUPS, GUESTS, guests_of, split_with
 from modelport.compare.machine import Cores, choose_cores
 from modelport.compare.pool import read_pool, request_bytes, write_pool
 from modelport.compare.subject import Subject
-from modelport.errors import SetupError
+from modelport.errors import ConfigError, SetupError
+
+EVERYBODY = (*CONTESTANTS, *GUESTS)
 
 
 def subject(**changes: Any) -> Subject:
@@ -34,10 +40,17 @@ def subject(**changes: Any) -> Subject:
     return dataclasses.replace(Subject("m", Path("/m.joblib"), described, rows, ("--data", "/d.csv"), ()), **changes)
 
 
+def compiled(tmp_path: Path) -> Subject:
+    """The same model with a graph."""
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(b"graph")
+    return subject(graph=Graph(graph, ("labels", "probabilities"), ("Rock", "Hip-Hop")))
+
+
 def test_each_other_application_answers_every_case_of_its_own(tmp_path: Path) -> None:
-    environments = {name: Environment(tmp_path / name) for name in ("flask", "fastapi")}
-    names = [case.name for case in cases.CASES if case.app == cases.WORK]
-    for entry in write_contestants(CONTESTANTS, subject(), environments, tmp_path / "out", 4):
+    environments = {c.environment: Environment(tmp_path / c.environment) for c in EVERYBODY if c.environment}
+    names = sorted({case.function for case in cases.CASES if case.app == cases.WORK})
+    for entry in write_contestants(EVERYBODY, compiled(tmp_path), environments, tmp_path / "out", 4):
         assert bool(entry.work_command) == bool(entry.contestant.work_template)
         if entry.work_command:
             code = (entry.folder / "work.py").read_text()
@@ -47,9 +60,9 @@ def test_each_other_application_answers_every_case_of_its_own(tmp_path: Path) ->
             assert "/m.joblib" not in " ".join(entry.work_command)
 
 
-@pytest.mark.parametrize("template", sorted({c.template for c in CONTESTANTS if c.template}))
+@pytest.mark.parametrize("template", sorted({c.template for c in EVERYBODY if c.template}))
 def test_each_application_is_python(template: str) -> None:
-    contestant = next(c for c in CONTESTANTS if c.template == template)
+    contestant = next(c for c in EVERYBODY if c.template == template)
     ast.parse(app_code(contestant, subject(), 4))
 
 
@@ -70,8 +83,8 @@ def test_rows_of_numbers_are_an_array_and_all_others_a_table() -> None:
 
 
 def test_each_contestant_has_a_command_that_is_whole(tmp_path: Path) -> None:
-    environments = {name: Environment(tmp_path / name) for name in ("flask", "fastapi")}
-    for entry in write_contestants(CONTESTANTS, subject(), environments, tmp_path / "out", 4):
+    environments = {c.environment: Environment(tmp_path / c.environment) for c in EVERYBODY if c.environment}
+    for entry in write_contestants(EVERYBODY, compiled(tmp_path), environments, tmp_path / "out", 4):
         words = " ".join(entry.command)
         assert words.count("{") == words.count("{port}") == 1
         assert "{" not in entry.slots
@@ -114,3 +127,95 @@ def test_server_and_generator_never_share_a_core() -> None:
         choose_cores({3}, 1)
     with pytest.raises(SetupError, match="Ask for fewer with --cores"):
         choose_cores({0, 1}, 2)
+
+
+def test_every_run_of_the_counted_model_leaves_a_byte_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAIT_S", "0.001")
+    environments = {"flask": Environment(tmp_path / "flask")}
+    flask = tuple(c for c in CONTESTANTS if c.name == "flask")
+    folder = write_contestants(flask, subject(), environments, tmp_path / "out", 4)[0].folder
+    spec = importlib.util.spec_from_file_location("tasks_of_flask", folder / "tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tasks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tasks)
+    tasks.release_gil()
+    tasks.release_gil()
+    tasks.hold_gil()
+    tasks.COMPUTED.close()
+    assert (folder / "computed").read_bytes() == b".."
+
+
+def test_clients_of_an_overload_say_how_long_they_wait() -> None:
+    overload = next(case for case in cases.CASES if case.kind == cases.OVERLOAD)
+    request = cases.requests_of(overload, CONTESTANTS[-1], subject())[0]
+    assert request.startswith(b"POST /models/release-gil/predict ")
+    assert b"\r\nRequest-Timeout: 1\r\n" in request
+
+
+def test_what_some_frameworks_may_ignore_is_no_invalid_input() -> None:
+    assert set(wrong_bodies(subject())) - set(refusable_bodies(subject())) == {"a field that is unknown"}
+
+
+def test_guests_come_by_the_name_of_their_framework_and_files_stay_files(tmp_path: Path) -> None:
+    assert split_with(["litestar,ray", "scaler.pkl", "bentoml"]) == (("litestar", "ray", "bentoml"), ("scaler.pkl",))
+    assert guests_of(["litserve"]) == ["litserve-naive", "litserve"]
+    chosen = contestants.select(["flask", *guests_of(["mlserver"])], GUESTS)
+    assert [c.name for c in chosen] == ["flask", "mlserver-naive", "mlserver", "modelport"]
+    with pytest.raises(
+        ConfigError, match="'litstar' is no framework that can be compared, and no file; did you mean 'litestar'"
+    ):
+        split_with(["litstar"])
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_guest_comes_in_two_set_ups_with_requirements_that_are_pinned(group: str) -> None:
+    guests = [guest for guest in GUESTS if guest.group == group]
+    assert len({guest.setup for guest in guests}) == len(guests) == 2
+    lines = (REQUIREMENTS / f"{guests[0].environment}.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "==" not in line] == []
+
+
+def test_a_model_without_a_graph_is_told_of_and_not_asked_of_those_who_run_graphs() -> None:
+    chosen, told = able(CONTESTANTS, subject(graph="it reads text"))
+    assert "fastapi-onnx" not in [c.name for c in chosen]
+    assert told.notes == ("FastAPI with ONNX Runtime, Uvicorn takes no part: it reads text.",)
+
+
+FACTS: dict[str, Any] = {
+    "feed": {"tables": {}, "texts": []},
+    "outputs": ["labels", "probabilities"],
+    "signature": {"inputs": [{"kind": "float"}], "outputs": [{"kind": "string", "classes": ["a", "b"]}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"outputs": ["values"], "signature": {"inputs": [], "outputs": [{"kind": "float", "classes": []}]}}, None),
+        (
+            {"outputs": ["values"], "signature": {"inputs": [], "outputs": [{"kind": "int", "classes": []}]}},
+            "whole numbers",
+        ),
+        ({"feed": {"tables": {"0": ["a"]}, "texts": []}}, "text by tables"),
+        ({"outputs": ["labels", "refused"]}, "labels, refused"),
+        ({"float_labels": True}, "several outputs"),
+    ],
+)
+def test_a_graph_is_for_others_only_where_they_can_answer_alike(
+    tmp_path: Path, changed: dict[str, Any], said: str | None
+) -> None:
+    (tmp_path / "compiled.json").write_text(json.dumps(FACTS | changed))
+    found = read_graph(tmp_path)
+    assert isinstance(found, Graph) if said is None else isinstance(found, str) and said in found
+
+
+def test_the_code_of_a_graph_answers_as_the_graph_does(tmp_path: Path) -> None:
+    environments = {"fastapi-onnx": Environment(tmp_path)}
+    onnx = [c for c in CONTESTANTS if c.compiled]
+    (entry,) = write_contestants(onnx, compiled(tmp_path), environments, tmp_path / "out", 4)
+    code = (entry.folder / "model.py").read_text()
+    ast.parse(code)
+    assert (entry.folder / "model.onnx").read_bytes() == b"graph"
+    assert "CLASSES = ['Rock', 'Hip-Hop']" in code

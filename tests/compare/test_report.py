@@ -171,7 +171,7 @@ def test_results_survive_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [("{", "is no JSON"), ("[]", "is of schema None"), ('{"schema": 1}', "is missing"), ('{"schema": 9}', "schema 9")],
+    [("{", "is no JSON"), ("[]", "is of schema None"), ('{"schema": 2}', "is missing"), ('{"schema": 9}', "schema 9")],
 )
 def test_a_file_that_is_no_result_is_refused(tmp_path: Path, content: str, word: str) -> None:
     path = tmp_path / "results.json"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelport.compare.histogram import Histogram
 from modelport.compare.intervals import interval, paired_ratio, welch_ratio
 from modelport.compare.loadgen import arrivals
-from modelport.compare.schedule import arrival_rates, in_words, order, reachable
+from modelport.compare.schedule import arrival_rates, order, reachable
 
 SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=2, max_size=12)
 
@@ -116,10 +116,3 @@ def test_rates_reach_from_what_all_can_do_to_what_one_can() -> None:
 def test_arrivals_are_the_same_for_everybody_and_of_the_rate_that_was_asked_for() -> None:
     assert arrivals(1000, 10, seed=7) == arrivals(1000, 10, seed=7) != arrivals(1000, 10, seed=8)
     assert len(arrivals(1000, 10, seed=7)) == pytest.approx(10_000, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(3, "5 seconds"), (63, "65 seconds"), (130, "2 minutes"), (7200, "2.0 hours")]
-)
-def test_a_duration_is_told_as_people_do(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport.kernel import frames
-from modelport.kernel.frames import Answer, Call, Frame, FrameError, FrameReader
+from modelport.kernel.frames import Answer, Call, Frame, FrameError, FrameReader, Parts, packets_of
 
 u32 = st.integers(0, 2**32 - 1)
 bodies = st.binary(max_size=40)
@@ -38,7 +38,8 @@ def decoded(frame: Frame) -> Any:
     if frame.kind == frames.CALL:
         return frame.call()
     if frame.kind == frames.ANSWER:
-        return frame.answer()
+        answer = frame.answer()
+        return answer._replace(body=bytes(answer.body))
     if frame.kind in (frames.ITEM, frames.CREDIT):
         return ("item", *frame.item()) if frame.kind == frames.ITEM else ("credit", *frame.credit())
     return frame.cancelled() if frame.kind == frames.CANCEL else (frame.kind, frame.data)
@@ -141,3 +142,58 @@ def test_a_call_brings_the_models_that_it_came_through() -> None:
     call = Call(7, 2.5, 1, 0, b"body", b"request", chain=b"outer\0inner")
     (frame,) = FrameReader().feed(frames.encode_call(call))
     assert frame.call() == call
+
+
+large = st.builds(
+    Call, u32, moments, u32, st.integers(0, 255), st.just(bytes(range(251)) * 600), bodies, bodies, bodies
+)
+large_answers = st.builds(
+    Answer, u32, st.integers(0, 2**16 - 1), u32, u32, u32, moments, moments, st.just(b"0.5," * 40_000), bodies
+)
+large_items = st.tuples(st.just("item"), u32, st.just(b"[1]" * 50_000))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(large, large_answers, large_items, calls, u32), max_size=4), st.lists(st.integers(0, 10**6)))
+def test_large_bodies_arrive_whatever_the_packets_were_and_whatever_stands_around_them(
+    sent: list[Any], cuts: list[int]
+) -> None:
+    reader = FrameReader()
+    stream = b"".join(map(encoded, sent))
+    assert [decoded(f) for packet in packets(stream, cuts) for f in reader.feed(packet)] == sent
+    assert not any(reader._parts)
+
+
+def test_a_head_that_reaches_beyond_the_first_packets_of_a_large_frame_is_read_whole() -> None:
+    """No service has such a chain; a frame may have one."""
+    call = Call(1, 2.0, 3, 0, b"x" * 100_000, b"id", b"media", chain=b"c" * 150_000)
+    stream = frames.encode_call(call)
+    reader = FrameReader()
+    found = [f.call() for at in range(0, len(stream), 65_000) for f in reader.feed(stream[at : at + 65_000])]
+    assert found == [call]
+
+
+def test_the_packets_of_a_large_body_meet_once_in_the_body_itself() -> None:
+    reader = FrameReader()
+    stream = frames.encode_answer(Answer(1, 200, 0, 0, 1, 0.0, 0.0, bytes(1_000_000)))
+    parts = [stream[at : at + 100_000] for at in range(0, len(stream), 100_000)]
+    (frame,) = [frame for part in parts for frame in reader.feed(part)]
+    assert all(kept is part for kept, part in zip(frame.tail, parts[1:], strict=True))
+
+
+def test_a_large_answer_is_left_in_its_packets_for_whoever_passes_it_on() -> None:
+    stream = frames.encode_answer(Answer(1, 200, 0, 0, 1, 0.0, 0.0, b"0.5," * 100_000, b"media"))
+    parts = [stream[at : at + 100_000] for at in range(0, len(stream), 100_000)]
+    reader = FrameReader()
+    (answer,) = [frame.answer() for part in parts for frame in reader.feed(part)]
+    assert isinstance(answer.body, Parts)
+    assert list(answer.body.packets[1:]) == parts[1:]
+    assert (len(answer.body), bytes(answer.body)) == (400_000, b"0.5," * 100_000)
+    assert packets_of(b"x") == (b"x",)
+    assert b"".join(packets_of(answer.body)) == bytes(answer.body)
+
+
+def test_the_heads_of_frames_say_how_long_the_body_behind_them_is() -> None:
+    call, answer = Call(1, 2.0, 3, 4, b"body", b"id"), Answer(1, 200, 0, 0, 1, 0.0, 0.0, b"body", b"media")
+    assert frames.encode_call_head(call) + b"body" == frames.encode_call(call)
+    assert frames.encode_answer_head(answer) + b"body" == frames.encode_answer(answer)

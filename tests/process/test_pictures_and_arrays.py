@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
 import struct
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image as pillow
@@ -33,6 +36,10 @@ APP = """
     @service.model("total")
     def total(grid: Annotated[np.ndarray, modelport.Array("float32", (None, 8))]) -> dict[str, object]:
         return {"dtype": str(grid.dtype), "shape": grid.shape, "sum": float(grid.sum(dtype="float64"))}
+
+    @service.model("turn")
+    def turn(content: bytes) -> bytes:
+        return content[::-1]
 """
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 BOUNDARY = "xyz"
@@ -154,9 +161,30 @@ def test_a_megabyte_of_numbers_arrives_as_an_array_of_the_declared_type_however_
     file = io.BytesIO()
     np.save(file, array)
     wanted = {"dtype": "float32", "shape": [20_000, 8], "sum": float(array.sum(dtype="float64"))}
-    for body, media in ((listed, "application/json"), (file.getvalue(), "application/x-npy")):
-        answer = served.predict(body, "total", content_type=media)
-        assert (answer.status, answer.json) == (200, wanted)
+    json_type = "application/json"
+    ways: list[tuple[bytes, dict[str, str]]] = [
+        (listed, {"content_type": json_type}),
+        (listed, {"content_type": f"{json_type}; charset=utf-8"}),
+        (listed, {"content_type": json_type, "accept": "application/msgpack;q=0.5, application/json"}),
+        (gzip.compress(listed, 1), {"content_type": json_type, "content_encoding": "gzip"}),
+        (msgspec.msgpack.encode(array.tolist()), {"content_type": "application/msgpack"}),
+        (file.getvalue(), {"content_type": "application/x-npy"}),
+        (gzip.compress(file.getvalue(), 1), {"content_type": "application/x-npy", "content_encoding": "gzip"}),
+    ]
+    for body, headers in ways:
+        answer = served.predict(body, "total", **headers)
+        assert (answer.status, answer.json) == (200, wanted), headers
+
+
+def test_megabytes_that_are_passed_on_in_their_packets_come_back_whole_and_in_order(served: Served) -> None:
+    octets, msgpack = "application/octet-stream", "application/msgpack"
+    content = np.random.default_rng(0).bytes(3_000_000)
+    raw = served.predict(content, "turn", content_type=octets, accept=octets)
+    assert (raw.status, raw.body == content[::-1]) == (200, True)
+    listed = served.predict(content, "turn", content_type=octets)
+    assert base64.b64decode(listed.json) == content[::-1]
+    packed = served.predict(content, "turn", content_type=octets, accept=msgpack)
+    assert base64.b64decode(msgspec.msgpack.decode(packed.body)) == content[::-1]
 
 
 @pytest.mark.parametrize("media", ["application/json", "application/x-npy"])

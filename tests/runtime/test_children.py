@@ -71,3 +71,18 @@ def test_a_kill_is_blamed_on_want_of_memory_only_if_there_was_one_since_its_star
         child.process.wait()
         child.bury()
         assert ("want of memory" in describe_exit(child)) == blamed
+
+
+@pytest.mark.parametrize("said", ["", "1000"])
+def test_children_keep_the_memory_of_large_bodies_unless_their_user_said_otherwise(
+    said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    if said:
+        monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", said)
+    out = tmp_path / "said"
+    code = f"import os; open({str(out)!r}, 'w').write(os.environ['MALLOC_TRIM_THRESHOLD_'])"
+    child = spawn("worker", 0, [sys.executable, "-c", code], (), 1)
+    assert child.process.wait() == 0
+    child.bury()
+    assert out.read_text() == (said or str(32 * 2**20))

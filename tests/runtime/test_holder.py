@@ -6,8 +6,13 @@ import socket
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from modelport.kernel.batcher import Batch, Ticket
+from modelport.kernel.frames import Call
+from modelport.runtime.handler import Handler
 from modelport.runtime.holder import Holder
+from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import STALL_SECONDS
 from modelport.runtime.watch import BatchWatch, HardLimits
 
@@ -51,6 +56,25 @@ async def test_a_worker_that_does_not_read_is_hung_up_on() -> None:
     holder.sweep(2 * STALL_SECONDS + 2)
     assert transport.aborted
     assert said == ["a worker does not read its answers; the line to it is cut"]
+
+
+@pytest.mark.parametrize(
+    ("size", "media", "code", "on_loop"),
+    [
+        (10, b"", False, True),
+        (10, b"", True, False),
+        (10**6, b"", False, False),
+        (10, b"image/png", False, False),
+        (10**6, b"application/octet-stream", False, True),
+        (10**6, b"application/octet-stream\napplication/json", False, False),
+    ],
+)
+def test_only_what_is_read_in_a_moment_is_read_on_the_loop(size: int, media: bytes, code: bool, on_loop: bool) -> None:
+    octets = frozenset({b"application/octet-stream"})
+    handler = Handler(lambda body: ([body], False), lambda _: [], 1, 1, {}, code, read_at_once=octets)
+    holder = Holder(handler, None, None, None)  # type: ignore[arg-type]
+    holder.reading = Scheduler.__new__(Scheduler)
+    assert holder.reads_on_loop(Call(1, 1.0, 1, 0, bytes(size), media=media)) is on_loop
 
 
 def batch_of(*deadlines: float) -> Batch:

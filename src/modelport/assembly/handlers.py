@@ -25,7 +25,7 @@ from modelport.assembly.packing import pack_signature
 from modelport.codecs.bodies import ReadMedia, compile_readers
 from modelport.codecs.images import LazyImage
 from modelport.codecs.json import compile_decoder, encode
-from modelport.codecs.media import kind_of
+from modelport.codecs.media import OCTETS, kind_of
 from modelport.codecs.outcomes import compile_media_writer, compile_writer, offered
 from modelport.codecs.problems import invalid_body
 from modelport.codecs.typed import TypedBody
@@ -188,7 +188,9 @@ def load_declared(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Handler:
         "writes": offered(body.answer),
     }
     read = _media_reader(body, readers)
-    return Handler(body.decode, run, rows, at_once, description, body.runs_code, run_async, contexts, read)
+    as_bytes = frozenset({OCTETS} if body.whole is bytes else ())
+    ways = (body.runs_code, run_async, contexts, read)
+    return Handler(body.decode, run, rows, at_once, description, *ways, read_at_once=as_bytes)
 
 
 def _description(spec: ModelSpec, body: TypedBody, at_once: int, rows: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from modelport.codecs.json import Encoded, count_non_finite, encode_failure
+from modelport.codecs.json import Encoded, encode_failure
 from modelport.codecs.outcomes import assemble_media
 from modelport.fronts.status import failure_body
 from modelport.kernel.ports import Outcome
@@ -20,9 +20,6 @@ def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
         reply = assemble_media(outcomes, listed, partial(failure_body, model))
         if reply is not None:
             return reply
-    marked = [outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded)]
-
-    def count(body: bytes) -> int:
-        return sum(marked) if marked else count_non_finite(body)
-
-    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), count)
+    # Whoever wrote an answer has marked it where a number of it was none: a megabyte is not searched again.
+    non_finite = sum(outcome.non_finite for outcome in outcomes if isinstance(outcome, Encoded))
+    return assemble(outcomes, listed, encode_failure, partial(failure_body, model), lambda _: non_finite)

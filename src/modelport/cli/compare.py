@@ -14,10 +14,15 @@ from typing import Any
 
 from modelport.compare import cases, contestants, generators
 from modelport.compare.baseline import changes, doubts
-from modelport.compare.comparison import Setting, Teller, build_environments, run, start
+from modelport.compare.comparison import Setting, Teller, build_environments, start
+from modelport.compare.continuation import continue_from
+from modelport.compare.forecast import fitted
+from modelport.compare.generation import able
+from modelport.compare.guests import GUESTS, guests_of
 from modelport.compare.machine import choose_cores, need_linux
 from modelport.compare.report import render
 from modelport.compare.results import Results, read_results
+from modelport.compare.run import run
 from modelport.compare.subject import read_subject, train_music
 from modelport.compare.trial import Plan
 from modelport.compare.verdict import sentences
@@ -35,21 +40,36 @@ class Choice:
     cases: tuple[str, ...]
     rounds: int | None
     seconds: float | None
+    minutes: float | None
+    resume: bool
     slots: int
     cores: int
     price: float | None
     baseline: Path | None
+    guests: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> Path:
+        """Where the samples go."""
+        return self.out / "results.json"
 
 
 def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> int:
     """Measure and write report.html and results.json. 0 well, 1 for a regression, 130 where it was interrupted."""
     need_linux()
     generators.need_tools()
+    if choice.minutes is not None and choice.seconds is not None:
+        raise ConfigError("--minutes chooses how long each load is, and so does --seconds: give one of them")
     earlier = None if choice.baseline is None else read_results(choice.baseline)  # before hours of work, not after
+    begun = _begun(choice)
     setting = _setting(model, options, choice)
     with _telling() as teller:
+        if generators.offer():
+            teller.say(generators.offer())
         environments = build_environments(setting, teller)
         results, trials = start(setting, environments)
+        if begun is not None:
+            continue_from(results, begun)
         interrupted = _measured(setting, results, trials, teller)
     return _publish(results, choice, interrupted, earlier)
 
@@ -57,18 +77,19 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
 def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setting:
     if model is None and not choice.quick:
         raise ConfigError("give the file of your model, or --quick, which brings one:  modelport compare --quick")
-    names = choice.only or (contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS))
+    usual = contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS)
+    names = (*(choice.only or usual), *guests_of(choice.guests))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
-    chosen, asked, plan = (
-        contestants.select(names),
-        cases.select(wanted),
-        _plan(choice),
-    )  # refused before anything is written
+    chosen, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
+    plan = _plan(choice)
+    if choice.minutes is not None:
+        plan = fitted(chosen, asked, plan, choice.minutes)
     if model is None:
         model, options = train_music(choice.out / "model", options)
+    able_ones, subject = able(chosen, read_subject(model, options))
     return Setting(
-        subject=read_subject(model, options),
-        contestants=chosen,
+        subject=subject,
+        contestants=able_ones,
         cases=asked,
         plan=plan,
         out=choice.out,
@@ -76,9 +97,20 @@ def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setti
     )
 
 
+def _begun(choice: Choice) -> Results | None:
+    """The run to go on with."""
+    if not choice.resume:
+        return None
+    if not choice.results.exists():
+        raise ConfigError(
+            f"--resume: there is no {choice.results}, so no run to go on with; begin one without --resume"
+        )
+    return read_results(choice.results)
+
+
 def _plan(choice: Choice) -> Plan:
     rounds = choice.rounds or (3 if choice.quick else 5)
-    seconds = choice.seconds or (3.0 if choice.quick else 5.0)
+    seconds = choice.seconds or (2.5 if choice.quick else 5.0)
     return Plan(
         rounds=rounds,
         warm_up_s=1.0 if choice.quick else 2.0,
@@ -94,14 +126,14 @@ def _measured(setting: Setting, results: Results, trials: list[Any], teller: Tel
     """Whether it was interrupted: what was measured until then is kept."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(setting, results, trials, teller)
+        run(setting, results, trials, teller, lambda: results.write(setting.out / "results.json"))
     except KeyboardInterrupt:
         return True
     return False
 
 
 def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Results | None) -> int:
-    results.write(choice.out / "results.json")
+    results.write(choice.results)
     page = choice.out / "report.html"
     page.write_text(render(results, choice.price), encoding="utf-8")
     for sentence in sentences(results):
@@ -109,6 +141,8 @@ def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Resul
     print(f"\n{page}")
     if interrupted:
         print("modelport: interrupted: the report holds what was measured until then", file=sys.stderr)
+        if results.done:
+            print("the same command with --resume goes on from there", file=sys.stderr)
         return 130
     return 0 if earlier is None else _judged(results, earlier)
 

@@ -244,7 +244,12 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
 @click.option("--only", metavar="A,B", help="Some of the contestants; Modelport always takes part.")
 @click.option("--cases", metavar="A,B", help="Some of the cases.")
 @click.option("--rounds", type=click.IntRange(1, 100), help="How often all are measured.  [default: 5, with --quick 3]")
-@click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 3]")
+@click.option("--seconds", type=click.FloatRange(1, 600), help="Of each load.  [default: 5, with --quick 2.5]")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Take shorter loads and fewer arrival rates, so that all is done in about so many.",
+)
 @click.option(
     "--slots", type=click.IntRange(1, 256), default=4, show_default=True, help="Requests that each works on at once."
 )
@@ -252,20 +257,32 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
     "--cores", type=click.IntRange(1, 256), default=1, show_default=True, help="Cores for the server under test."
 )
 @click.option("--price", type=click.FloatRange(0, min_open=True), help="What an hour of a machine like this costs you.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder that was interrupted.")
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )
-@_flags(*(name for name in MODEL_OPTIONS if name not in ("name", "require_compiled")))
+@click.option(
+    "--with",
+    "with_",
+    metavar="A,B",
+    multiple=True,
+    help="Frameworks to measure, too: litestar, blacksheep, bentoml, litserve, mlserver, ray; or another file of the model.",
+)
+@_flags(*(name for name in MODEL_OPTIONS if name not in ("name", "require_compiled", "with_")))
 def compare(model: Path | None, only: str | None, cases: str | None, **given: Any) -> int:
     """Measure your model behind Flask, FastAPI and Modelport, on this machine, and write a report of it.
 
     MODEL was saved with joblib or pickle. The folder of --out gets report.html, results.json and the code of each contestant.
     """
     from modelport.cli.compare import Choice, run_compare
+    from modelport.compare.guests import split_with
 
-    own = ("quick", "out", "rounds", "seconds", "slots", "cores", "price", "baseline")
+    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume")
     chosen = {name: given.pop(name) for name in own}
-    return run_compare(model, resolve(given), Choice(only=_names(only), cases=_names(cases), **chosen))
+    guests, files = split_with(given.pop("with_"))
+    given["with_"] = files or None
+    choice = Choice(only=_names(only), cases=_names(cases), guests=guests, **chosen)
+    return run_compare(model, resolve(given), choice)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

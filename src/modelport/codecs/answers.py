@@ -34,15 +34,28 @@ class CannotWrite(Exception):
 def encode_answer(value: Any) -> bytes:
     """JSON of any answer; an `Encoded` where numbers were none. Raises UnknownAnswer."""
     try:
+        whole = _array_json(value) if _writers.get(type(value)) is _write_array else None
+        if whole is not None:  # of a large array, nothing is looked at twice
+            return whole if _is_finite(value) else _mark(whole, value)
         encoded = _encode(value)
     except (TypeError, ValueError, RecursionError):  # a key or a value that wants care, or that nobody can write
         value = _simplify_all(value)
         encoded = _encode(value)
-    if b"null" not in encoded:
-        return encoded
+    return encoded if b"null" not in encoded else _mark(encoded, value)
+
+
+def _mark(encoded: bytes, value: Any) -> Encoded:
     marked = Encoded(encoded)
     marked.non_finite = count_none_numbers(value)
     return marked
+
+
+def _is_finite(array: Any) -> bool:
+    if array.dtype.kind != "f":
+        return True
+    import numpy as np
+
+    return bool(np.isfinite(array).all())
 
 
 # -- how one kind of object is written ----------------------------------------------------------------------------
@@ -50,14 +63,20 @@ def encode_answer(value: Any) -> bytes:
 
 def _write_array(array: Any) -> Any:
     """JSON at once where the numbers allow it, else what can be walked through."""
+    written = _array_json(array)
+    return plain_array(array) if written is None else msgspec.Raw(written)
+
+
+def _array_json(array: Any) -> bytes | None:
+    """None where the numbers of an array want more care. Raises TypeError for those that nobody can write."""
     kind = array.dtype.kind
     if array.dtype.hasobject or kind not in ARRAY_KINDS or not array.ndim:
-        return plain_array(array)
+        return None
     if array.dtype.itemsize > 8:  # long doubles
         array = array.astype("float64")
     elif not array.dtype.isnative or not array.flags.c_contiguous:
         array = array.astype(array.dtype.newbyteorder("="), order="C")
-    return msgspec.Raw(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY))
+    return orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def plain_array(array: Any) -> Any:

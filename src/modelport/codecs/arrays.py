@@ -113,23 +113,28 @@ def array_of(hint: Any) -> Array | None:
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-def compile_reader(declared: Array) -> Callable[[Any], Any]:
-    """A function from nested lists, or an array, to an array of the declared type and shape."""
+def leaf_of(declared: Array) -> Any:
+    """The type of one number in JSON."""
     leaf: Any = {"b": bool, "i": int, "u": int, "f": float}[declared.name[0]]
-    leaf = leaf if declared.finite else leaf | None
+    return leaf if declared.finite else leaf | None
+
+
+def compile_reader(declared: Array, copy: bool = True) -> Callable[[Any], Any]:
+    """A function from nested lists, or an array, to an array of the declared type and shape. `copy`: never the same array."""
+    leaf = leaf_of(declared)
     expected = leaf
     for _ in declared.shape or ():
         expected = list[expected]  # type: ignore[valid-type]
 
     def read(value: Any) -> Any:
         if hasattr(value, "dtype"):
-            return fit_array(value, declared)
+            return fit_array(value, declared, copy)
         kind = _nest(leaf, value) if declared.shape is None else expected
         try:
             checked = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             _refuse_list(value, declared, error)
-        return _to_array(checked, declared)
+        return to_array(checked, declared)
 
     return read
 
@@ -143,7 +148,8 @@ def _nest(leaf: Any, value: Any) -> Any:
     return leaf
 
 
-def _to_array(lists: Any, declared: Array) -> Any:
+def to_array(lists: Any, declared: Array) -> Any:
+    """An array of the declared type and shape. Raises where lists differ in length, or a number does not fit."""
     import numpy as np
 
     try:
@@ -163,7 +169,7 @@ def _empty(array: Any, shape: Shape) -> Any:
     return array.reshape(*array.shape[:-1], 0, *(n or 0 for n in shape[array.ndim :]))
 
 
-def fit_array(array: Any, declared: Array) -> Any:
+def fit_array(array: Any, declared: Array, copy: bool = True) -> Any:
     """An array from elsewhere, converted if no number changes its kind."""
     import numpy as np
 
@@ -176,7 +182,7 @@ def fit_array(array: Any, declared: Array) -> Any:
             "convert it before you send it",
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = array.astype(wanted)
+        converted = array.astype(wanted, copy=copy)
     if wanted.kind in "iu" and not (converted == array).all():
         refuse("array_range", f"a number is outside {declared.name}", f"send numbers that {declared.name} can hold")
     return _check(converted, declared, array)

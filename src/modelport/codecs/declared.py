@@ -37,7 +37,7 @@ def _check_scalar(kind: Any, answer: TypeAdapter[Any]) -> Check:
 
 
 def _check_array(declared: Array) -> Check:
-    read = compile_reader(declared)
+    read = compile_reader(declared, copy=False)  # it is written at once
 
     def check(value: Any) -> Any:
         from pydantic_core import PydanticCustomError

@@ -29,6 +29,7 @@ MAX_DIGITS = 40
 
 _SPACE = b" \t\r\n"
 _LONG_LIST = 2**20  # is counted in steps, so that others run between them
+_PROBE = 256
 _astuple = msgspec.structs.astuple
 
 
@@ -244,10 +245,24 @@ def _compile_careful(signature: Signature) -> Callable[[bytes], Decoded]:
 _OUTLINE = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+def opening_depth(body: bytes) -> int:
+    """How many lists a body begins with, one in the other; beyond 64 they are not counted."""
+    opened = _OPENING.match(body)
+    return 0 if opened is None else opened[0].count(b"[")
+
+
 def is_list_of_bodies(body: bytes, list_depth: int) -> bool:
     """Whether a body holds many. `list_depth`: in how many lists the parts of one lie; many have one more around them."""
-    opened = _OPENING.match(body)
-    return opened is not None and opened[0].count(b"[") > list_depth
+    return opening_depth(body) > list_depth
+
+
+def may_hold_many(body: bytes, list_depth: int) -> bool:
+    """Whether a body may be a list of bodies, as far as its first bytes tell: most of those that are large are none."""
+    start = body[:_PROBE]
+    opened = _OPENING.match(start)
+    if opened is None:
+        return not start.strip(_SPACE)
+    return opened.end() == len(start) or opened[0].count(b"[") > list_depth
 
 
 _OPENING = re.compile(rb"[ \t\r\n]*+(?:\[[ \t\r\n]*+){1,64}+")

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -20,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
+from modelport.codecs.arrays import Array
+from modelport.codecs.bulk import REFUSALS, compile_bulk_reader
 from modelport.codecs.hints import (
     Whole,
     decode_late,
@@ -114,6 +117,9 @@ class TypedBody:
     def decode(self, body: bytes) -> tuple[list[Any], bool]:
         """The bodies, and whether they came as a list. Raises InvalidInput with every problem."""
         batch = is_list_of_bodies(body, self.list_depth)
+        if self._bulk is not None and not batch:
+            with suppress(*REFUSALS):
+                return [self._bulk(body)], False
         if batch and len(body) > LONG_BODY:
             return self._decode_slices(body), True
         try:
@@ -161,6 +167,13 @@ class TypedBody:
             return [self.one.validate_python(value)], False
         except ValidationError as error:
             raise invalid(problems_of(error, self.example_text(), value)) from None
+
+    @cached_property
+    def _bulk(self) -> Callable[[bytes], Any] | None:
+        """The quick way to a body that is an array as a whole, with nothing else declared of it."""
+        if not isinstance(self.whole, Array) or get_args(self.parameters[0].hint)[1:] != (self.whole,):
+            return None
+        return compile_bulk_reader(self.whole)
 
     @cached_property
     def runs_code(self) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from modelport.compare.contestants import OURS
+from modelport.compare.figures import by_round, figures_of
 from modelport.compare.intervals import Interval, welch_ratio
 from modelport.compare.results import Results
 from modelport.errors import SetupError
@@ -70,12 +72,22 @@ def _changes(now: Results, then: Results) -> Iterator[Change]:
             ratio = welch_ratio(mine, before, LEVEL)
             if ratio is not None:
                 yield Change(f"{what}, {case['title']}", ratio)
+        yield from _figures(now, then, case)
     starts = [[s.first_answer_s for s in r.starts if s.contestant == OURS] for r in (then, now)]
     sizes = [[float(s.pss_idle_bytes) for s in r.starts if s.contestant == OURS] for r in (then, now)]
     for what, (before, mine) in (("first answer after the start", starts), ("memory after the start", sizes)):
         ratio = welch_ratio(before, mine, LEVEL)  # less is better: then over now
         if ratio is not None:
             yield Change(what, ratio)
+
+
+def _figures(now: Results, then: Results, case: dict[str, Any]) -> Iterator[Change]:
+    """Those that are judged: each knows whether more of it is better."""
+    for figure in figures_of(case["name"]):
+        mine, before = ([*by_round(run, figure, OURS).values()] for run in (now, then))
+        ratio = welch_ratio(mine, before, LEVEL) if figure.more_is_better else welch_ratio(before, mine, LEVEL)
+        if ratio is not None and figure.more_is_better is not None:
+            yield Change(f"{case['title']}: {figure.title}", ratio)
 
 
 def _per_cpu_s(results: Results, case: str) -> list[float]:

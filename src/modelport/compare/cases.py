@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 
 from modelport.compare.contestants import Contestant
 from modelport.compare.pool import request_bytes
@@ -16,9 +17,15 @@ from modelport.errors import SetupError
 JSON = {"Content-Type": "application/json"}
 MOST_REQUESTS = 1000
 
+PREDICT, WORK, WEIGHED = "predict", "work", "weighed"
+"""What is started for a case: the user's model, functions that show what a framework does to them, or both, to be weighed."""
 
-PREDICT, WORK = "predict", "work"
-"""The two applications of a contestant: the user's model, and functions that show what a framework does to them."""
+LOAD, START, INVALID, SLOW = "load", "start", "invalid", "slow"
+LEAVING, OVERLOAD, MEMORY = "leaving", "overload", "memory"
+"""How a case is measured; all but the first have figures of their own (`figures.py`)."""
+
+DEADLINE_S = 1.0
+"""How long the clients of `overload` wait; they say so in a header, and hang up then."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,14 @@ class Case:
     rows: int
     connections: int
     app: str = PREDICT
+    kind: str = LOAD
+    asks: str = ""
+    """The function of `tasks.py` that is asked for, where the case is not called like it."""
+
+    @property
+    def function(self) -> str:
+        """Which function of `tasks.py` answers."""
+        return self.asks or self.name
 
 
 CASES = (
@@ -41,8 +56,14 @@ CASES = (
     Case("array-in", "1 MB of floats in", rows=1, connections=8, app=WORK),
     Case("vectors-out", "128 × 1536 floats out", rows=1, connections=8, app=WORK),
     Case("image-in", "an image of 5 MB in", rows=1, connections=8, app=WORK),
+    Case("start", "the start", rows=1, connections=1, kind=START),
+    Case("invalid", "invalid input", rows=1, connections=32, kind=INVALID),
+    Case("slow-clients", "beside slow clients", rows=1, connections=32, kind=SLOW),
+    Case("overload", "twice the capacity", 1, 64, app=WORK, kind=OVERLOAD, asks="release-gil"),
+    Case("leaving-clients", "beside clients that leave", 1, 64, app=WORK, kind=LEAVING, asks="release-gil"),
+    Case("memory", "memory", rows=1, connections=1, app=WEIGHED, kind=MEMORY),
 )
-QUICK = ("one-row",)
+QUICK = ("one-row", "start")
 
 
 def select(names: Sequence[str]) -> tuple[Case, ...]:
@@ -59,8 +80,13 @@ def select(names: Sequence[str]) -> tuple[Case, ...]:
 def path_of(case: Case, contestant: Contestant) -> str:
     """Where a contestant answers a case."""
     if case.app == WORK:
-        return f"/models/{case.name}/predict" if contestant.is_ours else f"/{case.name}"
+        return work_path(case.function, contestant)
     return "/predict" if case.rows == 1 else contestant.batch_path
+
+
+def work_path(function: str, contestant: Contestant) -> str:
+    """Where a contestant answers with a function of `tasks.py`."""
+    return f"/models/{function}/predict" if contestant.is_ours else f"/{function}"
 
 
 def bodies_of(case: Case, subject: Subject) -> list[bytes]:
@@ -77,7 +103,9 @@ def bodies_of(case: Case, subject: Subject) -> list[bytes]:
 
 
 def headers_of(case: Case) -> dict[str, str]:
-    """What a request says of its body."""
+    """What a request says of its body, and of the client's patience."""
+    if case.kind == OVERLOAD:
+        return JSON | {"Request-Timeout": f"{DEADLINE_S:g}"}
     return {"Content-Type": "application/octet-stream"} if case.name == "image-in" else JSON
 
 
@@ -87,6 +115,7 @@ def requests_of(case: Case, contestant: Contestant, subject: Subject) -> list[by
     return [request_bytes("POST", path, body, headers) for body in bodies_of(case, subject)]
 
 
+@cache
 def _work_bodies(name: str) -> list[bytes]:
     draw = random.Random(0)
     if name == "array-in":

@@ -101,8 +101,9 @@ class _Axis:
         return self.begin + (math.log10(value) - self.low) / (self.high - self.low) * (self.end - self.begin)
 
     def ticks(self) -> list[float]:
-        """Round numbers: powers of ten, and between them 2 and 5 where there is room."""
-        steps = (1, 2, 5) if self.high - self.low < 2.2 else (1,)
+        """Round numbers: powers of ten, and between them more where there is room."""
+        span = self.high - self.low
+        steps = (1, 2, 3, 4, 6, 8) if span < 0.9 else (1, 2, 5) if span < 2.2 else (1,)
         powers = range(math.floor(self.low), math.ceil(self.high) + 1)
         found = [step * 10.0**power for power in powers for step in steps]
         return [value for value in found if self.low <= math.log10(value) <= self.high]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
+from modelport.compare.figures import FIGURES, by_round, kib, levels, told
 from modelport.compare.findings import idle_bytes, latencies
 from modelport.compare.intervals import Interval, paired_ratio
+from modelport.compare.memory import IN_FLIGHT, WORKERS
 from modelport.compare.results import Results
 
 MIB = 2**20
@@ -15,6 +18,8 @@ WAIT_S, AT_ONCE = 0.05, 1.2
 """What the case `wait` takes, and up to how many at once count as one."""
 MUCH = 2.0
 """From this factor on, much faster is a fair word."""
+LINE, ABOUT = 1.3, 2.0
+"""How much two steps may differ and still be a line, and what is about as much as something."""
 HOLDS, FAILS, DEPENDS = "holds", "does not hold", "depends"
 UNSURE, UNKNOWN = "cannot be told from this run", "not measured"
 
@@ -69,19 +74,42 @@ def _worker_memory(results: Results) -> Checked:
     claim = "A worker costs 2 MB"
     each = _per_worker(results)
     if each is None:
-        return _missing(claim, "flask-naive, flask")
+        return _missing(claim, "flask-naive; case memory, or flask beside it")
     found = f"{each:,.0f} MiB for each further worker of Gunicorn: every one loads libraries and model again."
     return Checked(claim, HOLDS if each < 4 else FAILS, found)
 
 
 def _linear_memory(results: Results) -> Checked:
     claim = "Adding workers scales memory linearly"
-    each, one = _per_worker(results), idle_bytes(results, "flask-naive")
-    if each is None or one is None:
-        return _missing(claim, "flask-naive, flask")
-    share = each / (one.value / MIB)
-    found = f"One worker takes {one.value / MIB:,.0f} MiB, each further one {each:,.0f} MiB, {share:.0%} of that."
-    return Checked(claim, HOLDS if share > 0.5 else FAILS, found)
+    found = [(count, pss / MIB) for count, _, pss in levels(results, "flask-naive", WORKERS)]
+    if len(found) < 3:
+        return _missing(claim, "flask-naive; case memory")
+    steps = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairwise(found)]
+    numbers = ", ".join(f"{pss:,.0f} MiB with {count}" for count, pss in found)
+    share = fmean(steps) / found[0][1]
+    is_line = min(steps) > 0 and max(steps) <= LINE * min(steps)
+    word = HOLDS if is_line and share > 0.5 else DEPENDS if is_line else FAILS
+    shape = "a line" if is_line else "no line"
+    return Checked(
+        claim,
+        word,
+        f"Workers of Gunicorn: {numbers}. That is {shape}; each further one takes {share:.0%} of the first.",
+    )
+
+
+def _request_memory(results: Results) -> Checked:
+    claim = "Asynchronous code takes about 10 KB for a request in flight"
+    figure = next(f for f in FIGURES if f.weight == IN_FLIGHT)
+    asynchronous, worker = told(results, figure, "fastapi-async"), _per_worker(results)
+    if asynchronous is None or worker is None:
+        return _missing(claim, "fastapi-async, flask-naive; case memory")
+    threads = told(results, figure, "flask-threads")
+    beside = "" if threads is None else f", Flask with threads {kib(threads.value)}, most of them in a queue"
+    found = (
+        f"FastAPI with async def: {kib(asynchronous.value)} for each request that waits for an upstream{beside}; a further worker "
+        f"of Gunicorn: {worker:,.0f} MiB."
+    )
+    return Checked(claim, HOLDS if asynchronous.value <= ABOUT * 10_000 else FAILS, found)
 
 
 def _greenlets(results: Results) -> Checked:
@@ -124,24 +152,29 @@ def _async_faster(results: Results) -> Checked:
 
 def _one_at_a_time(results: Results) -> Checked:
     claim = "Flask takes one request at a time"
-    told = {}
-    for name in ("flask-naive", "flask-threads", "flask-gevent", "flask"):
-        found = [m.per_s for m in results.of(name, "wait", open_loop=False) if m.answers]
-        if found:
-            told[name] = fmean(found) * WAIT_S
-    if "flask-naive" not in told or len(told) < 2:
-        return _missing(claim, "flask-naive and flask, flask-threads or flask-gevent; case wait")
-    numbers = "; ".join(f"{results.title(name)}: {count:.1f}" for name, count in told.items())
+    counts = {name: _at_once(results, name) for name in ("flask-naive", "flask-threads", "flask-gevent", "flask")}
+    known = {name: count for name, count in counts.items() if count is not None}
+    if "flask-naive" not in known or len(known) < 2:
+        return _missing(claim, "flask-naive and flask, flask-threads or flask-gevent; case wait or leaving-clients")
+    numbers = "; ".join(f"{results.title(name)}: {count:.1f}" for name, count in known.items())
     word = (
         DEPENDS
-        if max(told.values()) > AT_ONCE >= told["flask-naive"]
+        if max(known.values()) > AT_ONCE >= known["flask-naive"]
         else HOLDS
-        if told["flask-naive"] <= AT_ONCE
+        if known["flask-naive"] <= AT_ONCE
         else FAILS
     )
     return Checked(
         claim, word, f"Requests that wait at the same time, from requests per second of 50 ms each: {numbers}."
     )
+
+
+def _at_once(results: Results, name: str) -> float | None:
+    """How many requests of 50 ms are answered at the same time."""
+    waiting = [m.per_s for m in results.of(name, "wait", open_loop=False) if m.answers]
+    alone = next(f for f in FIGURES if f.key == "alone_per_s")
+    found = waiting or list(by_round(results, alone, name).values())
+    return fmean(found) * WAIT_S if found else None
 
 
 def _async_waits(results: Results) -> Checked:
@@ -158,6 +191,7 @@ CHECKS: tuple[Callable[[Results], Checked], ...] = (
     _much_faster,
     _overhead,
     _worker_memory,
+    _request_memory,
     _linear_memory,
     _greenlets,
     _validation,
@@ -206,6 +240,9 @@ def _ratio(ratio: Interval) -> str:
 
 def _per_worker(results: Results) -> float | None:
     """MiB that each worker beyond the first takes."""
+    weighed = told(results, next(f for f in FIGURES if f.weight == WORKERS), "flask-naive")
+    if weighed is not None:
+        return weighed.value / MIB
     one, many = idle_bytes(results, "flask-naive"), idle_bytes(results, "flask")
     workers = int(results.about["plan"]["slots"])
     if one is None or many is None or workers < 2:

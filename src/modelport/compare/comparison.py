@@ -5,23 +5,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import modelport
 from modelport.compare import generators
-from modelport.compare.cases import PREDICT, WORK, Case
+from modelport.compare.cases import Case
 from modelport.compare.contestants import Contestant
-from modelport.compare.environments import Environment, stamp_of
+from modelport.compare.environments import Environment, reason_in, stamp_of
+from modelport.compare.forecast import apps_of, takes_part
 from modelport.compare.generation import Entry, write_contestants
 from modelport.compare.machine import is_busy, machine, share_a_core
-from modelport.compare.results import Measurement, Results, Start
-from modelport.compare.schedule import arrival_rates, in_words, order, reachable, trial_s
+from modelport.compare.results import Results
 from modelport.compare.subject import Subject
-from modelport.compare.trial import Plan, Trial, check, measure
+from modelport.compare.trial import Plan, Trial
 from modelport.errors import SetupError
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
@@ -53,19 +53,38 @@ def cache_folder() -> Path:
 
 
 def build_environments(setting: Setting, teller: Teller) -> dict[str, Environment]:
-    """Those that the contestants need, each from its own requirements; built once, and again where these change."""
+    """Those that the contestants need, each from its own requirements; built once, and again where these change.
+
+    What cannot be installed is told, and whoever needs it left out. Raises SetupError where nobody but Modelport is left.
+    """
     found = {}
     for name in dict.fromkeys(c.environment for c in setting.contestants if c.environment):
-        wanted = setting.out / "contestants" / f"requirements-{name}.txt"
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        shipped = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
-        wanted.write_text(shipped + "".join(f"{pin}\n" for pin in setting.subject.pins), encoding="utf-8")
+        wanted = _requirements(setting, name)
         stamp = stamp_of(wanted)
         found[name] = Environment(cache_folder() / f"{name}-{stamp[:12]}")
         if not found[name].is_current(stamp):
             teller.say(f"installing {wanted.name} into {found[name].folder}; this is done once")
-            found[name].build(stamp, "-r", str(wanted))
+            try:
+                found[name].build(stamp, "-r", str(wanted))
+            except SetupError as error:
+                found[name] = replace(found[name], problem=reason_in(str(error)))
+                teller.say(f"{wanted.name} cannot be installed here: {found[name].problem}")
+    if found and all(environment.problem for environment in found.values()):
+        raise SetupError(
+            "`pip install` brought none of the contestants here:\n" + "\n".join(e.problem for e in found.values())
+        )
     return found
+
+
+def _requirements(setting: Setting, name: str) -> Path:
+    """The file that an environment is made of: what the framework needs, and what the model does."""
+    compiled = any(c.compiled for c in setting.contestants if c.environment == name)
+    pins = setting.subject.graph_pins if compiled else setting.subject.pins
+    wanted = setting.out / "contestants" / f"requirements-{name}.txt"
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    shipped = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    wanted.write_text(shipped + "".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+    return wanted
 
 
 def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Results, list[Trial]]:
@@ -73,95 +92,22 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
     work = setting.out / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    entries = write_contestants(
-        setting.contestants, setting.subject, environments, setting.out / "contestants", setting.plan.slots
-    )
+    problems = {c.name: environments[c.environment].problem for c in setting.contestants if c.environment}
+    present = [c for c in setting.contestants if not problems.get(c.name)]
+    entries = write_contestants(present, setting.subject, environments, setting.out / "contestants", setting.plan.slots)
     results = Results(
         about=_about(setting, environments),
         contestants=[_plain(entry) for entry in entries],
         cases=[dataclasses.asdict(case) for case in setting.cases],
+        failed={name: problem for name, problem in problems.items() if problem},
     )
-    apps = {app: tuple(case for case in setting.cases if case.app == app) for app in (PREDICT, WORK)}
     trials = [
         Trial(entry, setting.subject, cases, setting.plan, work)
-        for app, cases in apps.items()
+        for app, cases in apps_of(setting.cases).items()
         for entry in entries
-        if cases and (app == PREDICT or entry.work_command)
+        if takes_part(entry.contestant, app)
     ]
     return results, trials
-
-
-def run(setting: Setting, results: Results, trials: Sequence[Trial], teller: Teller) -> None:
-    """Check everybody, then all rounds. `results` grows as it goes; it is left valid by an interruption at any time."""
-    os.sched_setaffinity(0, {setting.plan.cores.load})  # the server's cores are the server's alone
-    rough = _check_all(trials, results, teller)
-    left = [trial for trial in trials if trial.key in rough]
-    if not left:
-        raise SetupError("no contestant could be measured:\n" + "\n".join(results.failed.values()))
-    rates = _rates(setting, rough)
-    results.about["rough_capacities"], results.about["rates"] = rough, rates
-    steps = order(left, setting.plan.rounds)
-    plan = setting.plan
-    times = {
-        trial.key: trial_s(
-            len(trial.cases),
-            plan.warm_up_s + plan.capacity_s,
-            plan.latency_s,
-            sum(len(reachable(rates[c.name], rough[trial.key][c.name])) for c in trial.cases) / len(trial.cases),
-        )
-        for trial in left
-    }
-    total, done = sum(times[trial.key] for _, trial in steps), 0.0
-    teller.say(f"{len({trial.name for trial in left})} contestants, {plan.rounds} rounds: about {in_words(total)}")
-    for number, trial in steps:
-        teller.progress(done, total)
-        _one(trial, number, rates, rough, results, teller)
-        done += times[trial.key]
-    teller.progress(total, total)
-    results.complete = True
-
-
-def _one(
-    trial: Trial,
-    number: int,
-    rates: dict[str, list[float]],
-    rough: dict[str, dict[str, float]],
-    results: Results,
-    teller: Teller,
-) -> None:
-    """One start; a contestant that fails is told and left out of nothing that was measured before."""
-    own = {c.name: reachable(rates[c.name], rough[trial.key][c.name]) for c in trial.cases}
-
-    def keep(sample: Start | Measurement) -> None:
-        if isinstance(sample, Start):
-            results.starts.append(sample)
-        else:
-            results.measurements.append(sample)
-
-    try:
-        measure(trial, number, own, keep)
-    except SetupError as error:
-        results.failed.setdefault(trial.name, f"round {number + 1}: {error}")
-        teller.say(f"{trial.name} failed in round {number + 1}: {str(error).splitlines()[0]}")
-
-
-def _check_all(trials: Sequence[Trial], results: Results, teller: Teller) -> dict[str, dict[str, float]]:
-    reference: dict[str, list[Any]] = {}
-    rough = {}
-    for trial in trials:
-        teller.say(f"checking the answers of {trial.key}")
-        try:
-            rough[trial.key] = check(trial, reference, results.conduct)
-        except SetupError as error:
-            results.failed[trial.name] = str(error)
-            teller.say(f"{trial.name} takes no part: {error}")
-    return rough
-
-
-def _rates(setting: Setting, rough: dict[str, dict[str, float]]) -> dict[str, list[float]]:
-    """Arrival rates of each case."""
-    found = {case.name: [known[case.name] for known in rough.values() if case.name in known] for case in setting.cases}
-    return {name: arrival_rates(capacities, setting.plan.rates) for name, capacities in found.items() if capacities}
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -194,7 +140,7 @@ def _about(setting: Setting, environments: dict[str, Environment]) -> dict[str, 
         "machine": machine(),
         "generator": generators.found_generator(),
         "plan": dataclasses.asdict(plan),
-        "versions": {name: environment.versions() for name, environment in environments.items()},
+        "versions": {name: e.versions() for name, e in environments.items() if not e.problem},
         "notes": [*setting.subject.notes, *_warnings(plan)],
     }
 
@@ -203,6 +149,8 @@ def _warnings(plan: Plan) -> list[str]:
     found = []
     if is_busy():
         found.append(f"The machine was busy before the run (load {os.getloadavg()[0]:.2f}); every number may suffer.")
+    if generators.offer():
+        found.append(generators.offer())
     if share_a_core(plan.cores):
         found.append("The generator's core is the other thread of one of the server's: both slow each other.")
     return found

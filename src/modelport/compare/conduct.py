@@ -8,6 +8,7 @@ from typing import Any
 from modelport.compare.client import post_all
 from modelport.compare.subject import Subject
 
+UNKNOWN_FIELD = "a field that is unknown"
 LOST = 0
 """Where nothing came back."""
 
@@ -23,13 +24,18 @@ def wrong_bodies(subject: Subject) -> dict[str, bytes]:
         "a field is missing": _json(missing),
         "a list in place of a value": _json({**row, first: [1]}),
         "null in place of a value": _json({**row, first: None}),
-        "a field that is unknown": _json({**row, "no_such_field": 1}),
+        UNKNOWN_FIELD: _json({**row, "no_such_field": 1}),
     }
     if subject.fields[0]["nullable"]:
         del found["null in place of a value"]
     if subject.fields[0]["type"] in ("float", "int"):
         found["a word in place of a number"] = _json({**row, first: "many"})
     return found
+
+
+def refusable_bodies(subject: Subject) -> dict[str, bytes]:
+    """Those that nobody may take for an input: an unknown field may well be ignored."""
+    return {title: body for title, body in wrong_bodies(subject).items() if title != UNKNOWN_FIELD}
 
 
 def statuses(port: int, path: str, subject: Subject) -> dict[str, int]:

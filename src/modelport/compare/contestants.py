@@ -43,6 +43,12 @@ class Contestant:
     """Of the cases that are no prediction of the model; empty where they would show nothing new."""
     threads: int = 0
     """Threads that the template's pool has; 0: as many as slots."""
+    compiled: bool = False
+    """Whether it runs the graph that Modelport has compiled, and not the saved file."""
+    files: tuple[tuple[str, str], ...] = ()
+    """What else lies in its folder: names, each with the template that it is made of."""
+    group: str = ""
+    """The framework after which it is asked for with --with; empty in the usual line-up."""
 
     @property
     def is_ours(self) -> bool:
@@ -116,6 +122,12 @@ CONTESTANTS = (
         work_template="fastapi_pool_work",
     ),
     Contestant(
+        *("fastapi-onnx", "FastAPI with ONNX Runtime, Uvicorn", "the model as Modelport has compiled it"),
+        *("one computation, which takes microseconds", "fastapi-onnx", "fastapi_onnx"),
+        UVICORN,
+        compiled=True,
+    ),
+    Contestant(
         *("modelport-original", "Modelport, model not compiled", "the same library as the others use"),
         *("one batch at a time, of whatever waits", "", ""),
         (*SERVE, "--no-compile", "{flags}"),
@@ -133,12 +145,13 @@ CONTESTANTS = (
 QUICK = ("flask", "fastapi", OURS)
 
 
-def select(names: Sequence[str]) -> tuple[Contestant, ...]:
+def select(names: Sequence[str], guests: Sequence[Contestant] = ()) -> tuple[Contestant, ...]:
     """Those of these names, in the order of the line-up, ours always among them. Raises SetupError for an unknown name."""
-    known = {contestant.name: contestant for contestant in CONTESTANTS}
+    ours = [c for c in CONTESTANTS if c.is_ours]
+    known = {c.name: c for c in (*(c for c in CONTESTANTS if not c.is_ours), *guests, *ours)}
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise SetupError(f"{name!r} is no contestant; {hint}")
-    return tuple(c for c in CONTESTANTS if c.name in names or c.name == OURS)
+    return tuple(c for c in known.values() if c.name in names or c.name == OURS)

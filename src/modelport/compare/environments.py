@@ -22,6 +22,8 @@ class Environment:
     """One virtual environment."""
 
     folder: Path
+    problem: str = ""
+    """Why it could not be built."""
 
     @property
     def python(self) -> str:
@@ -60,6 +62,13 @@ class Environment:
         """The version of every package in it."""
         done = _run([self.python, "-m", "pip", "list", "--format=json", "--disable-pip-version-check"])
         return {row["name"].lower(): row["version"] for row in json.loads(done)}
+
+
+def reason_in(said: str) -> str:
+    """The line of an installer's last words that says why."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    return (errors or lines or ["it did not say why"])[0][:300]
 
 
 def stamp_of(*files: Path) -> str:

@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from modelport.compare.cases import LOAD
+from modelport.compare.figures import by_round, figures_of, milliseconds
 from modelport.compare.histogram import Histogram
 from modelport.compare.intervals import Interval, interval, paired_ratio
 from modelport.compare.results import Measurement, Results, Start
 
 SHARES = (0.5, 0.95, 0.99, 0.999)
+SLEEPING = ("wait", "hold-gil", "release-gil")
+MODEL_S = 0.05
+"""What the functions of `tasks.py` take that stand for a model."""
 LATE_SHARE = 0.1
 """A generator whose own lateness is more than this part of the latency has measured itself."""
 
@@ -65,8 +70,9 @@ class Contest:
 
 
 def names(results: Results) -> list[str]:
-    """Contestants with at least one measurement, as they stand in the line-up."""
-    measured = {m.contestant for m in results.measurements}
+    """Contestants of whom anything was measured, as they stand in the line-up."""
+    samples = (results.starts, results.measurements, results.observations, results.weights)
+    measured = {sample.contestant for kind in samples for sample in kind}
     return [c["name"] for c in results.contestants if c["name"] in measured]
 
 
@@ -114,23 +120,30 @@ def contests(results: Results, ours: str) -> list[Contest]:
     others = [name for name in names(results) if name != ours and not results.is_ours(name)]
     found = []
     for case in results.cases:
+        compared = _of_case if case["kind"] == LOAD else _of_figures
         for other in others:
-            found += _of_case(results, case, ours, other)
+            found += compared(results, case, ours, other)
     for other in others:
         found += _of_start(results, ours, other)
     return found
 
 
 def utilisation(results: Results) -> float | None:
-    """The share of its cores that the busiest contestant had: well below 1, somebody else was computing there."""
+    """The share of its cores that the busiest contestant had: well below 1, somebody else was computing there.
+
+    Cases whose function sleeps say nothing of that.
+    """
     cores = len(results.about["plan"]["cores"]["server"])
-    shares = [m.cpu_s / m.seconds / cores for m in results.measurements if m.rate is None and m.seconds]
+    shares = [m.cpu_s / m.seconds / cores for m in results.measurements if m.rate is None and m.case not in SLEEPING]
     return max(shares, default=None)
 
 
-def milliseconds(value: float) -> str:
-    """With three digits, or all of those before the point."""
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+def at_once(results: Results, name: str) -> float | None:
+    """How many requests a contestant works on at the same time, seen from outside: by a model that takes 50 ms and no processor."""
+    alone = next(figure for figure in figures_of("leaving-clients") if figure.key == "alone_per_s")
+    found = [m.per_s for m in results.of(name, "release-gil", open_loop=False)]
+    found += by_round(results, alone, name).values()
+    return fmean(found) * MODEL_S if found else None
 
 
 def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
@@ -159,6 +172,16 @@ def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -
             mine, theirs = (_percentiles(results, who, name, rate, share) for who in (ours, other))
             what = f"{word} at {rate:,.0f} requests/s, {title}"
             found += _contest(what, mine, theirs, other, milliseconds, more_is_better=False)
+    return found
+
+
+def _of_figures(results: Results, case: dict[str, object], ours: str, other: str) -> list[Contest]:
+    found = []
+    for figure in figures_of(str(case["name"])):
+        if figure.more_is_better is not None:
+            mine, theirs = (by_round(results, figure, who) for who in (ours, other))
+            what = f"{case['title']}: {figure.title}"
+            found += _contest(what, mine, theirs, other, figure.form, more_is_better=figure.more_is_better)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
@@ -13,6 +14,7 @@ from typing import Any
 
 from modelport.compare.contestants import Contestant
 from modelport.compare.environments import Environment
+from modelport.compare.graphs import Graph, answer_code, class_code
 from modelport.compare.subject import Subject
 
 HERE = Path(__file__).parent
@@ -20,6 +22,7 @@ PYTHON_TYPES = {"float": "float", "int": "int", "string": "str", "bool": "bool"}
 RESERVED = frozenset({"copy", "dict", "json", "schema", "validate", "construct"})
 """Methods of Pydantic's models, which a field would hide."""
 RESTX_TYPES = {"float": "Float", "int": "Integer", "string": "String", "bool": "Boolean"}
+GRAPH = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ def write_contestants(
     return [_write(contestant, subject, environments, out / contestant.name, slots) for contestant in contestants]
 
 
+def able(contestants: Sequence[Contestant], subject: Subject) -> tuple[tuple[Contestant, ...], Subject]:
+    """Those who can serve this model, and the subject with a note on each who cannot."""
+    if isinstance(subject.graph, Graph):
+        return tuple(contestants), subject
+    left = [f"{c.title} takes no part: {subject.graph}." for c in contestants if c.compiled]
+    return tuple(c for c in contestants if not c.compiled), replace(subject, notes=(*subject.notes, *left))
+
+
 def _write(
     contestant: Contestant, subject: Subject, environments: dict[str, Environment], folder: Path, slots: int
 ) -> Entry:
@@ -48,21 +59,31 @@ def _write(
     values = {"slots": str(slots), "artifact": str(subject.artifact), "python": sys.executable, "port": "{port}"}
     if contestant.environment:
         values["bin"] = str(environments[contestant.environment].folder / "bin")
-        (folder / "model.py").write_text(model_code(subject), encoding="utf-8")
+        code = graph_code(subject) if contestant.compiled else model_code(subject)
+        (folder / "model.py").write_text(code, encoding="utf-8")
+        if contestant.compiled and isinstance(subject.graph, Graph):
+            shutil.copyfile(subject.graph.path, folder / GRAPH)
+        for name, template in contestant.files:
+            shutil.copyfile(HERE / "templates" / f"{template}.template", folder / name)
         (folder / "app.py").write_text(app_code(contestant, subject, slots), encoding="utf-8")
     flags = subject.serve_flags
     command = _command(contestant.command, values, flags)
     work_command: tuple[str, ...] = ()
     _write_script(folder, "start.sh", command)
     if contestant.work_template:
-        threads = str(contestant.threads or slots)
-        (folder / "tasks.py").write_text(_filled("tasks"), encoding="utf-8")
-        (folder / "work.py").write_text(_filled(contestant.work_template, threads=threads), encoding="utf-8")
+        write_work(contestant, folder, slots)
         as_work = ["work:app" if word == "app:app" else word for word in contestant.command if word != "{flags}"]
         work_command = _command(as_work, values | {"artifact": "work.py"}, ())
         work_command += ("--standby", "off") if contestant.is_ours else ()
         _write_script(folder, "start_work.sh", work_command)
     return Entry(contestant, folder, command, contestant.slots.format(slots=slots), work_command)
+
+
+def write_work(contestant: Contestant, folder: Path, slots: int) -> None:
+    """The application of a contestant for the cases that are no prediction, and the functions that it serves."""
+    (folder / "tasks.py").write_text(_filled("tasks"), encoding="utf-8")
+    code = _filled(contestant.work_template, threads=str(contestant.threads or slots))
+    (folder / "work.py").write_text(code, encoding="utf-8")
 
 
 def _command(parts: Sequence[str], values: dict[str, str], flags: Sequence[str]) -> tuple[str, ...]:
@@ -87,6 +108,8 @@ def app_code(contestant: Contestant, subject: Subject, slots: int) -> str:
         pydantic_fields="\n".join(_pydantic_field(f, n) for n, f in enumerate(subject.fields)),
         pydantic_answer="\n".join(answer),
         restx_fields="\n".join(_restx_field(f) for f in subject.fields),
+        struct_fields="\n".join(_struct_field(f, n) for n, f in enumerate(subject.fields)),
+        struct_answer="\n".join(answer),
     )
 
 
@@ -109,12 +132,29 @@ def model_code(subject: Subject) -> str:
     return _filled(
         "model",
         imports="import numpy as np\n" if numeric else "import pandas as pd\n",
-        fields="[\n" + "".join(f"    {_quoted(f['name'])},\n" for f in subject.fields) + "]",
+        fields=_names(subject),
         artifact=str(subject.artifact),
         classes=classes,
         rows=rows if numeric else "pd.DataFrame(records, columns=FIELDS)",
         answers=answers,
     )
+
+
+def graph_code(subject: Subject) -> str:
+    """The same for the graph that Modelport has compiled."""
+    graph = subject.graph
+    assert isinstance(graph, Graph)
+    return _filled(
+        "model_onnx",
+        fields=_names(subject),
+        graph=GRAPH,
+        classes=class_code(graph),
+        answers=answer_code(graph),
+    )
+
+
+def _names(subject: Subject) -> str:
+    return "[\n" + "".join(f"    {_quoted(f['name'])},\n" for f in subject.fields) + "]"
 
 
 def _filled(template: str, **values: str) -> str:
@@ -130,6 +170,14 @@ def _pydantic_field(field: dict[str, Any], number: int) -> str:
     if usable and name not in RESERVED:
         return f"    {name}: {kind}"
     return f"    field_{number}: {kind} = Field(alias={_quoted(name)})"
+
+
+def _struct_field(field: dict[str, Any], number: int) -> str:
+    name, kind = field["name"], PYTHON_TYPES[field["type"]]
+    kind = f"{kind} | None" if field["nullable"] else kind
+    if name.isidentifier() and not iskeyword(name) and not name.startswith("_"):
+        return f"    {name}: {kind}"
+    return f"    field_{number}: {kind} = msgspec.field(name={_quoted(name)})"
 
 
 def _restx_field(field: dict[str, Any]) -> str:

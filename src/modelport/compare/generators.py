@@ -7,7 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,15 @@ from modelport.errors import SetupError
 
 POOL_SCRIPT = Path(__file__).with_name("pool.lua")
 BUNDLED = "bundled (Python)"
+INSTALLERS = {
+    "apt-get": "apt-get install wrk",
+    "dnf": "dnf install wrk",
+    "zypper": "zypper install wrk",
+    "pacman": "pacman -S wrk",
+    "apk": "apk add wrk",
+    "brew": "brew install wrk",
+}
+"""By the program that installs packages here."""
 OPEN_LOOP_CONNECTIONS = 256
 
 
@@ -34,6 +43,9 @@ class Load:
     latencies: list[list[int]]
     busy: float | None = None
     lag_s: float | None = None
+    refused_latencies: list[list[int]] = field(default_factory=list)
+    in_flight: int = 0
+    """Those of a closed loop that were not answered yet when it ended."""
 
 
 def need_tools() -> None:
@@ -48,6 +60,18 @@ def found_generator() -> str:
         return BUNDLED
     said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split()
     return " ".join(said[:2]) or "wrk"
+
+
+def offer() -> str:
+    """What to install for a capacity that the generator does not bound; empty where a known one is there."""
+    if shutil.which("wrk") is not None:
+        return ""
+    command = next((command for program, command in INSTALLERS.items() if shutil.which(program)), "")
+    how = f"`{command}` brings it" if command else "your distribution has it under that name"
+    return (
+        f"wrk was not found; {how}. Until then capacity is measured by the bundled generator, which is written in Python; "
+        "where it was busier than the server, the report says so."
+    )
 
 
 def closed_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> Load:
@@ -108,6 +132,8 @@ def _load(said: dict[str, Any]) -> Load:
         latencies=said["answered"],
         busy=None if idle is None else 1 - idle,
         lag_s=said.get("lag_p99_s"),
+        refused_latencies=said["refused"],
+        in_flight=said.get("in_flight", 0),
     )
 
 
@@ -115,3 +141,43 @@ def _children_s() -> float:
     """Processor time of children that have ended: a server under test has not."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def impatient_loop(
+    port: int, pool: Path, *, rate: float, seconds: float, seed: int, core: int, patience_s: float
+) -> Load:
+    """An open loop of clients who hang up when their patience ends, each on a connection of its own.
+
+    What comes before the patience of the first has ended is not counted: until then no queue has its length.
+    """
+    more = ("--rate", str(rate), "--seed", str(seed), "--patience", str(patience_s), "--skip", str(patience_s))
+    most = max(OPEN_LOOP_CONNECTIONS, round(2 * rate * patience_s))
+    return _bundled(port, pool, core, most, seconds + patience_s, *more)
+
+
+def steady_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> Load:
+    """A closed loop by the bundled generator whatever is installed: it counts every answer by itself, and has no whole seconds."""
+    return _bundled(port, pool, core, connections, seconds)
+
+
+def status_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> tuple[Load, dict[str, int]]:
+    """A closed loop, and its answers by the class of their status, such as 4xx; what failed is nothing of any class."""
+    if shutil.which("wrk") is None:
+        load = _bundled(port, pool, core, connections, seconds)
+        return load, _classes({"200": load.answers} | load.refused)
+    before, whole = _children_s(), max(1, round(seconds))
+    url = f"http://127.0.0.1:{port}/"
+    found = run_wrk(
+        url, bodies=pool, connections=connections, seconds=whole, core=core, script=POOL_SCRIPT, more=("statuses",)
+    )
+    took = found.requests / found.requests_per_s if found.requests_per_s else whole
+    failures = found.errors - found.bad_statuses
+    busy = min(1.0, (_children_s() - before) / took)
+    return Load("wrk", took, found.requests - found.bad_statuses, {}, failures, 0, [], busy), found.statuses
+
+
+def _classes(statuses: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for status, count in statuses.items():
+        found[f"{status[0]}xx"] = found.get(f"{status[0]}xx", 0) + count
+    return found

@@ -28,14 +28,21 @@ from modelport.compare.wire import Connection
 SPIN_S = 0.0015
 """epoll counts milliseconds: what is due sooner than this is waited for awake."""
 
+DEADLINE = "deadline"
+"""A failure: the client had hung up before an answer came, or would have."""
+
 clock = time.perf_counter
 
 
 class Run:
     """One run: connections, what is due, and what came."""
 
-    def __init__(self, port: int, pool: list[bytes], connections: int, expect: int) -> None:
+    def __init__(
+        self, port: int, pool: list[bytes], connections: int, expect: int, patience_s: float | None = None
+    ) -> None:
         self.port, self.pool, self.most, self.expect = port, pool, connections, expect
+        self.patience_s, self.counts_from = patience_s, 0.0
+        self.asked: deque[tuple[float, Connection]] = deque()
         self.epoll = select.epoll()
         self.open: dict[int, Connection] = {}
         self.idle: list[Connection] = []
@@ -56,6 +63,8 @@ class Run:
             return False
         connection.ask(self.pool[self.sent % len(self.pool)], due)
         self.sent += 1
+        if self.patience_s is not None:
+            self.asked.append((due, connection))
         return True
 
     def poll(self, wait_s: float) -> None:
@@ -75,20 +84,34 @@ class Run:
                 self.idle.remove(connection)
                 self._drop(connection)
             return
-        took = clock() - connection.due
+        if connection.due >= self.counts_from:
+            self._count(outcome, clock() - connection.due)
+        if connection.ended or self.patience_s is not None:
+            self._drop(connection)  # clients with a patience are people of their own: nobody takes another's connection
+        else:
+            self.idle.append(connection)
+
+    def _count(self, outcome: int | str, took: float) -> None:
         if isinstance(outcome, str):
             self.failures[outcome] += 1
+        elif self.patience_s is not None and took > self.patience_s:
+            self.failures[DEADLINE] += 1
         else:
             self.statuses[outcome] += 1
             (self.answered if outcome == self.expect else self.refused).add(took)
-        if connection.ended:
-            self._drop(connection)
-        else:
-            self.idle.append(connection)
 
     def _drop(self, connection: Connection) -> None:
         del self.open[connection.fd]
         connection.close()
+
+    def hang_up(self, now: float) -> None:
+        """Leave where no answer came within the patience: whatever becomes of the request, its client has given it up."""
+        while self.asked and now - self.asked[0][0] >= (self.patience_s or 0.0):
+            due, connection = self.asked.popleft()
+            if connection.busy and connection.due == due:
+                self.failures[DEADLINE] += due >= self.counts_from
+                connection.busy = False
+                self._drop(connection)
 
     def unanswered(self) -> int:
         """Requests that nothing came for."""
@@ -125,11 +148,15 @@ def closed_loop(run: Run, seconds: float) -> dict[str, Any]:
     return {**result, "in_flight": run.unanswered(), "unanswered": 0, "idle_share": run.waited_s / took}
 
 
-def open_loop(run: Run, seconds: float, rate: float, seed: int) -> dict[str, Any]:
-    """At times that are fixed before: exponential pauses, the same for every server with the same seed."""
+def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 0.0) -> dict[str, Any]:
+    """At times that are fixed before: exponential pauses, the same for every server with the same seed.
+
+    What is due in the first `skip_s` is sent and not counted, so that a queue has its length before anything counts.
+    """
     began = clock() + 0.01
+    run.counts_from = began + skip_s
     times = deque(began + offset for offset in arrivals(rate, seconds, seed))
-    offered = len(times)
+    offered = sum(at >= run.counts_from for at in times)
     waiting: deque[float] = deque()
     give_up = began + seconds + GRACE_S
     while (now := clock()) < give_up and (times or waiting or run.unanswered()):
@@ -139,9 +166,10 @@ def open_loop(run: Run, seconds: float, rate: float, seed: int) -> dict[str, Any
             now = clock()
         while waiting and run.send(waiting[0]):
             waiting.popleft()
+        run.hang_up(now)
         due_s = times[0] - now if times else 0.05
         run.poll(0 if due_s < SPIN_S else min(due_s - SPIN_S / 2, 0.05))
-    result = run.result(seconds)
+    result = run.result(seconds - skip_s)
     lost = run.unanswered() + len(waiting)
     run.close()
     lag = run.lag.percentile(0.99)
@@ -166,13 +194,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--expect", type=int, default=200)
+    parser.add_argument("--skip", type=float, default=0.0, help="seconds at the beginning that do not count")
+    parser.add_argument("--patience", type=float, help="seconds after which a client hangs up")
     options = parser.parse_args()
     gc.disable()  # a run makes no cycles, and a collection would count as the server's latency
-    run = Run(options.port, read_pool(options.pool), options.connections, options.expect)
+    run = Run(options.port, read_pool(options.pool), options.connections, options.expect, options.patience)
     result = (
         closed_loop(run, options.seconds)
         if options.rate is None
-        else open_loop(run, options.seconds, options.rate, options.seed)
+        else open_loop(run, options.seconds, options.rate, options.seed, options.skip)
     )
     sys.stdout.write(json.dumps(result))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from modelport.errors import SetupError
 
 BUSY_LOAD = 0.5
+MOST_FILES = 16384
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,16 @@ def need_cores(*cores: int) -> None:
     usable = os.sched_getaffinity(0)
     if len(set(cores)) != len(cores) or not usable.issuperset(cores):
         raise SetupError(f"server and load need two different cores out of {sorted(usable)}, asked for {list(cores)}")
+
+
+def allow_connections() -> None:
+    """As many open files as the administrator allows, for this process and for all that it starts: a connection is one."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _siblings(core: int) -> set[int]:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +76,19 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    command: Sequence[str], *, core: int | str, cwd: Path, log: Path, port: int | None = None
+    command: Sequence[str],
+    *,
+    core: int | str,
+    cwd: Path,
+    log: Path,
+    port: int | None = None,
+    variables: Mapping[str, str] | None = None,
+    grace_s: float = STOP_GRACE_S,
 ) -> Iterator[ServerProcess]:
-    """Run a server on one core, or on a list such as "0,1", while the block lasts; ``{port}`` becomes a free port."""
+    """Run a server on one core, or on a list such as "0,1", while the block lasts; ``{port}`` becomes a free port.
+
+    `variables` are added to its environment; `grace_s` is how long it may take to end.
+    """
     port = port or free_port()
     pinned = ["taskset", "-c", str(core), *(part.format(port=port) for part in command)]
     with log.open("wb") as output:
@@ -86,7 +96,7 @@ def serving(
         process = subprocess.Popen(
             pinned,
             cwd=cwd,
-            env=child_environment(),
+            env=child_environment() | dict(variables or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -95,10 +105,10 @@ def serving(
     try:
         yield ServerProcess(process, started_s, port, log)
     finally:
-        stop(process)
+        stop(process, grace_s)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], grace_s: float = STOP_GRACE_S) -> None:
     """Ask the server to end, then end what is left of its tree.
 
     The tree is taken before the signal: an orphan can no longer be found through its parent.
@@ -106,7 +116,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     members = tree(process.pid)
     process.terminate()
     try:
-        process.wait(timeout=STOP_GRACE_S)
+        process.wait(timeout=grace_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from modelport.compare import sections
+from modelport.compare import figure_sections, sections
 from modelport.compare.results import Results
 from modelport.compare.verdict import sentences
 
@@ -27,7 +27,9 @@ def render(results: Results, price: float | None = None) -> str:
         sections.speed(results),
         sections.latency(results),
         sections.losing(results),
+        figure_sections.hardships(results),
         sections.memory(results),
+        figure_sections.memory(results),
         sections.conduct(results),
         sections.claims_table(results),
         sections.cost_table(results, price),

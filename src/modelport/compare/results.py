@@ -10,7 +10,7 @@ from typing import Any
 from modelport.compare.histogram import Histogram
 from modelport.errors import SetupError
 
-SCHEMA = 1
+SCHEMA = 2
 GRACE_S = 2.0
 """How long after the end of an open loop answers are still waited for."""
 
@@ -65,6 +65,34 @@ class Measurement:
         return found
 
 
+@dataclass(frozen=True)
+class Observation:
+    """What one contestant did in a case that has figures of its own: `values` by the key of the figure, and latencies by
+    who was asked when."""
+
+    contestant: str
+    case: str
+    round: int
+    values: dict[str, float]
+    latencies: dict[str, list[list[int]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Memory of all processes of a contestant at one level: `count` workers, connections or requests were asked for, and
+    `held` of them were really there."""
+
+    contestant: str
+    round: int
+    what: str
+    count: int
+    held: int
+    pss_bytes: int
+
+
+Sample = Start | Measurement | Observation | Weight
+
+
 @dataclass
 class Results:
     """A run: who, on what, how, and each sample. `complete` is false where it was interrupted."""
@@ -74,10 +102,30 @@ class Results:
     cases: list[dict[str, Any]]
     starts: list[Start] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    done: list[list[Any]] = field(default_factory=list)
+    """Which starts were measured to their end: round, and contestant with its application."""
     failed: dict[str, str] = field(default_factory=dict)
     conduct: dict[str, dict[str, int]] = field(default_factory=dict)
     """Status by contestant and by what is wrong with a body; 0 where nothing came."""
     complete: bool = False
+
+    def keep(self, sample: Sample) -> None:
+        """Add a sample to those of its kind."""
+        match sample:
+            case Start():
+                self.starts.append(sample)
+            case Measurement():
+                self.measurements.append(sample)
+            case Observation():
+                self.observations.append(sample)
+            case Weight():
+                self.weights.append(sample)
+
+    def observed(self, contestant: str, case: str) -> list[Observation]:
+        """The observations of one contestant in one case, by round."""
+        return [o for o in self.observations if o.contestant == contestant and o.case == case]
 
     def title(self, contestant: str) -> str:
         """How a contestant is called in a sentence."""
@@ -125,6 +173,9 @@ def read_results(path: Path) -> Results:
             cases=content["cases"],
             starts=[Start(**start) for start in content["starts"]],
             measurements=[Measurement(**measurement) for measurement in content["measurements"]],
+            observations=[Observation(**found) for found in content["observations"]],
+            weights=[Weight(**weight) for weight in content["weights"]],
+            done=content["done"],
             failed=content["failed"],
             conduct=content["conduct"],
             complete=content["complete"],

@@ -1,4 +1,4 @@
-"""The order of things and how long they take: rounds outermost, each beginning with another contestant."""
+"""The order of things: rounds outermost, each beginning with another contestant; and which rates requests arrive at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-START_S, CHECK_S = 4.0, 2.5
 SHARE_LOW, SHARE_HIGH = 0.4, 0.85
 """Arrival rates reach from a part of the slowest capacity to a part of the fastest."""
 REACHABLE = 1.1
@@ -35,16 +34,3 @@ def arrival_rates(capacities: Sequence[float], count: int) -> list[float]:
 def reachable(rates: Sequence[float], capacity: float) -> list[float]:
     """Those that a contestant has a chance to keep up with; beyond, its queue grows as long as the run lasts."""
     return [rate for rate in rates if rate <= capacity * REACHABLE]
-
-
-def trial_s(cases: int, load_s: float, latency_s: float, rates: float) -> float:
-    """About how long one start takes."""
-    return START_S + cases * (load_s + rates * latency_s)
-
-
-def in_words(seconds: float) -> str:
-    """A duration as people say it."""
-    if seconds < 90:
-        return f"{max(5, round(seconds / 5) * 5)} seconds"
-    minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

@@ -5,31 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from modelport.compare.cases import PREDICT
+from modelport.compare.cases import MEMORY, PREDICT
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.claims import checked
 from modelport.compare.contestants import OURS
 from modelport.compare.costs import HEADROOM, RATE, costs
+from modelport.compare.figures import milliseconds
 from modelport.compare.findings import (
     SHARES,
     Latency,
+    at_once,
     capacities,
     contests,
     idle_bytes,
     latencies,
     loaded_bytes,
-    milliseconds,
     names,
     start_s,
     utilisation,
 )
+from modelport.compare.forecast import in_words
 from modelport.compare.intervals import Interval
+from modelport.compare.memory import ROUNDS
 from modelport.compare.results import Results
+from modelport.compare.tables import table
 from modelport.compare.verdict import losses
 
 MIB = 2**20
 MOST_LOSSES = 40
 BUSY_GENERATOR, IDLE_SERVER = 0.9, 0.85
+LATE_S = 0.01
+MORE_SLOTS = 1.15
+"""From so many times its slots on, a contestant is said to have more."""
 
 
 def speed(results: Results) -> str:
@@ -99,12 +106,14 @@ def losing(results: Results) -> str:
     if not lost:
         return "<h2>Where Modelport is behind</h2><p>In no number of this run.</p>"
     rows = [
-        [c.what, results.title(c.other), c.ours, c.theirs, f"{1 / c.ratio.value:.2f} ×", _sure(c.word)]
-        for c in lost[:MOST_LOSSES]
+        [c.what, results.title(c.other), c.ours, c.theirs, f"{1 / c.ratio.value:.2f} ×", _sure(c.word)] for c in lost
     ]
-    more = f"<p>And {len(lost) - MOST_LOSSES} more.</p>" if len(lost) > MOST_LOSSES else ""
     header = ["number", "better", "Modelport", "the other", "better by", "shown"]
-    return f"<h2>Where Modelport is behind</h2>{table(header, rows)}{more}"
+    more = table(header, rows[MOST_LOSSES:])
+    rest = (
+        f"<details><summary>And {len(rows) - MOST_LOSSES} more</summary>{more}</details>" if rows[MOST_LOSSES:] else ""
+    )
+    return f"<h2>Where Modelport is behind</h2>{table(header, rows[:MOST_LOSSES])}{rest}"
 
 
 def memory(results: Results) -> str:
@@ -217,6 +226,7 @@ def method(results: Results) -> str:
         f"{plan['latency_s']:g} s. The order rotates from round to round.",
         f"Capacity: {results.about['generator']}, closed loop. Latency: the bundled generator (Python), open loop; arrival "
         "times are drawn with a fixed seed, exponential pauses, the same for everybody.",
+        *_more_method(results),
         "Before anything is timed, all answers are compared after parsing: equal, numbers within 1e-5.",
         "Intervals are Student's t on the logarithms over rounds; ratios are paired by round. A percentile is told only where at "
         "least ten answers lie above it, over all rounds.",
@@ -225,6 +235,20 @@ def method(results: Results) -> str:
         *(f"{key}: {value}" for key, value in results.about["machine"].items()),
     ]
     return f"<h2>How it was measured</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _more_method(results: Results) -> list[str]:
+    """What holds for some runs only."""
+    lines = []
+    if any(case["kind"] == MEMORY for case in results.cases):
+        lines.append(f"Memory against concurrency: starts of their own, in at most {ROUNDS} rounds.")
+    if "took_s" in results.about:
+        lines.append(f"It took {in_words(results.about['took_s'])}.")
+    if results.about.get("resumed"):
+        lines.append(
+            f"The run was interrupted and gone on with, {results.about['resumed']} times; a start is never made of two parts."
+        )
+    return lines
 
 
 def doubts(results: Results) -> list[str]:
@@ -236,32 +260,33 @@ def doubts(results: Results) -> list[str]:
             f"No contestant got more than {most:.0%} of its cores in the closed loop: something else was computing on them, and "
             "all numbers are lower than they should be."
         )
-    busy = [m for m in results.measurements if (m.generator_busy or 0) > BUSY_GENERATOR]
+    busy = [m.contestant for m in results.measurements if (m.generator_busy or 0) > BUSY_GENERATOR]
+    busy += [o.contestant for o in results.observations if o.values.get("busy", 0) > BUSY_GENERATOR]
     found += [
         f"{results.title(name)} was faster than the load generator: its capacity is at least what is told."
-        for name in dict.fromkeys(m.contestant for m in busy)
+        for name in dict.fromkeys(busy)
+    ]
+    found += [_other_slots(results, c) for c in results.contestants]
+    late = dict.fromkeys(o.contestant for o in results.observations if o.values.get("lag_s", 0.0) > LATE_S)
+    found += [
+        f"The load generator was late itself beside {results.title(name)} in a case that is no plain load."
+        for name in late
     ]
     if results.starts and max(start.round for start in results.starts) == 0:
         found.append("Of a single round no interval can be told.")
-    return found
+    return [doubt for doubt in found if doubt]
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], ours: set[str] | None = None, text_from: int = 99
-) -> str:
-    """Text cells; the first column flush left, and those from `text_from` on."""
-    heads = "".join(f"<th{_kind(n, text_from)}>{escape(word)}</th>" for n, word in enumerate(header))
-    lines = "".join(
-        f"<tr{' class=ours' if ours and row[0] in ours else ''}>"
-        + "".join(f"<td{_kind(n, text_from)}>{escape(cell)}</td>" for n, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
+def _other_slots(results: Results, contestant: dict[str, str]) -> str:
+    """Equal slots are what makes a comparison fair: whoever states them must not have more."""
+    slots = int(results.about["plan"]["slots"])
+    seen = at_once(results, contestant["name"]) if contestant["slots"].startswith(f"{slots}:") else None
+    if seen is None or seen <= MORE_SLOTS * slots:
+        return ""
+    return (
+        f"{contestant['title']} worked on {seen:.1f} requests at once and not on the {slots} that are stated: what it is better in "
+        "may come from that."
     )
-    return f'<div class="wide"><table><tr>{heads}</tr>{lines}</table></div>'
-
-
-def _kind(column: int, text_from: int) -> str:
-    return ' class="text"' if column >= text_from else ""
 
 
 def _curves(results: Results, found: dict[str, list[Latency]], which: int) -> list[Curve]:

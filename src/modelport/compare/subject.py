@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from modelport.compare.graphs import Graph, read_graph
 from modelport.config import ServeOptions
 from modelport.errors import MissingExtra, SetupError
 
@@ -34,6 +35,13 @@ class Subject:
     serve_flags: tuple[str, ...]
     pins: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    graph: Graph | str = "it is not compiled"
+    """Its compiled form for those who run that, or why there is none."""
+
+    @property
+    def graph_pins(self) -> tuple[str, ...]:
+        """What its compiled form needs, in the versions that it was checked with."""
+        return tuple(f"{name}=={importlib.metadata.version(name)}" for name in ("numpy", "onnxruntime"))
 
     @property
     def fields(self) -> list[dict[str, Any]]:
@@ -62,7 +70,16 @@ def read_subject(artifact: Path, options: ServeOptions) -> Subject:
         serve_flags=tuple(_serve_flags(options)),
         pins=tuple(_pins(artifact)),
         notes=notes,
+        graph=_graph(artifact, options, described),
     )
+
+
+def _graph(artifact: Path, options: ServeOptions, described: dict[str, Any]) -> Graph | str:
+    from modelport.assembly.forms import look_up
+
+    if described.get("form") != "compiled":
+        return f"Modelport does not compile this model: {described.get('why', 'it serves it as it is')}"
+    return read_graph(Path(look_up(artifact, options).folder))
 
 
 def train_music(folder: Path, options: ServeOptions) -> tuple[Path, ServeOptions]:

@@ -1,11 +1,10 @@
-"""One start of one contestant: first right answer, memory, capacity, latency. Only one contestant runs at a time."""
+"""A contestant under load: whether its answers are right, its capacity, its latency. Only one contestant runs at a time."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,20 @@ from typing import Any
 
 from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
-from modelport.compare.cases import PREDICT, Case, bodies_of, headers_of, path_of, requests_of
+from modelport.compare.cases import INVALID, OVERLOAD, PREDICT, START, Case, bodies_of, headers_of, path_of, requests_of
 from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
 from modelport.compare.conduct import statuses
+from modelport.compare.continuation import trial_key
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
 from modelport.compare.machine import Cores
 from modelport.compare.pool import write_pool
 from modelport.compare.processes import ServerProcess, serving
-from modelport.compare.results import Measurement, Start
+from modelport.compare.results import Measurement
 from modelport.compare.subject import Subject
 from modelport.compare.usage import tree_cpu_s, tree_pss_bytes
 from modelport.errors import SetupError
 
-SETTLE_S = 0.3
 CHECKED = 64
 REST_TRIES = 6
 CHECK_CONNECTIONS = 8
@@ -65,7 +64,7 @@ class Trial:
     @property
     def key(self) -> str:
         """Of the contestant's application."""
-        return self.name if self.app == PREDICT else f"{self.name} ({self.app})"
+        return trial_key(self.name, self.app)
 
     @property
     def app(self) -> str:
@@ -93,42 +92,41 @@ def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict
     """
     rough = {}
     with trial.started() as server:
-        _first_answer(trial, server)
+        first_answer(trial, server)
         for case in trial.cases:
+            if case.kind == INVALID:
+                continue  # what is answered there is told, and need not be the same
             bodies = bodies_of(case, trial.subject)[:CHECKED]
             path = path_of(case, trial.entry.contestant)
             kind = headers_of(case)["Content-Type"]
             answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS, media_type=kind)
             _compare(trial.name, case, answers, reference.setdefault(case.name, answers))
-            load = _closed(trial, case, server, 1.0)
-            server.check_alive()
-            rough[case.name] = max(1.0, load.answers / load.seconds)
+            if case.kind not in (START, OVERLOAD):
+                load = closed(trial, case, server, 1.0)
+                server.check_alive()
+                rough[case.name] = max(1.0, load.answers / load.seconds)
+                wait_until_idle(case, server, trial)
         if trial.app == PREDICT:
             conduct[trial.name] = statuses(server.port, "/predict", trial.subject)
     return rough
 
 
 def measure(
-    trial: Trial, number: int, rates: dict[str, list[float]], found: Callable[[Start | Measurement], None]
-) -> None:
-    """One round: what is measured is handed over at once, so that nothing is lost where the run is interrupted."""
-    with trial.started() as server:
-        first_s = _first_answer(trial, server)
-        time.sleep(SETTLE_S)
-        if trial.app == PREDICT:
-            found(Start(trial.name, number, first_s, tree_pss_bytes(server.process.pid)))
-        for case in trial.cases:
-            _closed(trial, case, server, trial.plan.warm_up_s)
-            found(_timed(trial, case, number, server, None, 0))
-            for seed, rate in enumerate(rates[case.name]):
-                found(_timed(trial, case, number, server, rate, number * 1000 + seed))
+    trial: Trial, case: Case, number: int, server: ServerProcess, rates: Sequence[float]
+) -> Iterator[Measurement]:
+    """One round of one case: capacity, then latency at each arrival rate."""
+    wait_until_idle(case, server, trial)
+    closed(trial, case, server, trial.plan.warm_up_s)
+    yield _timed(trial, case, number, server, None, 0)
+    for seed, rate in enumerate(rates):
+        yield _timed(trial, case, number, server, rate, number * 1000 + seed)
 
 
 def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: float | None, seed: int) -> Measurement:
-    _wait_until_idle(case, server, trial)
+    wait_until_idle(case, server, trial)
     before = tree_cpu_s(server.process.pid)
     if rate is None:
-        load = _closed(trial, case, server, trial.plan.capacity_s)
+        load = closed(trial, case, server, trial.plan.capacity_s)
     else:
         pool, seconds, core = trial.pool(case), trial.plan.latency_s, trial.plan.cores.load
         load = generators.open_loop(server.port, pool, rate=rate, seconds=seconds, seed=seed, core=core)
@@ -153,32 +151,33 @@ def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: f
     )
 
 
-def _closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
+def closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
+    """Each of the case's connections asks again when it has its answer."""
     core = trial.plan.cores.load
     return generators.closed_loop(
         server.port, trial.pool(case), connections=case.connections, seconds=seconds, core=core
     )
 
 
-def _wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> None:
+def wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> int:
     """Some servers go on working for those who have hung up; the next load must not wait behind them.
 
-    One request, in the queue behind all of these, tells when they are done.
+    One request, in the queue behind all of these, tells when they are done. Returns how often it was asked.
     """
     path, kind = path_of(case, trial.entry.contestant), headers_of(case)["Content-Type"]
     body = bodies_of(case, trial.subject)[:1]
-    for _ in range(REST_TRIES):
+    for tries in range(1, REST_TRIES + 1):
         try:
             post_all(server.port, path, body, kind)
         except TimeoutError:
             continue
         except (OSError, http.client.HTTPException) as error:
             raise SetupError(f"{trial.name} did not come to rest after {case.title}: {error}") from None
-        return
+        return tries
     raise SetupError(f"{trial.name} did not come to rest within a minute after {case.title}")
 
 
-def _first_answer(trial: Trial, server: ServerProcess) -> float:
+def first_answer(trial: Trial, server: ServerProcess) -> float:
     """Any answer with status 200: what it says was checked before the first round."""
     case = trial.cases[0]
     body, path = bodies_of(case, trial.subject)[0], path_of(case, trial.entry.contestant)

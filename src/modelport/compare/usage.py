@@ -39,3 +39,15 @@ def _cpu_ticks(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return sum(map(int, fields[11:15]))
+
+
+def tree_open_files(pid: int) -> int:
+    """Return how many descriptors a process and its descendants have open: each accepted connection is one of them."""
+    return sum(_open_files(member.pid) for member in tree(pid))
+
+
+def _open_files(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from modelport.compare.contestants import OURS
-from modelport.compare.findings import Contest, capacities, contests, latencies, milliseconds
+from modelport.compare.figures import FIGURES, Figure, milliseconds, told
+from modelport.compare.findings import Contest, capacities, contests, latencies, names
 from modelport.compare.results import Results
 
 
 def sentences(results: Results) -> list[str]:
-    """Capacity, latency, and what was lost."""
-    if not results.measurements:
+    """Capacity, latency, and what was lost; in place of what was not measured, another case."""
+    if not names(results):
         return ["Nothing was measured before the run ended."]
-    return [*_capacity(results), *_latency(results), _losses(results)]
+    found = [*_capacity(results), *_latency(results)]
+    return [*found, *_figures(results)[: 2 - len(found)], _losses(results)]
 
 
 def losses(found: list[Contest]) -> list[Contest]:
@@ -68,6 +70,32 @@ def _latency(results: Results) -> list[str]:
             f"{milliseconds(rivals[best][1] * 1000)}."
         ]
     return []
+
+
+def _figures(results: Results) -> list[str]:
+    """The first judged number of each case that has some."""
+    found = []
+    for case in (str(case["name"]) for case in results.cases):
+        judged = [figure for figure in FIGURES if figure.case == case and figure.more_is_better is not None]
+        words = (_figure(results, figure) for figure in judged)
+        found += [word for word in words if word][:1]
+    return found
+
+
+def _figure(results: Results, figure: Figure) -> str:
+    """Ours beside the best of the others; nothing where one of them is missing."""
+    values = {name: told(results, figure, name) for name in names(results)}
+    others = {name: one.value for name, one in values.items() if one is not None and not results.is_ours(name)}
+    ours = values.get(OURS)
+    if ours is None or not others:
+        return ""
+    best = (max if figure.more_is_better else min)(others, key=lambda name: others[name])
+    title = next(str(case["title"]) for case in results.cases if case["name"] == figure.case)
+    mine, theirs = figure.form(ours.value), figure.form(others[best])
+    return (
+        f"{title[0].upper()}{title[1:]}, {figure.title}: {mine} with Modelport, {theirs} with {results.title(best)}, "
+        "the best of the others."
+    )
 
 
 def _losses(results: Results) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelport.errors import SetupError
@@ -30,6 +30,8 @@ class LoadResult:
     errors: int
     bad_statuses: int = 0
     """Those of the errors that were answers, with another status than 2xx or 3xx."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Answers by class, such as 4xx, where the script counts them."""
 
 
 def need_tools() -> None:
@@ -48,11 +50,18 @@ def write_bodies(bodies: Iterable[bytes], path: Path) -> Path:
 
 
 def run_wrk(
-    url: str, *, bodies: Path, connections: int, seconds: float, core: int, script: Path = REPLAY
+    url: str,
+    *,
+    bodies: Path,
+    connections: int,
+    seconds: float,
+    core: int,
+    script: Path = REPLAY,
+    more: Sequence[str] = (),
 ) -> LoadResult:
     """Run wrk with one thread in a closed loop: each connection waits for an answer before it asks again."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{_whole_seconds(seconds)}s"]
-    command += ["--latency", f"--timeout={TIMEOUT_S}s", "-s", str(script), url, "--", str(bodies)]
+    command += ["--latency", f"--timeout={TIMEOUT_S}s", "-s", str(script), url, "--", str(bodies), *more]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     if done.returncode != 0:
         raise SetupError(f"wrk failed with exit code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
@@ -69,6 +78,7 @@ def parse(text: str, *, connections: int) -> LoadResult:
         p99_ms=_percentile(99, text),
         errors=_errors(text) + _bad_statuses(text),
         bad_statuses=_bad_statuses(text),
+        statuses={word: int(n) for word, n in re.findall(r"^status (\dxx): (\d+)$", text, re.MULTILINE)},
     )
 
 

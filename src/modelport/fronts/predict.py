@@ -11,7 +11,15 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from modelport.codecs.json import MEDIA_TYPE, Decoded, compile_decoder, count_bodies, count_non_finite, encode_failure
+from modelport.codecs.json import (
+    MEDIA_TYPE,
+    Decoded,
+    compile_decoder,
+    count_bodies,
+    count_non_finite,
+    encode_failure,
+    may_hold_many,
+)
 from modelport.errors import BodyTooLarge, CallError, InvalidInput, Loc, NotReady, Overloaded
 from modelport.fronts.compression import decompress, is_compressed
 from modelport.fronts.exchange import JSON_TYPE, Exchange, Headers
@@ -30,6 +38,7 @@ from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, N
 from modelport.kernel.ports import Outcome
 from modelport.kernel.reply import Reply, assemble
 from modelport.runtime import lane as lanes
+from modelport.runtime.digests import digest
 from modelport.runtime.generators import Stream
 from modelport.runtime.lifecycle import Slot, State
 from modelport.runtime.scheduler import Scheduler
@@ -137,6 +146,8 @@ class PredictRoute:
                 serve = self._serve_compressed
             elif exchange.content_type not in JSON_TYPES or exchange.accept is not None:
                 serve = self._serve_media
+            if serve != self._serve_media:
+                exchange.body = bytes(exchange.body)
         if exchange.timeout is None:
             return serve(exchange, monotonic() + self.default_deadline_s)
         deadline = read_deadline(exchange.timeout)
@@ -184,6 +195,8 @@ class PredictRoute:
         plan = self._offers.find(exchange.content_type, exchange.accept)
         if not isinstance(plan, Plan):
             return self.refuse(exchange, plan)
+        if plan.open is not None or plan.media[:1] in (b"", b"\n"):
+            exchange.body = bytes(exchange.body)  # else it is passed on as it came
         told: Exchange = exchange
         if plan.close is not None:
             told = TranslatedExchange(exchange, plan.close, plan.closed)
@@ -339,14 +352,14 @@ class PredictRoute:
     def _count(self, exchange: Exchange, deadline: float, media: bytes = b"") -> None:
         """A body that only its holder can read: its rows are counted here, for the queue and for what a row costs."""
         assert self.slot.loaded is not None
-        count = partial(count_bodies, exchange.body, self.slot.loaded.list_depth)
+        depth = self.slot.loaded.list_depth
 
         def go_on(rows: int) -> None:
             self._pass_on(exchange, deadline, rows, NOTHING_OUTSIDE, media)
 
-        if len(exchange.body) <= LARGE_BODY:
-            return go_on(count())
-        return self._in_thread(exchange, deadline, count, go_on)
+        if len(exchange.body) > LARGE_BODY and may_hold_many(exchange.body, depth):
+            return self._in_thread(exchange, deadline, partial(count_bodies, exchange.body, depth), go_on)
+        return go_on(count_bodies(exchange.body, depth))
 
     def _checked(self, exchange: Exchange, deadline: float, decoded: Decoded) -> None:
         self._hand_over(exchange, deadline, len(decoded.records), decoded.outside)
@@ -354,7 +367,7 @@ class PredictRoute:
     def _hand_over(
         self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc], media: bytes = b""
     ) -> None:
-        if self.refused and lanes.digest(exchange.body) in self.refused:
+        if self.refused and digest(exchange.body) in self.refused:
             return self.refuse(exchange, lanes.record_refused())
         if exchange.reserved:
             self.reception.release(exchange)  # the lane counts it
@@ -372,6 +385,9 @@ class PredictRoute:
 
     def _answered(self, exchange: Exchange, outside: list[Loc], answer: Answer) -> None:
         exchange.on_disconnect = None
+        body: Any = answer.body
+        if type(body) is not bytes and not getattr(exchange, "takes_parts", False):
+            body = bytes(body)
         if answer.status == lanes.LOST:
             return self._give_up(exchange, 503, "The process that ran the model ended; try again", "holder_lost", LOST)
         if answer.status == lanes.EXPIRED:
@@ -379,10 +395,10 @@ class PredictRoute:
         if outside or answer.non_finite or answer.failed or answer.media:
             own = with_media(self.headers, answer.media) if answer.media else self.headers
             headers = own + flag_headers(outside, answer.non_finite, answer.failed)
-            return self._send(exchange, answer.status, answer.body, headers)
+            return self._send(exchange, answer.status, body, headers)
         if answer.status == 503:  # a model that it calls is overloaded, or gone
-            return self._send(exchange, 503, answer.body, self.headers + RETRY_SOON)
-        return self._send(exchange, answer.status, answer.body, self.headers)
+            return self._send(exchange, 503, body, self.headers + RETRY_SOON)
+        return self._send(exchange, answer.status, body, self.headers)
 
     def _expire(self, exchange: Exchange) -> None:
         self._give_up(exchange, 504, "The deadline passed before the answer was there", "deadline_exceeded", EXPIRED)

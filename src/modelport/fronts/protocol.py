@@ -15,6 +15,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from modelport.codecs.json import MEDIA_TYPE
 from modelport.errors import BodyTooLarge, Problem
 from modelport.fronts.chunked import ChunkedAnswer
 from modelport.fronts.exchange import ANY_ANSWER, JSON_TYPE, Headers, Writer, echo_request_id, new_request_id
@@ -22,6 +23,7 @@ from modelport.fronts.predict import PredictRoute
 from modelport.fronts.reception import LARGE_BODY
 from modelport.fronts.status import simple_error
 from modelport.fronts.web import WebExchange
+from modelport.kernel.frames import Body, Parts, packets_of
 from modelport.runtime.stall import WriteStall
 
 log = logging.getLogger("modelport.protocol")
@@ -82,6 +84,7 @@ class DirectCall:
     )
     message_event = _NoEvent()
     chain = b""  # it comes from outside
+    takes_parts = True
 
     def __init__(self, protocol: ModelportProtocol, route: PredictRoute, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -98,7 +101,7 @@ class DirectCall:
         self.accept: bytes | None = None
         self.special = False
         self.request_id = b""
-        self.body = b""
+        self.body: Any = b""  # `Parts` only for those who take them
         self.parts: list[bytes] | None = None
         self.size = self.announced = self.reserved = 0
 
@@ -119,7 +122,7 @@ class DirectCall:
         if chunked is not None:
             chunked.finish(last)
 
-    def respond(self, status: int, body: bytes, headers: Headers) -> None:
+    def respond(self, status: int, body: Body, headers: Headers) -> None:
         """Send the answer in one write, and let the connection go on."""
         if self.response_complete:
             return
@@ -309,13 +312,19 @@ class ModelportProtocol(HttpToolsProtocol):
         elif not call.response_complete:
             self.direct = None
             if call.parts is not None:
-                call.body = b"".join(call.parts)
+                call.body = self._whole(call, call.parts)
                 call.parts = None
             try:
                 call.route.serve(call)
             except Exception:  # the parser would take it for a malformed request and answer 400
                 log.exception("serving failed", extra={"request_id": call.request_id.decode("ascii")})
                 call.respond(500, simple_error(("server",), "Internal error", "internal_error"), call.route.headers)
+
+    def _whole(self, call: DirectCall, packets: list[bytes]) -> Body:
+        """What is no JSON may be passed on as it came: whoever reads it puts it together."""
+        if call.content_type == MEDIA_TYPE or call.size <= LARGE_BODY:
+            return b"".join(packets)
+        return Parts(packets)
 
     def _hold(self, call: DirectCall, least: int = LARGE_BODY) -> bool:
         """Count a body that is not whole, if it is larger than `least`: all that it is to be, or has become. False: refused."""
@@ -336,7 +345,7 @@ class ModelportProtocol(HttpToolsProtocol):
         call.keep_alive = False  # the rest of the body is not read
         call.route.refuse(call, BodyTooLarge([problem]))
 
-    def write_answer(self, call: DirectCall, status: int, body: bytes, headers: Headers) -> None:
+    def write_answer(self, call: DirectCall, status: int, body: Body, headers: Headers) -> None:
         """One write for head and body; heads are rendered once per second and route."""
         if status == 200 and headers is call.route.headers:
             if self.heads_date is not self.server_state.default_headers:
@@ -347,9 +356,11 @@ class ModelportProtocol(HttpToolsProtocol):
         else:
             head = self._render_head(status, headers)
         close = b"" if call.keep_alive else b"connection: close\r\n"
-        self.transport.write(
-            b"%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (head, call.request_id, len(body), close, body)
-        )
+        head = b"%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (head, call.request_id, len(body), close)
+        if len(body) <= LARGE_BODY:
+            self.transport.write(head + bytes(body))
+        else:  # to copy it behind its head would take as long as a small call
+            self.transport.writelines([head, *packets_of(body)])
         if not call.keep_alive and self.lingers_until is None:
             self.transport.close()
         self.on_response_complete()

@@ -24,6 +24,7 @@ from modelport.kernel.frames import Answer
 from modelport.kernel.meters import CANCELLED, EXPIRED, FAILED, INVALID, LOST, OK
 from modelport.kernel.streams import Due, ReceiveWindow, Rhythm, weight
 from modelport.runtime import lane as lanes
+from modelport.runtime.digests import digest
 from modelport.runtime.generators import Stream
 from modelport.runtime.lifecycle import Slot
 
@@ -126,7 +127,7 @@ class OpenStream:
         elif answer.status == lanes.EXPIRED:
             self.end(504, self._error(LATE_MESSAGE % "first", "deadline_exceeded"))
         else:
-            self.end(answer.status, answer.body)
+            self.end(answer.status, bytes(answer.body))
 
     # -- from the connection -------------------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ class Streams:
     def hand_over(self, exchange: Exchange, deadline: float, rows: int, outside: list[Loc], media: bytes = b"") -> None:
         """Ask the holder."""
         route = self._route
-        if route.refused and lanes.digest(exchange.body) in route.refused:
+        if route.refused and digest(exchange.body) in route.refused:
             return route.refuse(exchange, lanes.record_refused())
         if exchange.reserved:
             route.reception.release(exchange)  # the lane counts it

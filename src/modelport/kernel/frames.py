@@ -18,6 +18,7 @@ answer, its media type. Nothing means JSON. A media type that is longer than its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NamedTuple
@@ -29,6 +30,13 @@ SOLO = 1
 
 MAX_FRAME = 2**31
 MAX_CREDIT = 2**32 - 1
+
+LARGE_FRAME = 64 * 1024
+"""Above this a body is sent beside its head, and its packets are put together once: to copy a megabyte takes as long as a
+small call."""
+
+MAX_MEDIA = 256
+"""Bytes that a media type can take in a frame, with its length."""
 
 _LENGTH = [bytes((n,)) for n in range(256)]
 _PREFIX = Struct("<IB")
@@ -44,14 +52,38 @@ _CREDIT = Struct("<IBII")
 _CREDIT_HEAD = Struct("<II")
 
 
+class Parts:
+    """A large body in the packets that it came in: who only passes it on need not put them together."""
+
+    __slots__ = ("_size", "packets")
+
+    def __init__(self, packets: Sequence[bytes | memoryview]) -> None:
+        self.packets = packets
+        self._size = sum(map(len, packets))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.packets)
+
+
+Body = bytes | Parts
+
+
+def packets_of(body: Body) -> Sequence[bytes | memoryview]:
+    """What is to be written for a body, in order."""
+    return body.packets if isinstance(body, Parts) else (body,)
+
+
 class Call(NamedTuple):
-    """One request for a holder."""
+    """One request for a holder. It sends `Parts`; it is always received as bytes."""
 
     id: int
     deadline: float
     rows: int
     flags: int
-    body: bytes
+    body: Body
     request_id: bytes = b""
     media: bytes = b""
     chain: bytes = b""
@@ -67,7 +99,7 @@ class Answer(NamedTuple):
     batch_rows: int
     queued_s: float
     run_s: float
-    body: bytes
+    body: Body
     media: bytes = b""
 
 
@@ -77,10 +109,15 @@ class FrameError(Exception):
 
 def encode_call(call: Call) -> bytes:
     """A CALL frame."""
+    return encode_call_head(call) + bytes(call.body)
+
+
+def encode_call_head(call: Call) -> bytes:
+    """All of a CALL frame that goes before its body."""
     request_id, chain, media = call.request_id, call.chain, call.media
     size = _CALL.size - 4 + len(request_id) + len(chain) + 1 + len(media) + len(call.body)
     head = _CALL.pack(size, CALL, call.id, call.deadline, call.rows, call.flags, len(request_id), len(chain))
-    return b"".join((head, request_id, chain, _LENGTH[len(media)], media, call.body))
+    return b"".join((head, request_id, chain, _LENGTH[len(media)], media))
 
 
 def encode_cancel(call_id: int) -> bytes:
@@ -90,9 +127,14 @@ def encode_cancel(call_id: int) -> bytes:
 
 def encode_answer(answer: Answer) -> bytes:
     """An ANSWER frame."""
+    return encode_answer_head(answer) + bytes(answer.body)
+
+
+def encode_answer_head(answer: Answer) -> bytes:
+    """All of an ANSWER frame that goes before its body."""
     *head, body, media = answer
     size = _ANSWER.size - 4 + 1 + len(media) + len(body)
-    return b"".join((_ANSWER.pack(size, ANSWER, *head), _LENGTH[len(media)], media, body))
+    return b"".join((_ANSWER.pack(size, ANSWER, *head), _LENGTH[len(media)], media))
 
 
 def encode_item(call_id: int, item: bytes) -> bytes:
@@ -117,24 +159,31 @@ def encode_plain(kind: int, body: bytes = b"") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame as it came: its kind, and everything behind the kind."""
+    """One frame as it came: its kind, and everything behind the kind.
+
+    `tail`: what of a large body came in further packets; `data` holds its head then.
+    """
 
     kind: int
     data: bytes
+    tail: tuple[bytes, ...] = ()
 
     def call(self) -> Call:
         """Read as a CALL. Raises FrameError where the head is cut off."""
         call_id, deadline, rows, flags, length, chain_length = self._head(_CALL_HEAD)
         chain_at = _CALL_HEAD.size + length
         media_at = chain_at + chain_length
-        media, body = self._media_and_body(media_at)
+        if self.tail and len(self.data) < media_at + MAX_MEDIA:  # a chain of a length that no service has
+            return Frame(self.kind, self._from(0)).call()
+        media, body_at = self._media(media_at)
         request_id, chain = self.data[_CALL_HEAD.size : chain_at], self.data[chain_at:media_at]
-        return Call(call_id, deadline, rows, flags, body, request_id, media, chain)
+        return Call(call_id, deadline, rows, flags, self._from(body_at), request_id, media, chain)
 
     def answer(self) -> Answer:
-        """Read as an ANSWER. Raises FrameError where the head is cut off."""
+        """Read as an ANSWER, with its body in parts where it came so. Raises FrameError where the head is cut off."""
         head = self._head(_ANSWER_HEAD)
-        media, body = self._media_and_body(_ANSWER_HEAD.size)
+        media, body_at = self._media(_ANSWER_HEAD.size)
+        body = Parts((memoryview(self.data)[body_at:], *self.tail)) if self.tail else self.data[body_at:]
         return Answer._make((*head, body, media))
 
     def cancelled(self) -> int:
@@ -143,7 +192,8 @@ class Frame:
 
     def item(self) -> tuple[int, bytes]:
         """Read as an ITEM: the id of its call, and the item. Raises FrameError where it is cut off."""
-        return int(self._head(_CANCEL_HEAD)[0]), self.data[_CANCEL_HEAD.size :]
+        call_id = int(self._head(_CANCEL_HEAD)[0])
+        return call_id, self._from(_CANCEL_HEAD.size)
 
     def credit(self) -> tuple[int, int]:
         """Read as a CREDIT: the id of its call, and the bytes. Raises FrameError where it is cut off."""
@@ -154,12 +204,17 @@ class Frame:
         """Read as a HELLO: who says it. Raises FrameError where it is cut off."""
         return int(self._head(_HELLO_HEAD)[0])
 
-    def _media_and_body(self, at: int) -> tuple[bytes, bytes]:
+    def _media(self, at: int) -> tuple[bytes, int]:
+        """The media type that stands there, and where the body begins behind it."""
         data = self.data
         if len(data) <= at or len(data) < at + 1 + data[at]:
             raise FrameError(f"a frame of kind {self.kind} with {len(data)} bytes")
         body_at = at + 1 + data[at]
-        return data[at + 1 : body_at], data[body_at:]
+        return data[at + 1 : body_at], body_at
+
+    def _from(self, at: int) -> bytes:
+        """Everything from there on: the parts of a large body meet here, and nowhere before."""
+        return b"".join((memoryview(self.data)[at:], *self.tail)) if self.tail else self.data[at:]
 
     def _head(self, form: Struct) -> tuple[Any, ...]:
         if len(self.data) < form.size:
@@ -168,7 +223,7 @@ class Frame:
 
 
 class FrameReader:
-    """Cuts a byte stream into frames, whatever the packets were. Keeps parts, so that a large frame is joined once."""
+    """Cuts a byte stream into frames, whatever the packets were. Keeps parts, so that a large body is joined once."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -181,14 +236,35 @@ class FrameReader:
         self._have += len(data)
         if self._have < self._need:
             return []
-        buffer = b"".join(self._parts) if len(self._parts) > 1 else data
-        frames, at = [], 0
+        if len(self._parts) == 1:
+            return self._cut(data)
+        if self._need <= LARGE_FRAME:
+            return self._cut(b"".join(self._parts))
+        frame, rest = self._large(self._have - self._need)
+        return [frame, *self._cut(rest)]
+
+    def _cut(self, buffer: bytes) -> list[Frame]:
+        """The frames that are whole in it; what is left is kept."""
+        frames, at = list[Frame](), 0
         while len(buffer) - at >= (need := _frame_size(buffer, at)):
             frames.append(Frame(buffer[at + 4], buffer[at + _PREFIX.size : at + need]))
             at += need
         rest = buffer[at:]
         self._parts, self._have, self._need = [rest] if rest else [], len(rest), need
         return frames
+
+    def _large(self, beyond: int) -> tuple[Frame, bytes]:
+        """The large frame that the parts begin with, which stay apart, and what they hold beyond its end."""
+        first, *tail = self._parts
+        while len(first) <= LARGE_FRAME and tail:  # the head must be whole
+            first += tail.pop(0)
+        parts = [first, *tail]
+        rest = b""
+        if beyond:
+            last = parts[-1]
+            parts[-1], rest = last[:-beyond], last[-beyond:]
+        first, *tail = parts
+        return Frame(first[4], first[_PREFIX.size :], tuple(tail)), rest
 
 
 def _frame_size(buffer: bytes, at: int) -> int:

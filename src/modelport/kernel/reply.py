@@ -49,7 +49,7 @@ def assemble(
         return Reply(first.status or STATUS_OF_CODE.get(first.code, 500), encode_error(first), cause=cause)
     parts = [encode_failure(o) if isinstance(o, Failure) else o for o in outcomes]
     body = b"[" + b",".join(parts) + b"]" if batch else parts[0]
-    return Reply(200, body, len(failures), count_non_finite(body) if b"null" in body else 0, cause)
+    return Reply(200, body, len(failures), count_non_finite(body), cause)
 
 
 def _none_ran(outcomes: Sequence[Outcome], failures: Sequence[Failure]) -> bool:

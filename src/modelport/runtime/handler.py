@@ -27,7 +27,8 @@ class Handler:
     `decodes_with_code`: reading a body may run the user's own code, which may raise, take its time, or end the process.
     `run` is for threads; `run_async`, where there is one, for the loop of the process, and `run` is not used then.
     `contexts`: where whoever runs it finds the call that its code is at. `decode_media`: reads bodies of other media types
-    than JSON, and records whose answers are wanted in another one. `streaming`: how it runs where it answers item by item;
+    than JSON, and records whose answers are wanted in another one. `read_at_once`: media types of which reading is nothing but
+    to take the bytes. `streaming`: how it runs where it answers item by item;
     `run` and `run_async` are not used then.
     """
 
@@ -41,6 +42,7 @@ class Handler:
     contexts: Contexts | None = None
     decode_media: Callable[[bytes, bytes], tuple[list[Any], bool]] | None = None
     streaming: Streaming | None = None
+    read_at_once: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

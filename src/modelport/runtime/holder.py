@@ -15,6 +15,7 @@ from modelport.kernel.frames import (
     CALL,
     CANCEL,
     GOODBYE,
+    LARGE_FRAME,
     SOLO,
     Answer,
     Call,
@@ -22,14 +23,16 @@ from modelport.kernel.frames import (
     FrameError,
     FrameReader,
     encode_answer,
+    encode_answer_head,
     encode_hello,
     encode_plain,
+    packets_of,
 )
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.reply import Reply
 from modelport.kernel.values import Failure
+from modelport.runtime.digests import digest
 from modelport.runtime.handler import Handler
-from modelport.runtime.lane import digest
 from modelport.runtime.listeners import is_stranger
 from modelport.runtime.scheduler import Scheduler
 from modelport.runtime.stall import WriteStall
@@ -74,8 +77,8 @@ class Holder:
         """The records of a body and whether it is a list, or what is wrong with it."""
         try:
             if call.media and self.handler.decode_media is not None:
-                return self.handler.decode_media(call.body, call.media)
-            return self.handler.decode(call.body)
+                return self.handler.decode_media(bytes(call.body), call.media)
+            return self.handler.decode(bytes(call.body))
         except CallError as error:
             return error
 
@@ -85,6 +88,8 @@ class Holder:
 
     def reads_on_loop(self, call: Call) -> bool:
         """Whether reading this takes a moment at most, and runs no code but ours."""
+        if call.media in self.handler.read_at_once:
+            return True
         small = len(call.body) <= LARGE_BODY and not call.media
         return self.reading is None or (small and not self.handler.decodes_with_code)
 
@@ -228,7 +233,14 @@ class HolderConnection(asyncio.Protocol):
         )  # else it waited between its batches
         held.ticket = None  # which knows this call: a long answer is not to wait for the garbage collector
         head = (held.call.id, reply.status, reply.failed, reply.non_finite, held.batch_rows if whole else 0)
-        self.send(encode_answer(Answer(*head, queued_s, run_s, reply.body, reply.media)))
+        self._send_answer(Answer(*head, queued_s, run_s, reply.body, reply.media))
+
+    def _send_answer(self, answer: Answer) -> None:
+        """A large body goes beside its head: nothing is copied to make one frame of both."""
+        if len(answer.body) <= LARGE_FRAME:
+            self.send(encode_answer(answer))
+        elif self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines([encode_answer_head(answer), *packets_of(answer.body)])
 
 
 def mark_started(batch: Batch) -> None:

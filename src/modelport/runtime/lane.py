@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from hashlib import blake2b
 from math import inf
 from time import monotonic
 from typing import NamedTuple
@@ -18,14 +17,19 @@ from modelport.kernel.frames import (
     GOODBYE,
     HELLO,
     ITEM,
+    LARGE_FRAME,
     SOLO,
     Answer,
+    Body,
     Call,
     FrameReader,
     encode_call,
+    encode_call_head,
     encode_cancel,
     encode_credit,
+    packets_of,
 )
+from modelport.runtime.digests import digest
 from modelport.runtime.listeners import connect_unix
 from modelport.runtime.turn import TurnWriter
 
@@ -38,11 +42,6 @@ MOST_TRIES = 3
 
 LOST, EXPIRED = 0, -1
 """The status of an answer that never came: the holder died under the call, or the deadline passed."""
-
-
-def digest(body: bytes) -> bytes:
-    """What a call is recognised by when its process dies under it."""
-    return blake2b(body, digest_size=8).digest()
 
 
 def record_refused() -> InvalidInput:
@@ -117,7 +116,7 @@ class HolderLane:
 
     def send(
         self,
-        body: bytes,
+        body: Body,
         rows: int,
         deadline: float,
         on_answer: OnAnswer,
@@ -125,7 +124,10 @@ class HolderLane:
         media: bytes = b"",
         chain: bytes = b"",
     ) -> int | Refusal:
-        """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled."""
+        """Send a call, or say why not. `on_answer` is called exactly once, unless the call is cancelled.
+
+        The body of a large answer comes in `Parts`.
+        """
         waiting, size = self._waiting, len(body)
         backlog = 0 if self._connection is None else self._connection.backlog
         if backlog > self.admission.queue_bytes:
@@ -356,7 +358,10 @@ class LaneConnection(asyncio.Protocol):
     def send_call(self, call: Call) -> None:
         """Send a call, and remember that its answer comes on this line."""
         self.sent.add(call.id)
-        self.write(encode_call(call))
+        if len(call.body) <= LARGE_FRAME:
+            self.write(encode_call(call))
+        elif self._transport is not None:
+            self._transport.writelines([encode_call_head(call), *packets_of(call.body)])
 
     def cancel(self, call_id: int) -> None:
         """Nobody waits for this call any more; it is not answered."""

@@ -1,0 +1,66 @@
+"""How long a run will take: thought out from the plan, corrected by what it has taken, and bounded where asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from modelport.compare.cases import CASES, PREDICT, WEIGHED, WORK, select
+from modelport.compare.contestants import CONTESTANTS
+from modelport.compare.forecast import Forecast, Part, apps_of, fitted, in_words, rounds_of, takes_part, whole_s
+from modelport.compare.machine import Cores
+from modelport.compare.trial import Plan
+from modelport.errors import SetupError
+
+PLAN = Plan(rounds=5, warm_up_s=2.0, capacity_s=5.0, latency_s=5.0, rates=6, slots=4, cores=Cores((0,), 1))
+
+
+def test_what_was_done_teaches_about_itself_and_about_the_rest() -> None:
+    forecast = Forecast({"a": Part(4.0, 6.0), "b": Part(10.0, 10.0), "c": Part(1.0, 4.0)})
+    assert forecast.left_s(["a", "b", "b"]) == 50
+    forecast.took("a", 4.0 + 3 * 6.0)
+    assert forecast.expected_s("a") == 22
+    assert forecast.expected_s("b") == 10 + 3 * 10  # a busy machine makes starts longer, and no load
+    forecast.took("b", 10.0 + 10.0)
+    assert forecast.left_s(["a", "b", "c"]) == pytest.approx(22 + 20 + 1 + 4 * 28 / 16)
+
+
+def test_a_run_takes_at_least_its_loads_and_no_case_is_forgotten() -> None:
+    whole = whole_s(CONTESTANTS, CASES, PLAN)
+    for case in CASES:
+        without = tuple(other for other in CASES if other != case)
+        assert whole_s(CONTESTANTS, without, PLAN) < whole, case.name
+    loads = sum(takes_part(c, case.app) for c in CONTESTANTS for case in CASES if case.kind == "load")
+    assert whole > loads * PLAN.rounds * (PLAN.warm_up_s + PLAN.capacity_s)
+
+
+def test_each_start_has_its_own_cases_and_memory_has_fewer_rounds() -> None:
+    apps = apps_of(CASES)
+    assert list(apps) == [PREDICT, WORK, WEIGHED]
+    assert sum(apps.values(), ()) == tuple(sorted(CASES, key=lambda case: list(apps).index(case.app)))
+    assert [rounds_of(app, PLAN) for app in apps] == [5, 5, 3]
+    assert rounds_of(WEIGHED, dataclasses.replace(PLAN, rounds=2)) == 2
+    assert list(apps_of(select(["memory"]))) == [WEIGHED]
+
+
+@pytest.mark.parametrize("minutes", [90.0, 120.0, 180.0])
+def test_a_bounded_run_has_the_longest_loads_that_fit(minutes: float) -> None:
+    plan = fitted(CONTESTANTS, CASES, PLAN, minutes)
+    assert whole_s(CONTESTANTS, CASES, plan) <= minutes * 60
+    assert plan.rounds == PLAN.rounds
+    assert plan.capacity_s <= PLAN.capacity_s
+
+
+def test_a_run_that_fits_is_left_as_it_is_and_one_that_cannot_is_refused() -> None:
+    assert fitted(CONTESTANTS, CASES, PLAN, 1e6) == PLAN
+    with pytest.raises(SetupError, match=r"--minutes 3 is too little.* takes about .*--only, --cases or --rounds"):
+        fitted(CONTESTANTS, CASES, PLAN, 3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3, "5 seconds"), (63, "65 seconds"), (130, "2 minutes"), (160, "2.5 minutes"), (7200, "2.0 hours")],
+)
+def test_a_duration_is_told_as_people_do(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
