@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from hypothesis import given
@@ -22,6 +22,10 @@ class Line:
     def write(self, data: bytes) -> None:
         """Keep it."""
         self.written.append(data)
+
+    def writelines(self, parts: Sequence[bytes]) -> None:
+        """Keep them."""
+        self.written += parts
 
     def is_closing(self) -> bool:
         """Whether it was hung up."""
@@ -89,6 +93,18 @@ def test_a_large_frame_is_not_copied_into_another() -> None:
         lane.write(frame)
     assert line.written[1] == b"b"
     assert line.written[2] is large
+
+
+def test_a_frame_in_parts_goes_behind_what_waits_and_is_not_joined() -> None:
+    lane, line, _ = writer()
+    for frame in (b"a", b"b"):
+        lane.write(frame)
+    lane.write_parts([b"head", b"body"])
+    lane.write(b"c")
+    assert line.written == [b"a", b"b", b"head", b"body"]
+    lane.close()
+    lane.write_parts([b"late"])
+    assert line.written[4:] == [b"c"]
 
 
 def test_what_waits_is_sent_before_the_line_is_closed_and_dropped_where_it_is_cut() -> None:

@@ -14,8 +14,7 @@ from modelport.kernel.reply import Reply, assemble
 def assemble_reply(model: str, outcomes: list[Outcome], listed: bool) -> Reply:
     """One answer from the outcomes of a call, in the shapes of the REST front."""
     if len(outcomes) == 1 and type(outcomes[0]) is bytes and not listed:  # almost every answer
-        body = outcomes[0]
-        return Reply(200, body, 0, count_non_finite(body) if b"null" in body else 0)
+        return Reply(200, outcomes[0])
     if any(type(outcome) is not bytes for outcome in outcomes):
         reply = assemble_media(outcomes, listed, partial(failure_body, model))
         if reply is not None:

@@ -239,8 +239,8 @@ class HolderConnection(asyncio.Protocol):
         """A large body goes beside its head: nothing is copied to make one frame of both."""
         if len(answer.body) <= LARGE_FRAME:
             self.send(encode_answer(answer))
-        elif self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines([encode_answer_head(answer), *packets_of(answer.body)])
+        elif self._writer is not None:
+            self._writer.write_parts([encode_answer_head(answer), *packets_of(answer.body)])
 
 
 def mark_started(batch: Batch) -> None:

@@ -360,8 +360,8 @@ class LaneConnection(asyncio.Protocol):
         self.sent.add(call.id)
         if len(call.body) <= LARGE_FRAME:
             self.write(encode_call(call))
-        elif self._transport is not None:
-            self._transport.writelines([encode_call_head(call), *packets_of(call.body)])
+        elif self._writer is not None:
+            self._writer.write_parts([encode_call_head(call), *packets_of(call.body)])
 
     def cancel(self, call_id: int) -> None:
         """Nobody waits for this call any more; it is not answered."""

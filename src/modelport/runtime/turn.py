@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 MOST_TOGETHER = 16
 """Frames that wait for one another at most: the other process is to begin while there is more to come."""
@@ -35,6 +36,12 @@ class TurnWriter:
             self._size += len(frame)
             if len(self._frames) >= MOST_TOGETHER or self._size >= MOST_BYTES:
                 self.flush()
+
+    def write_parts(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send a frame that comes in parts, which are not copied into one."""
+        self.flush()
+        if not self._transport.is_closing():
+            self._transport.writelines(parts)
 
     @property
     def backlog(self) -> int:
