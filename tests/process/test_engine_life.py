@@ -279,10 +279,12 @@ class Broken:
 
 
 def test_code_that_was_edited_is_not_described_before_it_serves(tmp_path: Path) -> None:
-    with serve(write_app(tmp_path, WHO)) as served:
+    telling = f"pathlib.Path({str(tmp_path)!r}, f'read-{{os.getpid()}}').touch()\n{WHO}"
+    with serve(write_app(tmp_path, telling)) as served:
         until(lambda: len(served.children("holder")) == 2, 10)
+        until(lambda: all((tmp_path / f"read-{pid}").exists() for pid in served.children("holder")), 10)
         time.sleep(0.5)
-        write_app(tmp_path, WHO.replace("x: int", "y: int").replace("[x,", "[y,"))
+        write_app(tmp_path, telling.replace("x: int", "y: int").replace("[x,", "[y,"))
         os.kill(served.children("holder")[0], signal.SIGKILL)
         until(lambda: served.predict({"x": 1}).status == 200, 5)
         time.sleep(1)  # the next standby has read the new code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -198,6 +198,5 @@ class LocalModel:
                 self._cancels.cancel(batch.records)
 
 
-def _calls_of(batch: Batch) -> Iterator[tuple[float, bytes, bytes]]:
-    for ticket, _ in batch.slices:
-        yield ticket.deadline, ticket.tag.chain, ticket.tag.request_id
+def _calls_of(batch: Batch) -> list[tuple[float, bytes, bytes]]:
+    return [(ticket.deadline, ticket.tag.chain, ticket.tag.request_id) for ticket, _ in batch.slices]

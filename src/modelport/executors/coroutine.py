@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from modelport.kernel.isolate import Abandoned, AsyncRun, failure_of, run_isolated_async
+from modelport.kernel.isolate import Abandoned, AsyncRun, checked, failure_of, run_isolated_async
 from modelport.kernel.ports import Done, Outcome
 from modelport.kernel.values import Record
 
@@ -46,19 +46,36 @@ class CoroutineExecutor:
         outcomes: list[Outcome] = [ABANDONED] * len(records)
         try:
             if key not in self._cancelled:
-                outcomes = await run_isolated_async(self._guarded, records)
+                outcomes = await (
+                    self._one(records) if len(records) == 1 else run_isolated_async(self._guarded, records)
+                )
         finally:
             del self._tasks[key]
             self._cancelled.discard(key)
             done(outcomes)
 
+    async def _one(self, records: Sequence[Record]) -> list[Outcome]:
+        """A batch of one, where nobody else can be to blame."""
+        try:
+            return checked(await self._run(records), records)
+        except BaseException as error:
+            return [failure_of(self._meant(error, records))]
+
     async def _guarded(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        key = id(records)
         try:
             return await self._run(records)
-        except asyncio.CancelledError:
-            if key in self._cancelled:
-                raise Abandoned from None
-            raise
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError(f"the model tried to end its process: {type(error).__name__}") from error
+        except BaseException as error:
+            meant = self._meant(error, records)
+            if meant is error:
+                raise
+            raise meant from meant.__cause__
+
+    def _meant(self, error: BaseException, records: Sequence[Record]) -> BaseException:
+        """What an exception says: our own cancellation is no failure of the model, and nobody ends the process."""
+        if isinstance(error, asyncio.CancelledError) and id(records) in self._cancelled:
+            return Abandoned()
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            told = RuntimeError(f"the model tried to end its process: {type(error).__name__}")
+            told.__cause__ = error
+            return told
+        return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from math import inf
 from typing import Any, NamedTuple
@@ -37,11 +37,14 @@ def unpack_chain(packed: bytes) -> tuple[str, ...]:
     return tuple(part.decode() for part in packed.split(_BETWEEN)) if packed else ()
 
 
-def context_of_batch(model: str, calls: Iterable[tuple[float, bytes, bytes]]) -> CallContext:
+def context_of_batch(model: str, calls: Sequence[tuple[float, bytes, bytes]]) -> CallContext:
     """Of several calls (deadline, packed chain, request id) that a model answers at once.
 
     It may run as long as any of them waits, and comes through all models that any of them came through.
     """
+    if len(calls) == 1:
+        until, packed, request = calls[0]
+        return CallContext(until or inf, (*unpack_chain(packed), model) if packed else (model,), request)
     deadline, request, chain = 0.0, b"", dict[str, None]()
     for until, packed, request_id in calls:
         deadline, request = max(deadline, until), request or request_id

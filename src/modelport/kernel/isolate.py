@@ -29,7 +29,7 @@ def run_isolated(run: Run, records: Sequence[Any]) -> list[bytes | Failure]:
             return [failure] * len(records)
         middle = len(records) // 2
         return run_isolated(run, records[:middle]) + run_isolated(run, records[middle:])
-    return _checked(answers, records)
+    return checked(answers, records)
 
 
 async def run_isolated_async(run: AsyncRun, records: Sequence[Any]) -> list[bytes | Failure]:
@@ -41,12 +41,13 @@ async def run_isolated_async(run: AsyncRun, records: Sequence[Any]) -> list[byte
         if len(records) == 1 or not _is_one_to_blame(error):
             return [failure] * len(records)
     else:
-        return _checked(answers, records)
+        return checked(answers, records)
     middle = len(records) // 2
     return await run_isolated_async(run, records[:middle]) + await run_isolated_async(run, records[middle:])
 
 
-def _checked(answers: Sequence[bytes | Failure], records: Sequence[Any]) -> list[bytes | Failure]:
+def checked(answers: Sequence[bytes | Failure], records: Sequence[Any]) -> list[bytes | Failure]:
+    """The answers, where there is one for each record."""
     if len(answers) == len(records):
         return answers  # type: ignore[return-value]  # list is invariant
     message = f"The model gave {_counted(len(answers), 'answer')} for {_counted(len(records), 'record')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -252,8 +252,7 @@ def mark_started(batch: Batch) -> None:
             ticket.tag.batch_rows = len(batch.records)
 
 
-def calls_of(batch: Batch) -> Iterator[tuple[float, bytes, bytes]]:
+def calls_of(batch: Batch) -> list[tuple[float, bytes, bytes]]:
     """Deadline, chain and request id of each call in a batch."""
-    for ticket, _ in batch.slices:
-        if isinstance(ticket.tag, CallInHand):
-            yield ticket.tag.call.deadline, ticket.tag.call.chain, ticket.tag.call.request_id
+    calls = [ticket.tag.call for ticket, _ in batch.slices if isinstance(ticket.tag, CallInHand)]
+    return [(call.deadline, call.chain, call.request_id) for call in calls]

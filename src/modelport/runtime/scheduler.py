@@ -15,6 +15,7 @@ from modelport.kernel.ports import Done, Executor, Outcome
 from modelport.kernel.sizing import BatchSizer
 from modelport.kernel.values import Failure, Record
 
+FIRST = range(1)
 EXPIRED = Failure("deadline_exceeded", "The deadline passed before the model was free")
 
 OnBatch = Callable[[Batch, float, float], None]
@@ -37,6 +38,11 @@ class Gate:
         self._running += 1
         self._alone = alone
         return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a batch that need not be alone may run now."""
+        return not (self._alone or self._waiting) or not self._running
 
     def leave(self) -> None:
         """A batch is done."""
@@ -71,6 +77,7 @@ class Scheduler:
         self._sizer = sizer
         self._on_single = on_single
         self._immediate = executor.kind == "inline"
+        self._single = batcher.max_rows == 1 and not self._immediate
         self._free = executor.slots  # batches that may still be cut; one that is about to be is counted
 
     def submit(
@@ -88,6 +95,11 @@ class Scheduler:
         """
         ticket = Ticket(records, done, deadline, size, solo)
         ticket.tag = tag
+        if self._single and self._free and len(records) == 1 and not solo and not self.batcher and self.gate.is_open:
+            now = monotonic()
+            if deadline > now:
+                self._run_one(ticket, now)
+                return ticket
         if not records:  # nothing to wait for, and no batch would ever settle it
             self._call_soon(done, [])
             return ticket
@@ -121,6 +133,14 @@ class Scheduler:
         self.batcher.drop(ticket)
         ticket.owner, ticket.left = _nobody, True
 
+    def _run_one(self, ticket: Ticket[Done], now: float) -> None:
+        """Where nothing can be joined to a call, and a slot is free, it need not wait for the end of the turn."""
+        self._free -= 1
+        self.gate.enter(False, _nothing)
+        ticket.offered_at = now
+        ticket.taken = 1
+        self._start(Batch([*ticket.records], [(ticket, FIRST)]), now)
+
     def _feed(self) -> None:
         started = monotonic()
         if self._sizer is not None:
@@ -134,6 +154,9 @@ class Scheduler:
             self._free += 1
             self.gate.leave()
             return
+        self._start(batch, started)
+
+    def _start(self, batch: Batch, started: float) -> None:
         if self._on_start is not None:
             self._on_start(batch)
 
@@ -152,8 +175,11 @@ class Scheduler:
         else:
             self._free += 1
         self.gate.leave()
+        if len(batch.slices) == 1 and len(batch.slices[0][0].records) == 1:
+            return self._settle(batch.slices[0][0], outcomes)
         for ticket in settle(batch.slices, outcomes):
             self._settle(ticket, ticket.outcomes)
+        return None
 
     def _settle(self, ticket: Ticket[Done], outcomes: list[Outcome]) -> None:
         """One owner that raises leaves the others of its batch their answers."""
@@ -161,6 +187,10 @@ class Scheduler:
             ticket.owner(outcomes)
         except Exception as error:
             self._report({"message": "an answer could not be handed back", "exception": error})
+
+
+def _nothing() -> None:
+    """Nobody was turned away."""
 
 
 def _nobody(outcomes: list[Outcome]) -> None:

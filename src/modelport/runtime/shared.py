@@ -164,7 +164,7 @@ class SharedBoard:
         if runs is None:
             runs = self._runs[slot] = Runs(MAX_DIGESTS)
         start = _CELL * (self._slot_at(slot) + _SLOT_HEAD)
-        once = tuple(dict.fromkeys(digests))
+        once = digests if len(digests) == 1 else tuple(dict.fromkeys(digests))
         for place, digest in zip(runs.begin(batch, monotonic(), hard_limit, once), once, strict=False):
             at = start + DIGEST_BYTES * place
             self._bytes[at : at + DIGEST_BYTES] = digest
