@@ -15,6 +15,8 @@ from modelport.assembly.proving import load_proven, prove
 from modelport.assembly.rescue import write_report
 from modelport.config import ServeOptions
 from modelport.errors import UnprovenVersion
+from modelport.native.kinds import Kind
+from modelport.native.offline import REFUSED, judge_kinds, read_table
 
 SAVED = Path(__file__).with_name("saved")
 
@@ -56,10 +58,35 @@ def test_a_model_of_a_kind_that_was_compared_is_served_by_the_table_and_answers_
     assert str(proven.proof) in notes
 
 
-def test_a_kind_that_answers_otherwise_is_refused_naming_it_and_what_was_tried(tmp_path: Path) -> None:
-    with pytest.raises(UnprovenVersion, match=r"by the table that ships, KNNImputer .* answers differently") as refused:
-        prove(SAVED / "0.22.2.post1__regressor.knn-imputer.pkl", ServeOptions(cache_dir=tmp_path))
-    assert (refused.value.stored, refused.value.installed) == ("0.22.2.post1", installed())
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("0.22.2.post1__regressor.knn-imputer", "KNNImputer"), ("0.19.2__classifier.knn-brute", "KNeighborsClassifier")],
+)
+def test_what_takes_some_of_equally_near_rows_is_refused_whatever_was_compared(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UnprovenVersion, match=rf"by the table that ships, {kind} looks for neighbours among"
+    ) as refused:
+        prove(SAVED / f"{name}.pkl", ServeOptions(cache_dir=tmp_path))
+    assert (refused.value.stored, refused.value.installed) == (name.partition("__")[0], installed())
+
+
+def test_a_kind_that_answered_otherwise_is_refused_naming_it() -> None:
+    table = read_table(installed())
+    assert table is not None
+    otherwise = [
+        (Kind(name, seen.words), saved)
+        for name, entries in table.kinds.items()
+        for seen in entries
+        for bit, saved in enumerate(table.releases)
+        if (seen.seen & ~seen.as_is & ~seen.repaired) >> bit & 1 and not Kind(name, seen.words).breaks_ties_anew
+    ]
+    assert otherwise
+    for kind, saved in otherwise:
+        judgement = judge_kinds([kind], saved, installed())
+        assert (judgement.way, judgement.reason.startswith(kind.name)) == (REFUSED, True)
+        assert judgement.reason.endswith("answers differently")
 
 
 def test_a_model_beside_other_files_is_not_judged_by_the_table(tmp_path: Path) -> None:

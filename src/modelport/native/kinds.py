@@ -129,12 +129,27 @@ _TRAINING_ONLY = frozenset(
 """Parameters that training reads, and answering does not."""
 
 
+SEARCHED = "neighbors=searched"
+"""Of neighbours that are found by looking at all rows, not in a tree that the model stores."""
+_SEARCHED = frozenset([SEARCHED, "rows=sparse", "algorithm=brute"])
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A class with what of its state matters: words such as `kernel=rbf` or `classes=2`."""
 
     name: str
     words: frozenset[str]
+
+    @property
+    def breaks_ties_anew(self) -> bool:
+        """Whether it takes the nearest few of rows that may be equally near, and which of them depends on the release that looks.
+
+        Models of this kind answer equally until one is asked about such a row: to have compared others shows nothing.
+        """
+        return self.name == "KNNImputer" or (
+            self.name.startswith("KNeighbors") and not _SEARCHED.isdisjoint(self.words)
+        )
 
 
 def kinds_of(objects: Iterable[Any]) -> tuple[set[Kind], set[str]]:
@@ -159,6 +174,8 @@ def _words(thing: Any) -> Iterable[str]:
     if "_fit_X" in state:
         stored = getattr(state["_fit_X"], "name", "")
         yield f"rows={'sparse' if stored.endswith(('_matrix', '_array')) else 'dense'}"
+    if state.get("_fit_method") == "brute":
+        yield SEARCHED
     for name, trait in _TRAITS.items():
         if name in state:
             yield f"{trait}={_count(state[name])}"

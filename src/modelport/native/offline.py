@@ -88,7 +88,9 @@ def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iter
         good = [seen for seen in compared if seen.good(way) & bit]
         unknown = kind.words - frozenset().union(*(seen.words for seen in good))
         bad = [seen for seen in compared if not seen.good(way) & bit and seen.words <= kind.words]
-        if bad:
+        if kind.breaks_ties_anew:
+            yield f"{kind.name} looks for neighbours among all rows, and each release takes others of those at equal distances"
+        elif bad:
             yield f"{_told(kind.name, bad[0].words)} answers differently"
         elif not compared:
             yield f"{kind.name} of this release was not compared"
