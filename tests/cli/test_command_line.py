@@ -76,7 +76,7 @@ def cli(tmp_path: Path, plugin: Path) -> Cli:
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["serve", "inspect"])
+@pytest.mark.parametrize("command", ["serve", pytest.param("inspect", marks=pytest.mark.slow)])
 class TestFiles:
     """What can be wrong with the file of a model."""
 

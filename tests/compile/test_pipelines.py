@@ -51,7 +51,11 @@ ENCODERS = {
 
 @pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize(
-    "model", [LogisticRegression(), RandomForestClassifier(9, random_state=0)], ids=["linear", "forest"]
+    "model",
+    [
+        pytest.param(LogisticRegression(), id="linear", marks=pytest.mark.slow),
+        pytest.param(RandomForestClassifier(9, random_state=0), id="forest"),
+    ],
 )
 def test_tables_of_numbers_and_text(name: str, model: Any, tmp_path: Path) -> None:
     table = people()

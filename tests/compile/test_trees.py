@@ -94,9 +94,10 @@ CASES = {
     "bagging": lambda x, y: BaggingRegressor(n_estimators=5, max_features=0.5, random_state=0).fit(x, y),
     "isolation": lambda x, y: IsolationForest(n_estimators=20, random_state=0).fit(x),
 }
+LATER = {"histogram boosting, gaps", "forest, two outputs"}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case in LATER)) for case in CASES])
 def test_ensembles_agree_on_every_checked_row(case: str, tmp_path: Path) -> None:
     inputs, labels = iris()
     made = compiled(CASES[case](inputs, labels), tmp_path, inputs)

@@ -23,8 +23,11 @@ EXECUTED = [
     DOCS / "reference" / "http-api.md",
     DOCS / "reference" / "python-api.md",
 ]
-LONG = frozenset({"ship-docker", "ship-kubernetes", "mlflow", "several-files", "test-a-service", "notebooks"})
-"""Pages that build and start many things: only in make test-all."""
+EVERY_TIME = frozenset(
+    ["README", "tutorial", "models-in-python", "web-routes", "streaming", "bundles", "compile", "existing-app"]
+    + ["several-models", "models-that-call-models", "http-api", "python-api", "pickles"]
+)
+"""The pages that make test runs. All others are run by make test-slow: they build and start much."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 LARGEST_PICTURE = 150_000
@@ -53,7 +56,8 @@ def session(material: Path, tmp_path: Path) -> Iterator[Session]:
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in LONG)) for page in EXECUTED]
+    "page",
+    [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem not in EVERY_TIME)) for page in EXECUTED],
 )
 def test_a_page_does_what_it_shows(page: Path, session: Session) -> None:
     session.read(read_blocks(page))

@@ -258,11 +258,12 @@ def test_callers_who_leave_leave_the_queue(served: Served) -> None:
     running = served.predict_later({"seconds": 0.6}, "slow")
     until(lambda: calls_of(served) == before + 1, 2)
     body = b'{"seconds": 0}'
-    head = b"POST /models/slow/predict HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+    patient = b"request-timeout: 20\r\n"  # whatever the calls before have made the queue look like, there is time
+    head = b"POST /models/slow/predict HTTP/1.1\r\nhost: a\r\n%scontent-length: %d\r\n\r\n" % (patient, len(body))
     leaving = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(4)]
     for line in leaving:
         line.sendall(head + body)
-    staying = served.predict_later({"seconds": 0}, "slow")
+    staying = served.predict_later({"seconds": 0}, "slow", request_timeout="20")
     time.sleep(0.1)
     for line in leaving:
         line.close()

@@ -85,9 +85,9 @@ class Contexts:
     def enclose_async(self, run: AsyncRun) -> AsyncRun:
         """The same for a coroutine, which has a task of its own, and so variables of its own."""
 
-        def enclosed(records: Sequence[Any]) -> Awaitable[Sequence[Outcome]]:
-            self._enter(records)  # called by the task, so it is the task's variable that is set
-            return run(records)
+        async def enclosed(records: Sequence[Any]) -> Sequence[Outcome]:
+            self._enter(records)
+            return await run(records)
 
         return enclosed
 
