@@ -23,10 +23,21 @@ EXECUTED = [
     DOCS / "reference" / "http-api.md",
     DOCS / "reference" / "python-api.md",
 ]
-EVERY_TIME = frozenset(
-    ["README", "tutorial", "models-in-python", "web-routes", "streaming", "bundles", "compile", "existing-app"]
-    + ["several-models", "models-that-call-models", "http-api", "python-api", "pickles"]
-)
+EVERY_TIME = {
+    "README",
+    "tutorial",
+    "models-in-python",
+    "web-routes",
+    "streaming",
+    "bundles",
+    "compile",
+    "existing-app",
+    "several-models",
+    "models-that-call-models",
+    "http-api",
+    "python-api",
+    "pickles",
+}
 """The pages that make test runs. All others are run by make test-slow: they build and start much."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")

@@ -49,6 +49,19 @@ def make_service(**more: Any) -> Service:
     return service
 
 
+def test_the_example_of_an_async_model_is_asked_before_it_serves() -> None:
+    service, asked = Service("songs"), list[float]()
+
+    @service.model("loudness", example={"decibel": 6.0})
+    async def loudness(decibel: float) -> float:
+        asked.append(decibel)
+        return decibel
+
+    with client(service) as api:
+        assert api.get("/readyz").json() == {"state": "ready"}
+        assert asked == [6.0]
+
+
 def test_a_service_answers_as_it_does_when_it_is_served() -> None:
     with client(make_service()) as api:
         assert api.get("/readyz").json() == {"state": "ready"}
