@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelport.assembly.artifacts import load_artifact
+from modelport.assembly.artifacts import installed_version, load_artifact
 from modelport.assembly.forms import open_form
 from modelport.assembly.native import read_stored
 from modelport.assembly.rescue import rescue
@@ -66,7 +66,11 @@ def test_a_rescued_booster_that_was_pickled_alone_answers_as_in_the_version_that
     with pytest.raises(UnprovenVersion, match=f"was saved by {library}"):
         load_artifact(tmp_path / "old.joblib", options)
     rescued = rescue(tmp_path / "old.joblib", tmp_path / "new.bundle", options, False, lambda what, done: None)
-    assert f" with {library} " in str(rescued.report)
+    assert f" with {library} " in rescued.report
+    assert (
+        f"installed: scikit-learn {installed_version('scikit-learn')}, {library} {installed_version(library)}"
+        in rescued.report
+    )
     known = json.loads((tmp_path / "old.json").read_text())
     answers = open_form(None, tmp_path / "new.bundle", options).model.predict([tuple(row) for row in known["rows"]])
     assert [a["prediction"] for a in answers] == known["labels"]

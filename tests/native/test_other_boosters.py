@@ -16,11 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 from modelport.artifacts.pickles.boosters import earlier_than, wrote
 from modelport.assembly import proving
-from modelport.assembly.artifacts import load_artifact, other_version
+from modelport.assembly.artifacts import installed_version, load_artifact, other_version
 from modelport.assembly.compiler import compile_artifact
 from modelport.assembly.forms import look_up, open_form
 from modelport.assembly.inspection import inspect_artifact
 from modelport.assembly.native import read_stored
+from modelport.assembly.origins import untold_in
 from modelport.assembly.rescue import rescue
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UnprovenVersion
@@ -128,6 +129,12 @@ def test_a_file_of_the_installed_versions_is_served_as_before(fitted: Any, tmp_p
     for name in ("model.pkl", "model.ubj"):
         assert other_version(tmp_path / name, ServeOptions()) is None
         load_artifact(tmp_path / name, ServeOptions())
+
+
+def test_a_skops_file_says_that_its_booster_tells_no_version(fitted: Any, tmp_path: Path) -> None:
+    pytest.importorskip("skops.io").dump(make_pipeline(StandardScaler().fit(INPUTS), fitted), tmp_path / "model.skops")
+    (told,) = untold_in(tmp_path / "model.skops", installed_version)
+    assert told.startswith("the file does not store which version of xgboost wrote it")
 
 
 def test_the_word_alone_makes_no_booster(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def _told_by_boosters(file: Path) -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=64)  # a start asks several times, and the file is read from end to end
 def _read_boosters(file: Path, _changed: int, _size: int) -> tuple[tuple[str, str], ...]:
     """Each library with what its boosters say, or with nothing where they say nothing."""
-    if not names_booster(file):
+    packed = file.suffix.lower() == ".skops"  # whose names are compressed, and whose outline is small
+    if not packed and not names_booster(file):
         return ()
     from modelport.artifacts.pickles.boosters import told_versions
     from modelport.artifacts.pickles.outline import Named, read_outline  # and NumPy, which other files need not

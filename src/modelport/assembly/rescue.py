@@ -83,13 +83,19 @@ def write_report(source: Path, digest: str, proven: Proven) -> str:
         "",
         f"- SHA-256: {digest}",
         f"- saved by: {saved_with(proof.stored, proof.beside)}",
-        f"- installed: scikit-learn {proof.installed or 'none'}",
+        "- installed: " + ", ".join([f"scikit-learn {proof.installed or 'none'}", *_installed_boosters(proof)]),
         *_told_of_oracle(proof),
         f"- result: {proof}",
         f"- compiled: {compiled}",
         *(f"- not taken: {other}" for other in proof.others),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _installed_boosters(proof: Proof) -> list[str]:
+    """Those that the model holds."""
+    names = [told.partition(" ")[0] for told in proof.beside.split(", ") if told]
+    return [f"{name} {installed_version(name) or 'none'}" for name in names]
 
 
 def _told_of_oracle(proof: Proof) -> list[str]:
