@@ -73,17 +73,37 @@ class MissingExtra(ArtifactError):
 
 
 class UnprovenVersion(ArtifactError):
-    """Another version saved the model, and nothing shows that it answers alike here; `differs` says what is known of that."""
+    """Another version saved the model, and nothing shows that it answers alike here; `differs` says what is known of that.
 
-    def __init__(self, what: str, stored: str, installed: str, differs: str, was_tried: bool = False) -> None:
+    `library`: whose version it is; `requirement`: what pip installs to have that one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        stored: str,
+        installed: str,
+        differs: str,
+        was_tried: bool = False,
+        library: str = "scikit-learn",
+        requirement: str = "",
+    ) -> None:
         rescue = f"Run  modelport rescue {what}  which holds it against the version that saved it, or install"
         super().__init__(
-            f"{what} was saved by scikit-learn {stored}, here is {installed}, and {differs}. {'Install' if was_tried else rescue} "
-            f"scikit-learn=={stored}; who has compared the answers adds --trust-version"
+            f"{what} was saved by {library} {stored}, here is {installed}, and {differs}. {'Install' if was_tried else rescue} "
+            f"{requirement or f'{library}=={stored}'}; who has compared the answers adds --trust-version"
         )
         self.stored = stored
         self.installed = installed
         self.differs = differs
+        self.library = library
+        self.requirement = requirement
+
+    def about(self, what: str) -> UnprovenVersion:
+        """The same of another name for the model: the folder that it lies in, say."""
+        return UnprovenVersion(
+            what, self.stored, self.installed, self.differs, library=self.library, requirement=self.requirement
+        )
 
 
 class UntrustedPickle(ArtifactError):

@@ -33,12 +33,12 @@ def pipeline(library: str) -> Any:
     return make_sampling_pipeline(RandomOverSampler(random_state=0), StandardScaler(), LogisticRegression())
 
 
-def main(library: str, path: str) -> None:
-    """Save one."""
+def main(library: str, path: str, alone: str = "") -> None:
+    """Save one; `alone`: the booster without the other steps."""
     random = np.random.RandomState(0)
     X = random.normal(size=(120, 3))
     y = np.where(X[:, 0] > 0.4, "high", np.where(X[:, 1] > 0, "middle", "low"))
-    model = pipeline(library)
+    model = pipeline(library).steps[-1][1] if alone else pipeline(library)
     try:
         model.fit(X, y)
     except (AttributeError, ValueError):  # XGBoost since 1.6 takes numbers alone

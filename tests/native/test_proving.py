@@ -231,7 +231,7 @@ def test_a_pickle_of_any_name_is_held_against_its_version(name: str, tmp_path: P
     path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
     joblib_bytes = path.read_bytes()
     (tmp_path / name).write_bytes(gzip.compress(joblib_bytes) if name.endswith(".gz") else joblib_bytes)
-    assert other_version(tmp_path / name, ServeOptions()) == OTHER
+    assert str(other_version(tmp_path / name, ServeOptions())) == f"scikit-learn {OTHER}"
 
 
 def test_a_model_beside_a_helper_of_another_version_is_refused_naming_both(tmp_path: Path) -> None:

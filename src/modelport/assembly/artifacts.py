@@ -11,10 +11,10 @@ from typing import Any
 from modelport.artifacts.bundle import is_remnant
 from modelport.artifacts.mlflow import is_mlflow, read_mlflow
 from modelport.artifacts.override import read_override
-from modelport.artifacts.pickles.saved_by import saved_by
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_sample
 from modelport.artifacts.unread import describe_unread
+from modelport.assembly.origins import OtherVersion, other_booster_in, other_version_in
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, MissingExtra, SetupError, SignatureError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
@@ -120,34 +120,33 @@ def load_artifact(
     except (UntrustedPickle, MissingExtra):
         raise
     except UnprovenVersion as error:  # of the file inside a folder, perhaps
-        raise UnprovenVersion(str(path), error.stored, error.installed, error.differs) from None
+        raise error.about(str(path)) from None
     except SetupError as error:
         told = _of_other_version(path, options, error) if read is None else None
         raise told or error from None
     check_corrections(model.signature, hints)
     _check_shared(model, hints)
     _check_classes(model, hints)
-    return model, (*model.signature.notes, *_data_notes(model, hints))
+    notes = () if read is not None else _notes_of_booster(path, options, hints.other_version)
+    notes = tuple(note for note in notes if note not in model.signature.notes)
+    return model, (*model.signature.notes, *notes, *_data_notes(model, hints))
 
 
 def trusted_version(path: Path, options: ServeOptions) -> str:
     """What is told of a model that another version saved, and that the user trusts all the same; empty for any other."""
-    stored = other_version(path, options) if options.trust_version else ""
-    if not stored:
+    other = other_version(path, options) if options.trust_version else None
+    if other is None:
         return "read as it is (--trust-version)" if options.trust_version else ""
-    return (
-        f"WARNING: saved by scikit-learn {stored}, served by {installed_version('scikit-learn')} as --trust-version says: "
-        "nothing shows that it answers alike"
-    )
+    return f"WARNING: saved by {other}, served by {other.installed} as --trust-version says: nothing shows that it answers alike"
 
 
-def other_version(path: Path, options: ServeOptions) -> str:
-    """The version that saved a pickle or skops file, or one beside it, where that is not the installed one; else empty."""
-    installed = installed_version("scikit-learn")
-    files = [f for f in (pickle_in(path), *(options.with_ or ())) if _stores_version(f)]
-    if not installed:
-        return ""
-    return next((stored for f in files if (stored := saved_by(f)) and stored != installed), "")
+def other_version(path: Path, options: ServeOptions) -> OtherVersion | None:
+    """What saved a pickle or skops file, or one beside it, and is not the installed version; else None."""
+    return next((found for f in _storing(path, options) if (found := other_version_in(f, installed_version))), None)
+
+
+def _storing(path: Path, options: ServeOptions) -> list[Path]:
+    return [f for f in (pickle_in(path), *(options.with_ or ())) if _stores_version(f)]
 
 
 def _stores_version(path: Path) -> bool:
@@ -167,11 +166,22 @@ def pickle_in(path: Path) -> Path:
 
 def _of_other_version(path: Path, options: ServeOptions, error: SetupError) -> UnprovenVersion | None:
     """What does not load, or answers nothing, because another version saved it, is told so."""
-    stored = other_version(path, options)
-    if not stored:
+    other = other_version(path, options)
+    if other is None:
         return None
-    why = " ".join(str(error).split())
-    return UnprovenVersion(str(path), stored, installed_version("scikit-learn"), f"it does not work here: {why}")
+    return other.unproven(str(path), f"it does not work here: {' '.join(str(error).split())}")
+
+
+def _notes_of_booster(path: Path, options: ServeOptions, told: str) -> tuple[str, ...]:
+    """What is told of a model whose booster another version wrote. Its library says nothing of it, unlike scikit-learn.
+
+    Raises UnprovenVersion where nothing is to be `told`, so that it may not be served.
+    """
+    others = (other_booster_in(f, installed_version) for f in _storing(path, options))
+    other = next(filter(None, others), None)
+    if other is not None and not told:
+        raise other.unproven(str(path), "nothing shows that its answers are the same")
+    return () if other is None else (told,)
 
 
 def installed_version(library: str) -> str:

@@ -83,8 +83,8 @@ def build_bundle(
         for file, text in (code or {}).items():
             (draft / CODE / file).parent.mkdir(parents=True, exist_ok=True)
             (draft / CODE / file).write_text(text, encoding="utf-8")
-        stored = other_version(source, options)  # it is only here because the user trusts it
-        trusted = {"trusted": f"scikit-learn {stored}"} if stored else {}
+        other = other_version(source, options)  # it is only here because the user trusts it
+        trusted = {"trusted": str(other)} if other else {}
         _fill(draft, source, Content(name, model, tuple(notes), trusted), options)
     return read_bundle(out)
 

@@ -18,7 +18,7 @@ from typing import Any
 from modelport.artifacts.bundle import is_bundle
 from modelport.artifacts.digest import digest_files
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import helper_files, installed_version, load_artifact, other_version
+from modelport.assembly.artifacts import helper_files, load_artifact, other_version
 from modelport.assembly.forms import (
     SERVE_ANEW,
     Look,
@@ -85,8 +85,9 @@ def _refuse_replaced(artifact: Path, before: str, now: str) -> None:
 
 
 def _told_of_proof(artifact: Path, options: ServeOptions) -> str:
-    stored, installed = other_version(artifact, options), installed_version("scikit-learn")
-    return f"{artifact.name} was saved by scikit-learn {stored}, here is {installed}: holding its answers against {stored}, once"
+    other = other_version(artifact, options)
+    assert other is not None
+    return f"{artifact.name} was saved by {other}, here is {other.installed}: holding its answers against {other.told}, once"
 
 
 def _prove_and_keep(

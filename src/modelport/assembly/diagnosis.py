@@ -12,6 +12,7 @@ from modelport.artifacts.pickles.outline import Named, Outline, listed, read_out
 from modelport.artifacts.pickles.permit import Refused
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
 from modelport.assembly.native import cache_folder, read_stored
+from modelport.assembly.origins import untold_in
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SetupError, UnprovenVersion, UntrustedPickle
 from modelport.native import offline
@@ -30,21 +31,33 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
     outline = _read(path)
     stored = read_stored(path, options.with_ or ())
     version = stored.versions.get("scikit-learn", "a version that it does not name")
-    beside = [f"{name} {told}" for name, told in sorted(stored.versions.items()) if name != "scikit-learn"]
     installed = installed_version("scikit-learn")
     refused = _refused(pickle_in(path), outline)
     return {
         "artifact": str(path),
         "kind": _kind(outline, pickle_in(path)),
-        "saved_by": ", ".join([f"scikit-learn {version}", *beside]),
-        "installed": f"scikit-learn {installed or 'none'}",
+        "saved_by": _told_of_saver(stored, path),
+        "installed": ", ".join(f"{name} {installed_version(name) or 'none'}" for name in _libraries(stored)),
         "inputs": _told_of_inputs(outline),
-        **_told_of_requirements(path, version),
+        **(_told_of_requirements(path, version) if "scikit-learn" in stored.versions else {}),
         **_told_of_need(path, stored, options, refused),
         **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
         "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
     }
+
+
+def _libraries(stored: StoredVersions) -> list[str]:
+    """scikit-learn, but not of a booster that is the whole model; and those of the boosters."""
+    beside = sorted(stored.needs & {"xgboost", "lightgbm", "catboost"})
+    alone = beside and not {"scikit-learn"} & (stored.needs | stored.versions.keys())
+    return beside if alone else ["scikit-learn", *beside]
+
+
+def _told_of_saver(stored: StoredVersions, path: Path) -> str:
+    versions = {name: stored.versions.get(name, "a version that it does not name") for name in _libraries(stored)}
+    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return "; ".join([told, *untold_in(pickle_in(path), installed_version)])
 
 
 def _read(path: Path) -> Outline:

@@ -25,7 +25,7 @@ from modelport.compilation.cache import MODEL, REFUSED, Cache
 from modelport.errors import ConfigError
 from modelport.native import environments, proofs
 from modelport.native.locks import IN_USE, is_held, take_alone
-from modelport.native.proofs import Proof
+from modelport.native.proofs import Proof, saved_with
 
 ENVIRONMENT, PROOF, COMPILED, START, UNFINISHED = "environment", "proof", "compiled", "start", "unfinished"
 KINDS = (ENVIRONMENT, PROOF, COMPILED, START, UNFINISHED)
@@ -79,7 +79,7 @@ def _proofs(folder: Path) -> Iterator[Entry]:
             yield _entry(UNFINISHED, path, "a proof that was not written whole", path)
             continue
         how = "by the table" if proof.by_table else f"{proof.rows:,} rows"
-        yield _entry(PROOF, path, f"saved by scikit-learn {proof.stored}, {proof.way}, {how}", path)
+        yield _entry(PROOF, path, f"saved by {saved_with(proof.stored, proof.beside)}, {proof.way}, {how}", path)
 
 
 def _compiled(folder: Path) -> Iterator[Entry]:

@@ -303,8 +303,8 @@ def _load_original(artifact: Path, options: ServeOptions, digest: str) -> tuple[
 
 def _trusted(artifact: Path, options: ServeOptions) -> dict[str, str]:
     """What every answer of a model says that is served though nothing was shown of it."""
-    stored = other_version(artifact, options) if options.trust_version else ""
-    return {"trusted": f"scikit-learn {stored}"} if stored else {}
+    other = other_version(artifact, options) if options.trust_version else None
+    return {"trusted": str(other)} if other else {}
 
 
 def _refuse_replaced(artifact: Path, version: str, form: Form | None) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modelport.assembly.artifacts import installed_version, pickle_in
 from modelport.assembly.forms import compile_beside, is_unproven, look_up, open_form, refuse_original
+from modelport.assembly.origins import untold_in
 from modelport.codecs.json import encode, encode_record
 from modelport.config import ServeOptions, from_plain
 from modelport.errors import ArtifactError, ModelportError, SetupError, UntrustedPickle
@@ -72,7 +74,8 @@ def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
         "version": opened.version,
         "executor": f"{placement.executor} ({placement.reason})",
     }
-    plain: dict[str, Any] = json.loads(encode({**head, **opened.form, **described, "notes": list(opened.notes)}))
+    notes = [*opened.notes, *untold_in(pickle_in(path), installed_version)]
+    plain: dict[str, Any] = json.loads(encode({**head, **opened.form, **described, "notes": notes}))
     return plain
 
 

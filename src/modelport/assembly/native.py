@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport.artifacts.pickles.boosters import booster_versions
+from modelport.artifacts.pickles.boosters import booster_versions, told_versions
 from modelport.artifacts.pickles.outline import Named, read_outline
 from modelport.assembly.artifacts import load_artifact, pickle_in
 from modelport.compilation.cache import default_folder
@@ -18,7 +18,7 @@ from modelport.kernel.ports import Model
 from modelport.kernel.signature import Field
 from modelport.native.environments import Environment, find
 from modelport.native.process import ForeignProcess, Shadow
-from modelport.native.proofs import Proof
+from modelport.native.proofs import Proof, saved_with
 from modelport.native.versions import StoredVersions
 from modelport.native.widths import names_of, width_of
 
@@ -50,6 +50,12 @@ def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
             f"{path} holds parts of several versions of scikit-learn ({', '.join(sorted(told)[:4])}), so no single one can answer "
             "for it: train again"
         )
+    for library, written in told_versions(objects).items():
+        if len(written) > 1:
+            raise ArtifactError(
+                f"{path} holds boosters that several versions of {library} wrote ({', '.join(sorted(written)[:4])}), so no single "
+                "one can answer for it: train again"
+            )
     versions = {"scikit-learn": told.pop()} if told else {}
     skops = {"skops"} if any(file.suffix.lower() == ".skops" for file in (pickle_in(path), *beside)) else set()
     return StoredVersions({**versions, **booster_versions(objects)}, frozenset(_libraries(objects) | skops))
@@ -111,10 +117,17 @@ def open_native(path: Path, options: ServeOptions, proof: Proof) -> tuple[Model,
     environment = find(proof.need, cache_folder(options))
     if environment is None:
         raise ArtifactError(
-            f"{path} is served by scikit-learn {proof.stored} in an environment of its own, and that is not in "
+            f"{path} is served by {saved_with(proof.stored, proof.beside)} in an environment of its own, and that is not in "
             f"{cache_folder(options)}: run  modelport rescue {path}  which builds it"
         )
     return load_native(path, options, environment, str(proof), proof.inputs, proof.late)
+
+
+def boosters_in(stored: StoredVersions, environment: Environment) -> str:
+    """The boosters of a model with the versions that answer there, in words; empty where it has none."""
+    names = [n for n in sorted(stored.needs) if n in ("xgboost", "lightgbm", "catboost")]
+    versions = {name: environment.versions.get(name) or stored.versions.get(name, "") for name in names}
+    return ", ".join(f"{name} {version}".strip() for name, version in versions.items())
 
 
 def told_of_environment(environment: Environment) -> dict[str, Any]:

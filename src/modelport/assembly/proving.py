@@ -14,21 +14,23 @@ from typing import Any
 
 from modelport.artifacts.loaders.skops import trusted_types
 from modelport.artifacts.pickles.loading import screen_pickle
+from modelport.artifacts.pickles.outline import read_outline
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_records
-from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
-from modelport.assembly.native import cache_folder, load_native, open_native, read_stored
+from modelport.assembly.artifacts import installed_version, load_artifact, other_version, pickle_in, read_head
+from modelport.assembly.native import boosters_in, cache_folder, load_native, open_native, read_stored
+from modelport.assembly.origins import SCIKIT_LEARN, OtherVersion
 from modelport.assembly.tabled import prove_by_table
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
-from modelport.errors import MissingExtra, SetupError, UnprovenVersion, UntrustedPickle
+from modelport.errors import ArtifactError, MissingExtra, SetupError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
 from modelport.native.environments import Environment, Progress, provide
-from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, REPAIRED, Proof
+from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, REPAIRED, Proof, saved_with
 from modelport.native.repairs.kit import RepairKit
-from modelport.native.versions import Need, needed
+from modelport.native.versions import Need, StoredVersions, needed
 
 SAMPLE_ROWS = 20_000
 LIMIT_S = 20.0
@@ -68,6 +70,13 @@ class _Case:
     ways: Collection[str]
     others: list[str] = field(default_factory=list)
     expected: Any = None
+    beside: str = ""
+    """The boosters in it, with their versions in the environment."""
+
+    @property
+    def there(self) -> str:
+        """What the answers are held against."""
+        return saved_with(self.stored, self.beside)
 
 
 def prove(
@@ -77,13 +86,15 @@ def prove(
 
     Raises UntrustedPickle for what could run code, and UnprovenVersion where nothing can be shown.
     """
-    stored, installed = read_stored(artifact, options.with_ or ()), installed_version("scikit-learn")
-    version = stored.versions.get("scikit-learn", "")
-    _refuse_hostile(artifact, options, version, installed)
+    stored, installed = read_stored(artifact, options.with_ or ()), installed_version(SCIKIT_LEARN)
+    version = stored.versions.get(SCIKIT_LEARN, "")
+    other = other_version(artifact, options) or OtherVersion(SCIKIT_LEARN, version or "an unknown version", installed)
+    _refuse_hostile(artifact, options, other)
     try:
-        need = needed(stored)
+        need = _needed(artifact, stored)
         environment = provide(need, cache_folder(options), lambda what, done: progress(what, done * 0.6))
-        progress(f"loading {artifact.name} in scikit-learn {version}", 0.6)
+        version = version or environment.versions.get(SCIKIT_LEARN, installed)
+        progress(f"loading {artifact.name} in {other}", 0.6)
         oracle, notes = load_native(artifact, options, environment, PROVEN)
     except MissingExtra:
         raise
@@ -95,15 +106,27 @@ def prove(
             proof = replace(proof, others=(f"held against that version itself: {error}",))
             return Proven(proof, model, _compile(model, options, []), notes)
         why = f"it cannot be held against that version: {error}; and by the table that ships, {tabled}"
-        raise UnprovenVersion(str(artifact), version or "an unknown version", installed, why, True) from None
+        raise other.unproven(str(artifact), why, True) from None
     sample = read_records(options.data, oracle.signature.inputs, SAMPLE_ROWS) if options.data else []
     case = _Case(artifact, options, version, need, environment, oracle, notes, sample, progress, ways)
+    case.beside = boosters_in(stored, environment)
     with warnings.catch_warnings():  # rows at the edges make libraries complain of what is done on purpose
         warnings.simplefilter("ignore")
         return _first_way(case)
 
 
-def _refuse_hostile(artifact: Path, options: ServeOptions, stored: str, installed: str) -> None:
+def _needed(artifact: Path, stored: StoredVersions) -> Need:
+    """The environment. Raises ArtifactError for a booster without its wrapper, too: it takes rows in a class of its library."""
+    need = needed(stored)
+    root = read_outline(pickle_in(artifact)).root
+    if getattr(root, "name", "") == "xgboost.core.Booster":
+        raise ArtifactError(
+            "it is a Booster without its wrapper: let the XGBoost that wrote it save it with save_model, as .ubj"
+        )
+    return need
+
+
+def _refuse_hostile(artifact: Path, options: ServeOptions, other: OtherVersion) -> None:
     """What could run code is refused before anything is installed for it, and what is in no environment before it is looked for."""
     for path in (pickle_in(artifact), *(options.with_ or ())):
         try:
@@ -115,13 +138,13 @@ def _refuse_hostile(artifact: Path, options: ServeOptions, stored: str, installe
             if not options.allow_pickle:
                 raise
             why = f"it holds {error.name[:100]}, which is of no library, and so in no environment of that version"
-            raise UnprovenVersion(str(artifact), stored, installed, why, True) from None
+            raise other.unproven(str(artifact), why, True) from None
 
 
 def _first_way(case: _Case) -> Proven:
     from modelport.compilation.compiler import Original, answered_rows
 
-    case.progress(f"asking scikit-learn {case.stored} the checked rows", 0.65)
+    case.progress(f"asking {case.there} the checked rows", 0.65)
     original = Original(case.oracle.estimator, case.oracle.signature, case.oracle.predict)
     case.expected = answered_rows(original, case.sample, LIMIT_S)
     case.progress("loading it as it is", 0.8)
@@ -185,9 +208,7 @@ def _agrees(case: _Case, model: Model, way: str) -> bool:
         return False
     if report.full:
         return True
-    told = (
-        report.mismatch.tell(f"scikit-learn {case.stored} answers", "the installed version") if report.mismatch else ""
-    )
+    told = report.mismatch.tell(f"{case.there} answers", "the installed version") if report.mismatch else ""
     case.others.append(f"{way}: {told}")
     return False
 
@@ -228,6 +249,7 @@ def _proof(case: _Case, way: str) -> Proof:
         case.need.requirements,
         case.need.pythons,
         case.oracle.signature.inputs,
+        beside=case.beside,
     )
 
 

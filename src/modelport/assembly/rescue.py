@@ -11,14 +11,15 @@ import msgspec
 
 from modelport.artifacts.bundle import Bundle, is_bundle, read_bundle
 from modelport.artifacts.digest import digest_files
-from modelport.assembly.artifacts import helper_files, other_version
+from modelport.assembly.artifacts import helper_files, installed_version, other_version, pickle_in
 from modelport.assembly.bundles import Content, build_bundle, refuse_what_is_there, write_bundle
 from modelport.assembly.native import cache_folder
+from modelport.assembly.origins import untold_in
 from modelport.assembly.proving import Proven, prove
 from modelport.config import ServeOptions, model_name
 from modelport.errors import ArtifactError
 from modelport.native.environments import Progress, find, provide
-from modelport.native.proofs import NATIVE, Proof
+from modelport.native.proofs import NATIVE, Proof, saved_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def rescue(source: Path, out: Path, options: ServeOptions, force: bool, progress
     refuse_what_is_there(source, out, options, force)
     if not other_version(source, options):
         bundle = build_bundle(source, out, options, force)
-        return Rescued(bundle, f"{source} was saved by the installed version: nothing had to be rescued.\n", {})
+        return Rescued(bundle, _told_of_nothing(source), {})
     proven = prove(source, options, progress)
     report = write_report(source, digest_files(source, helper_files(options)), proven)
     progress("writing the bundle", 0.95)
@@ -51,6 +52,16 @@ def rescue(source: Path, out: Path, options: ServeOptions, force: bool, progress
     return Rescued(bundle, report, plain)
 
 
+def _told_of_nothing(source: Path) -> str:
+    """Of a file that names no other version than the installed ones; it may leave some open."""
+    untold = untold_in(pickle_in(source), installed_version)
+    if untold:
+        return (
+            f"{source} names no other version than the installed ones, so nothing was compared; {'; '.join(untold)}.\n"
+        )
+    return f"{source} was saved by the installed version: nothing had to be rescued.\n"
+
+
 def _rescue_bundle(path: Path, options: ServeOptions, progress: Progress) -> Rescued:
     """Of one that is served from a native environment: build that here. Raises ArtifactError for any other."""
     bundle = read_bundle(path)
@@ -58,9 +69,8 @@ def _rescue_bundle(path: Path, options: ServeOptions, progress: Progress) -> Res
     if proof is None or proof.way != NATIVE:
         raise ArtifactError(f"{path} is a bundle that needs no environment of another version: serve it")
     environment = find(proof.need, cache_folder(options)) or provide(proof.need, cache_folder(options), progress)
-    report = (
-        f"{path} is served by scikit-learn {proof.stored} in {environment.folder} ({environment.size / 1e6:,.0f} MB).\n"
-    )
+    there = saved_with(proof.stored, proof.beside)
+    report = f"{path} is served by {there} in {environment.folder} ({environment.size / 1e6:,.0f} MB).\n"
     return Rescued(bundle, report, asdict(proof))
 
 
@@ -72,14 +82,20 @@ def write_report(source: Path, digest: str, proven: Proven) -> str:
         f"# {source.name}",
         "",
         f"- SHA-256: {digest}",
-        f"- saved by: scikit-learn {proof.stored}",
-        f"- installed: scikit-learn {proof.installed or 'none'}",
+        f"- saved by: {saved_with(proof.stored, proof.beside)}",
+        "- installed: " + ", ".join([f"scikit-learn {proof.installed or 'none'}", *_installed_boosters(proof)]),
         *_told_of_oracle(proof),
         f"- result: {proof}",
         f"- compiled: {compiled}",
         *(f"- not taken: {other}" for other in proof.others),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _installed_boosters(proof: Proof) -> list[str]:
+    """Those that the model holds."""
+    names = [told.partition(" ")[0] for told in proof.beside.split(", ") if told]
+    return [f"{name} {installed_version(name) or 'none'}" for name in names]
 
 
 def _told_of_oracle(proof: Proof) -> list[str]:

@@ -7,6 +7,7 @@ stored scikit-learn was new.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from modelport.errors import ArtifactError
@@ -37,6 +38,19 @@ _NEEDED_TOO = {
 
 KNOWN = frozenset(_NEEDED_TOO)
 
+_BESIDE = {
+    "xgboost": {
+        **{"0.1": "0.19", "0.80": "0.20", "0.90": "0.21", "1.0": "0.22", "1.1": "0.23", "1.3": "0.24", "1.5": "1.0"},
+        **{"1.7": "1.2", "2.0": "1.3", "2.1": "1.5", "3.0": "1.6", "3.1": "1.7", "3.2": "1.8"},
+    },
+    "lightgbm": {"2": "0.20", "3": "1.2", "4": "1.6"},
+    "catboost": {
+        **{"0.1": "0.20", "0.20": "0.22", "0.24": "0.23", "0.25": "0.24", "1.0": "1.0", "1.1": "1.1", "1.2": "1.2"},
+        **{"1.2.2": "1.3", "1.2.5": "1.5", "1.2.8": "1.6"},
+    },
+}
+"""By library, and by its first release or LightGBM's first format: the series of scikit-learn that stood beside it."""
+
 
 def requirements_of(library: str, version: str, series: tuple[int, ...]) -> list[str]:
     """What is installed for a library beside a series of scikit-learn, such as (1, 2). `version` is what the file says of it.
@@ -45,6 +59,15 @@ def requirements_of(library: str, version: str, series: tuple[int, ...]) -> list
     """
     too = ["sklearn-compat"] if library == "imbalanced-learn" and series >= (1, 6) else []
     return [_itself(library, version, series), *_NEEDED_TOO[library], *too]
+
+
+def series_beside(versions: Mapping[str, str]) -> str:
+    """The series of scikit-learn for a booster that was pickled alone; empty where `versions` tell of no booster."""
+    for library in sorted(_BESIDE.keys() & versions.keys()):
+        told = tuple(int(part) for part in re.findall(r"\d{1,4}", versions[library])[:3])
+        if told:
+            return _latest(_BESIDE[library], told)
+    return ""
 
 
 def _itself(library: str, version: str, series: tuple[int, ...]) -> str:

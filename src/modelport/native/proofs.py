@@ -48,6 +48,8 @@ class Proof:
     """Of a native way: every row was asked with some libraries imported when they are used, and answered so, too."""
     by_table: bool = False
     """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
+    beside: str = ""
+    """The boosters that it holds, with the versions that answered there: xgboost 1.7.6, say."""
 
     @property
     def need(self) -> Need:
@@ -55,7 +57,7 @@ class Proof:
         return Need(self.requirements, self.pythons)
 
     def __str__(self) -> str:
-        there = f"scikit-learn {self.stored}"
+        there = saved_with(self.stored, self.beside)
         if self.way == NATIVE:
             python = self.environment.get("python", "")
             return f"answers come from {there} itself, in Python {python} (the native environment)"
@@ -67,6 +69,11 @@ class Proof:
                 f"{how}, it answers as {there} does, by the table of models that were compared; no row of this one was"
             )
         return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
+
+
+def saved_with(stored: str, beside: str) -> str:
+    """What saved a model: scikit-learn, and the boosters `beside` it."""
+    return f"scikit-learn {stored} with {beside}" if beside else f"scikit-learn {stored}"
 
 
 def read_proof(plain: Mapping[str, Any]) -> Proof:

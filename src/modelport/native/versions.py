@@ -107,6 +107,10 @@ def needed(stored: StoredVersions) -> Need:
         raise ArtifactError(
             f"it needs {', '.join(unknown)}, whose version it does not store: install the versions that saved it"
         )
+    if "scikit-learn" not in stored.needs and "scikit-learn" not in stored.versions:
+        alone = boosters.series_beside(stored.versions)
+        if alone:
+            return _of_alone(stored, alone)
     version = stored.versions.get("scikit-learn", "")
     if not is_version(version):
         told = f"calls itself {version[:40]!r}, which is no release" if version else "is not stored in it"
@@ -122,6 +126,14 @@ def needed(stored: StoredVersions) -> Need:
     if "skops" in stored.needs:  # the newer the interpreter, the newer the skops that there is for it
         pythons.sort(key=lambda python: -int(python.partition(".")[2]))
     return Need((f"scikit-learn=={version}", *_beside(release), *others), tuple(pythons))
+
+
+def _of_alone(stored: StoredVersions, series_beside: str) -> Need:
+    """Of a booster that is the whole model: its wrapper stores no version of scikit-learn, and needs one of its time."""
+    release = _RELEASES[series_beside]
+    others = [r for name in sorted(stored.needs & boosters.KNOWN) for r in _of_other(name, stored, series_beside)]
+    sklearn = f"scikit-learn=={series_beside}.*"
+    return Need((*others, sklearn, *_beside(release)), tuple(release.pythons.split()))
 
 
 def _beside(release: _Release) -> list[str]:

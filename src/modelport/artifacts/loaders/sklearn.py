@@ -105,7 +105,8 @@ def load_estimator(path: Path, hints: Hints, read: Callable[[], Any]) -> Model:
 
 def _examine(estimator: Any, path: Path, hints: Hints, notes: tuple[str, ...]) -> Model:
     _refuse_what_is_no_model(estimator, path, elsewhere=hints.read is not None)
-    booster = _booster_model(estimator, path, hints)
+    elsewhere = hints.read is not None  # what wrote it answers through its wrapper, whose methods every release has
+    booster = None if elsewhere else _booster_model(estimator, path, hints)
     if booster is not None:
         booster.estimator = estimator  # the wrapper knows more than the booster inside
         booster.signature = replace(booster.signature, notes=(*booster.signature.notes, *notes))

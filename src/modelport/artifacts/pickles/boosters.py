@@ -45,13 +45,44 @@ def booster_versions(objects: Iterable[Any]) -> dict[str, str]:
 
     Nothing is said of a library where two of its boosters say different things.
     """
+    return {library: min(told) for library, told in told_versions(objects).items() if len(told) == 1}
+
+
+def told_versions(objects: Iterable[Any]) -> dict[str, set[str]]:
+    """The same, with everything that they say."""
     found: dict[str, set[str]] = {}
     for thing in objects:
         library = thing.name.partition(".")[0]
         tell = _TELL.get(library)
         if tell is not None and thing.made:
             found.setdefault(library, set()).update(filter(None, [tell(thing.attributes)]))
-    return {library: told.pop() for library, told in found.items() if len(told) == 1}
+    return found
+
+
+def wrote(library: str, told: str, installed: str) -> bool:
+    """Whether the installed release is the one that wrote a booster, as far as `told` says: of LightGBM, one with its format."""
+    numbers = _numbers(installed)
+    if library == "lightgbm":
+        return told == next((name for since, name in _FORMATS if numbers >= since), "")
+    if told.endswith(".*"):
+        return _numbers(told)[:2] == numbers[:2]
+    return _numbers(told) == numbers
+
+
+_FORMATS = (((4, 0, 0), "v4"), ((2, 2, 4), "v3"), ((2, 0, 0), "v2"))
+"""Of LightGBM's trees, newest first, and the first release that writes each."""
+
+
+def earlier_than(told: str) -> str:
+    """Which releases of LightGBM write trees of a format, as pip is told."""
+    later = [since for since, name in _FORMATS if name > told]
+    return f"lightgbm<{'.'.join(map(str, later[-1]))}" if later else "lightgbm"
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    found = [int(number) for number in re.findall(r"\d+", version)[:3]]
+    first, second, third = (*found, 0, 0, 0)[:3]
+    return first, second, third
 
 
 def _tell_xgboost(state: dict[str, Any]) -> str:

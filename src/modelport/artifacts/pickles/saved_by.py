@@ -17,6 +17,7 @@ _VALUE = re.compile(
 """The key, perhaps put aside under a number, and the opcode of a text with its length."""
 _LONGEST = 64
 CHUNK = 2**20
+_BOOSTERS = (b"xgboost.", b"lightgbm.", b"catboost.")
 
 
 def saved_by(path: Path) -> str:
@@ -44,6 +45,21 @@ def _search(stream: Stream) -> str:
             return found
         kept = window[-2 * _LONGEST :]
     return ""
+
+
+def names_booster(path: Path) -> bool:
+    """Whether a pickle names XGBoost, LightGBM or CatBoost anywhere: only then is there a version of theirs to look for."""
+    try:
+        with open_stream(path) as stream:
+            kept = b""
+            for data in _chunks(stream):
+                window = kept + data
+                if any(name in window for name in _BOOSTERS):
+                    return True
+                kept = window[-_LONGEST:]
+    except Exception:  # as above: whoever loads it says so
+        return False
+    return False
 
 
 def _chunks(stream: Stream) -> Iterator[bytes]:

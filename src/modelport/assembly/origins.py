@@ -1,0 +1,112 @@
+"""Which library saved a model file in another version than the installed one: scikit-learn, or that of a booster inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from modelport.artifacts.pickles.saved_by import names_booster, saved_by
+from modelport.errors import UnprovenVersion
+
+SCIKIT_LEARN = "scikit-learn"
+BARE = "lightgbm.basic.Booster"
+"""Pickled alone it is the text of a model file and nothing else, which LightGBM promises to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVersion:
+    """A library in the version that saved a model, and the one that is installed."""
+
+    library: str
+    version: str
+    installed: str
+
+    def __str__(self) -> str:
+        return f"{self.library} {self.told}"
+
+    @property
+    def told(self) -> str:
+        """The version; of LightGBM the format of the trees, since its files say no more."""
+        return f"with trees of format {self.version}" if self.version.startswith("v") else self.version
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs to have it."""
+        from modelport.artifacts.pickles.boosters import (
+            earlier_than,
+        )  # and NumPy, which workers of other models do without
+
+        return earlier_than(self.version) if self.version.startswith("v") else f"{self.library}=={self.version}"
+
+    def unproven(self, what: str, differs: str, was_tried: bool = False) -> UnprovenVersion:
+        """The error that refuses `what`; `differs` says what is known of the difference."""
+        return UnprovenVersion(what, self.told, self.installed, differs, was_tried, self.library, self.requirement)
+
+
+def other_version_in(file: Path, installed: Callable[[str], str]) -> OtherVersion | None:
+    """What a file tells without being run. `installed` gives the version of a library here; of what is not here nothing is said."""
+    here = installed(SCIKIT_LEARN)
+    stored = saved_by(file) if here else ""
+    if stored and stored != here:
+        return OtherVersion(SCIKIT_LEARN, stored, here)
+    return other_booster_in(file, installed)
+
+
+def other_booster_in(file: Path, installed: Callable[[str], str]) -> OtherVersion | None:
+    """The same of boosters alone."""
+    return next(_other_boosters(file, installed), None)
+
+
+def untold_in(file: Path, installed: Callable[[str], str]) -> tuple[str, ...]:
+    """What a file leaves open of the boosters in it, where it does not tell one release of a library from another."""
+    found = [_untold(library, version, installed(library)) for library, version in _told_by_boosters(file)]
+    return tuple(filter(None, found))
+
+
+def _untold(library: str, version: str, here: str) -> str:
+    if not version:
+        return f"the file does not store which version of {library} wrote it: that {here} answers alike is not shown"
+    if version.startswith("v"):
+        return (
+            f"the file stores the format of {library}'s trees ({version}), not the release that wrote them: that {here} answers "
+            "as another release of that format is not shown"
+        )
+    return ""
+
+
+def _other_boosters(file: Path, installed: Callable[[str], str]) -> Iterator[OtherVersion]:
+    for library, version in _told_by_boosters(file):
+        from modelport.artifacts.pickles.boosters import wrote
+
+        here = installed(library)
+        if here and version and not wrote(library, version, here):
+            yield OtherVersion(library, version, here)
+
+
+def _told_by_boosters(file: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        about = file.stat()
+    except OSError:  # whoever reads it says so
+        return ()
+    return _read_boosters(file, about.st_mtime_ns, about.st_size) if file.is_file() else ()
+
+
+@lru_cache(maxsize=64)  # a start asks several times, and the file is read from end to end
+def _read_boosters(file: Path, _changed: int, _size: int) -> tuple[tuple[str, str], ...]:
+    """Each library with what its boosters say, or with nothing where they say nothing."""
+    packed = file.suffix.lower() == ".skops"  # whose names are compressed, and whose outline is small
+    if not packed and not names_booster(file):
+        return ()
+    from modelport.artifacts.pickles.boosters import told_versions
+    from modelport.artifacts.pickles.outline import Named, read_outline  # and NumPy, which other files need not
+
+    try:
+        outline = read_outline(file)
+    except Exception:  # a damaged pickle raises anything: whoever loads it says so
+        return ()
+    if isinstance(outline.root, Named) and outline.root.name == BARE:
+        return ()
+    told = told_versions(outline.objects())
+    return tuple((library, version) for library in sorted(told) for version in sorted(told[library]) or [""])
