@@ -116,7 +116,8 @@ def test_a_folder_without_models_is_of_no_kind_that_is_read(tmp_path: Path) -> N
 # -- formats that are known and not read -------------------------------------------------------------------------------
 
 
-def test_of_keras_the_way_to_onnx_is_told(tmp_path: Path) -> None:
+def test_of_keras_the_way_to_onnx_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelport.assembly.keras.CONVERTERS", ("a_library_that_is_nowhere",))
     (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("config.json", "{}")
@@ -128,8 +129,9 @@ def test_of_keras_the_way_to_onnx_is_told(tmp_path: Path) -> None:
         "saved": "SavedModel.*tf2onnx.convert --saved-model saved",
     }
     for name, way in ways.items():
-        with pytest.raises(ArtifactError, match=way):
+        with pytest.raises(ArtifactError, match=way) as refused:
             find_loader(tmp_path / name)
+        assert "pip install 'modelport[keras]'" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+_HERE = "install what converts it, once, at its first start:  pip install 'modelport[keras]'  or "
 _KERAS = (
-    "convert it where TensorFlow is installed:  pip install tf2onnx; "
+    _HERE + "convert it where TensorFlow is installed:  pip install tf2onnx; "
     "python -m tf2onnx.convert {how} {name} --output model.onnx  and serve model.onnx"
 )
 _KERAS_3 = (
-    'load it where Keras 3 is installed and write  keras.models.load_model("{name}").export("model.onnx", format="onnx")  '
+    _HERE
+    + 'load it where Keras 3 is installed and write  keras.models.load_model("{name}").export("model.onnx", format="onnx")  '
     "and serve model.onnx"
 )
 
@@ -23,16 +25,21 @@ def describe_unread(path: Path, head: bytes) -> str | None:
     return None
 
 
+def is_keras(path: Path, head: bytes) -> bool:
+    """Whether it is a model of Keras or a SavedModel of TensorFlow, which are read where their converters are installed."""
+    return any(is_one(path, head) for is_one in (_is_saved_model, _is_keras_archive, _is_hdf5))
+
+
 def _how(path: Path) -> str:
     return "--saved-model" if path.is_dir() else "--keras"
 
 
-def _starts(*magics: bytes) -> Callable[[Path, bytes], bool]:
-    return lambda _, head: head.startswith(magics)
-
-
 def _ends(*suffixes: str) -> Callable[[Path, bytes], bool]:
     return lambda path, _: path.suffix.lower() in suffixes
+
+
+def _is_hdf5(_: Path, head: bytes) -> bool:
+    return head.startswith(b"\x89HDF\r\n\x1a\n")
 
 
 def _is_saved_model(path: Path, _: bytes) -> bool:
@@ -54,7 +61,7 @@ def _is_pmml(_: Path, head: bytes) -> bool:
 _KINDS: tuple[tuple[str, str, Callable[[Path, bytes], bool]], ...] = (
     ("a SavedModel of TensorFlow", _KERAS, _is_saved_model),
     ("a model of Keras 3", _KERAS_3, _is_keras_archive),
-    ("an HDF5 file, as Keras before 3 saves models", _KERAS, _starts(b"\x89HDF\r\n\x1a\n")),
+    ("an HDF5 file, as Keras before 3 saves models", _KERAS, _is_hdf5),
     (
         "a TensorFlow Lite model",
         "convert it with  python -m tf2onnx.convert --tflite {name} --output model.onnx  and serve model.onnx",
