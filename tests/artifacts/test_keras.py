@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelport.assembly import load_artifact
+from modelport.artifacts.unread import describe_unread
+from modelport.assembly import build_bundle, load_artifact
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UntrustedPickle
 from tests.serving import serving
@@ -98,6 +99,27 @@ def test_a_lambda_layer_is_code_and_needs_the_word_of_the_user(name: str, made: 
     assert np.allclose(got, np.load(made / "coded.npy")[:, 0], atol=1e-6)
     with pytest.raises(UntrustedPickle):  # what was converted with that word is not served without it
         load(made / name)
+
+
+@pytest.mark.parametrize("name", ["dense.keras", "dense.h5"])
+def test_the_way_that_is_told_where_nothing_converts_leads_to_the_same_answers(name: str, made: Path) -> None:
+    if not (made / name).exists():
+        (made / name).write_bytes((made / "dense.model").read_bytes())
+    head = (made / name).read_bytes()[:64]
+    told = str(describe_unread(made / name, head))
+    python, command = told.split("  ")[3], told.split("  ")[5]
+    assert python.startswith("keras.models.load_model(")
+    subprocess.run([sys.executable, "-c", f"import keras; {python}"], cwd=made, check=True, capture_output=True)
+    words = command.partition("; python ")[2].split()
+    subprocess.run([sys.executable, *words], cwd=made, check=True, capture_output=True)
+    model, _ = load(made / "model.onnx")
+    got = [list(answer.values())[-1] for answer in model.predict(list(map(tuple, np.load(made / "rows.npy").tolist())))]
+    assert np.abs(np.array(got) - np.load(made / "dense.npy")).max() < 1e-6
+
+
+def test_a_bundle_of_what_answers_tensors_is_refused_in_words(made: Path) -> None:
+    with pytest.raises(ArtifactError, match="golden cases of a bundle do not hold"):
+        build_bundle(made / "dense.keras", made / "b.bundle", ServeOptions(cache_dir=made / "cache"))
 
 
 def test_weights_alone_are_no_model(made: Path) -> None:
