@@ -109,7 +109,7 @@ def _run(path: Path, draft: Path, allow_code: bool) -> dict[str, Any]:
 
 def _refusal(path: Path, said: dict[str, Any]) -> ArtifactError:
     if not said.get("code"):
-        return ArtifactError(f"{path} {said['error']}; or {SERVE_ONNX}")
+        return ArtifactError(f"{path} {said['error']}" + ("" if said.get("nothing") else f". Otherwise {SERVE_ONNX}"))
     return UntrustedPickle(
         f"{path} was not loaded, because loading it could run code: it {said['error']}. Save the model without it, or as ONNX; "
         "or, if you trust whoever made this file, add --allow-pickle",

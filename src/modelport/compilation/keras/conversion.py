@@ -41,6 +41,10 @@ class NotConvertedError(Exception):
     """Why there is no converted model; the message goes on after the file's name."""
 
 
+class NothingError(NotConvertedError):
+    """The file holds no whole model, so nothing converts it."""
+
+
 class CodeError(NotConvertedError):
     """The file holds code, or names some."""
 
@@ -83,7 +87,7 @@ def _open_keras(path: Path, allow_code: bool) -> Opened:
     try:
         config = read_config(path)
     except NoModelError as error:
-        raise NotConvertedError(str(error)) from None
+        raise NothingError(str(error)) from None
     if not allow_code and (found := sorted(set(find_code(config)))):
         raise CodeError(f"holds {', '.join(found[:MOST_NAMED])}")
     model = _load_keras(path, allow_code)
@@ -133,7 +137,7 @@ def _open_saved_model(path: Path) -> Opened:
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:  # TensorFlow raises a dozen types of its own
-        raise NotConvertedError(f"is not read by TensorFlow {_version('tensorflow')}: {_first_line(error)}") from None
+        raise NotConvertedError(f"is not read by TensorFlow {_tensorflow()}: {_first_line(error)}") from None
     signatures = dict(loaded.signatures)
     name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else next(iter(signatures), "")
     if not name or (name != DEFAULT_SIGNATURE and len(signatures) > 1):
@@ -233,7 +237,7 @@ def _outcome(path: Path, folder: Path, allow_code: bool) -> dict[str, Any]:
     except CodeError as error:
         return {"error": str(error), "code": True}
     except NotConvertedError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "nothing": isinstance(error, NothingError)}
     except ImportError as error:
         return {"error": f"is not converted, since a library is missing or broken: {error}"}
     except Exception as error:  # whatever else TensorFlow raises must be told
@@ -241,7 +245,11 @@ def _outcome(path: Path, folder: Path, allow_code: bool) -> dict[str, Any]:
 
 
 def _told_of_makers() -> str:
-    return f"tf2onnx {_version('tf2onnx')} with TensorFlow {_version('tensorflow') or _version('tensorflow-cpu')}"
+    return f"tf2onnx {_version('tf2onnx')} with TensorFlow {_tensorflow()}"
+
+
+def _tensorflow() -> str:
+    return _version("tensorflow") or _version("tensorflow-cpu")
 
 
 def _version(name: str) -> str:
@@ -252,7 +260,7 @@ def _version(name: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).partition("\n")[0][:300]
+    return (str(error).strip() or type(error).__name__).partition("\n")[0][:300].rstrip(" .")
 
 
 if __name__ == "__main__":
