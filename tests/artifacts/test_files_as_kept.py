@@ -116,20 +116,22 @@ def test_a_folder_without_models_is_of_no_kind_that_is_read(tmp_path: Path) -> N
 # -- formats that are known and not read -------------------------------------------------------------------------------
 
 
-def test_of_keras_the_way_to_onnx_is_told(tmp_path: Path) -> None:
+def test_of_keras_the_way_to_onnx_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelport.assembly.keras.CONVERTERS", ("a_library_that_is_nowhere",))
     (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("config.json", "{}")
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01")
     ways = {
-        "model.h5": r"Keras before 3.*tf2onnx.convert --keras model\.h5",
-        "model.keras": r'Keras 3.*load_model\("model\.keras"\)\.export\("model\.onnx", format="onnx"\)',
+        "model.h5": r'Keras before 3.*load_model\("model\.h5", compile=False\)\.export\("saved"\).*--saved-model saved',
+        "model.keras": r'Keras 3.*load_model\("model\.keras", compile=False\)\.export\("saved"\).*--saved-model saved',
         "saved": "SavedModel.*tf2onnx.convert --saved-model saved",
     }
     for name, way in ways.items():
-        with pytest.raises(ArtifactError, match=way):
+        with pytest.raises(ArtifactError, match=way) as refused:
             find_loader(tmp_path / name)
+        assert "pip install 'modelport[keras]'" in str(refused.value)
 
 
 @pytest.mark.parametrize(

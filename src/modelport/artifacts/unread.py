@@ -5,34 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+_HERE = "install what converts it, once, at its first start:  pip install 'modelport[keras]'  or convert it where "
+_CONVERT = (
+    "pip install tf2onnx; python -m tf2onnx.convert --saved-model {saved} --output model.onnx  and serve model.onnx"
+)
+_SAVED_MODEL = _HERE + "TensorFlow is installed:  " + _CONVERT.format(saved="{name}")
 _KERAS = (
-    "convert it where TensorFlow is installed:  pip install tf2onnx; "
-    "python -m tf2onnx.convert {how} {name} --output model.onnx  and serve model.onnx"
-)
-_KERAS_3 = (
-    'load it where Keras 3 is installed and write  keras.models.load_model("{name}").export("model.onnx", format="onnx")  '
-    "and serve model.onnx"
-)
+    _HERE + 'it was trained: write  keras.models.load_model("{name}", compile=False).export("saved")  in Python, then  '
+) + _CONVERT.format(saved="saved")
+"""By way of a SavedModel: tf2onnx does not read what Keras 3 saves, and Keras 3 exports no model as ONNX that was not called."""
 
 
 def describe_unread(path: Path, head: bytes) -> str | None:
     """What a file or folder is and what to do with it, as the end of a sentence; None where it is nothing that is known."""
     for what, way, is_one in _KINDS:
         if is_one(path, head):
-            return f"is {what}, which is not read here: {way.format(name=path.name, how=_how(path))}"
+            return f"is {what}, which is not read here: {way.format(name=path.name)}"
     return None
 
 
-def _how(path: Path) -> str:
-    return "--saved-model" if path.is_dir() else "--keras"
-
-
-def _starts(*magics: bytes) -> Callable[[Path, bytes], bool]:
-    return lambda _, head: head.startswith(magics)
+def is_keras(path: Path, head: bytes) -> bool:
+    """Whether it is a model of Keras or a SavedModel of TensorFlow, which are read where their converters are installed."""
+    return any(is_one(path, head) for is_one in (_is_saved_model, _is_keras_archive, _is_hdf5))
 
 
 def _ends(*suffixes: str) -> Callable[[Path, bytes], bool]:
     return lambda path, _: path.suffix.lower() in suffixes
+
+
+def _is_hdf5(_: Path, head: bytes) -> bool:
+    return head.startswith(b"\x89HDF\r\n\x1a\n")
 
 
 def _is_saved_model(path: Path, _: bytes) -> bool:
@@ -52,9 +54,9 @@ def _is_pmml(_: Path, head: bytes) -> bool:
 
 
 _KINDS: tuple[tuple[str, str, Callable[[Path, bytes], bool]], ...] = (
-    ("a SavedModel of TensorFlow", _KERAS, _is_saved_model),
-    ("a model of Keras 3", _KERAS_3, _is_keras_archive),
-    ("an HDF5 file, as Keras before 3 saves models", _KERAS, _starts(b"\x89HDF\r\n\x1a\n")),
+    ("a SavedModel of TensorFlow", _SAVED_MODEL, _is_saved_model),
+    ("a model of Keras 3", _KERAS, _is_keras_archive),
+    ("an HDF5 file, as Keras before 3 saves models", _KERAS, _is_hdf5),
     (
         "a TensorFlow Lite model",
         "convert it with  python -m tf2onnx.convert --tflite {name} --output model.onnx  and serve model.onnx",

@@ -30,6 +30,7 @@ LOADERS = {
     "lightgbm": "modelport.artifacts.loaders.lightgbm:LightgbmLoader",
     "catboost": "modelport.artifacts.loaders.catboost:CatboostLoader",
     "torch": "modelport.artifacts.loaders.torch:TorchLoader",
+    "keras": "modelport.assembly.keras:KerasLoader",
 }
 """Our own loaders; those of other packages are found through the entry point group of the same name."""
 
@@ -111,7 +112,7 @@ def load_artifact(
     """
     columns = read_sample(options.data) if options.data else {}
     hints = Hints(options.features or (), options.target, columns, allow_pickle=options.allow_pickle)
-    hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known))
+    hints = replace(hints, helpers=helper_files(options), code=code, known=tuple(known), cache_dir=options.cache_dir)
     hints = replace(hints, read=read, repairs=repairs, other_version=other_version or trusted_version(path, options))
     hints = read_override(path, hints)
     _check_target(hints)

@@ -142,7 +142,12 @@ def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) ->
         raise ArtifactError(
             f"{source} answers none of the records that were tried; give rows that it takes with --data"
         )
-    _write(draft / GOLDEN, golden)
+    try:
+        _write(draft / GOLDEN, golden)
+    except TypeError:  # arrays
+        raise ArtifactError(
+            f"{source} answers with tensors, which the golden cases of a bundle do not hold: serve the file as it is"
+        ) from None
     _write(draft / PROFILE, profile_sample(options.data) if options.data else {})
     _write(draft / MEASURED, measured)
     compiled = not why

@@ -41,6 +41,8 @@ class Hints:
     """What to tell of a model that another version saved, where it may be served; without it such a model is refused."""
     repairs: Callable[[Path], Repairs | None] | None = None
     """What brings each file of the model into the form of the installed libraries; None where it is to be read as it is."""
+    cache_dir: Path | None = None
+    """Where what is made of a model is kept; the user's cache where it is not said."""
 
 
 class Model(Protocol):

@@ -19,7 +19,7 @@ from modelport.kernel.signature import NUMERIC
 
 def load_with_helpers(loader: Loader, path: Path, hints: Hints) -> Model:
     """A model of any kind with what lies in files of its own. Raises ArtifactError where that does not fit."""
-    inner = loader.load(path, Hints(allow_pickle=hints.allow_pickle))
+    inner = loader.load(path, Hints(allow_pickle=hints.allow_pickle, cache_dir=hints.cache_dir))
     adapter = SavedModel(inner, path)
     whole = compose(adapter, path, read_helpers(hints.helpers, lambda p: read_object(p, hints)), hints)
     if whole.estimator is adapter:  # names alone

@@ -1,0 +1,125 @@
+"""Models of Keras and SavedModels of TensorFlow: converted to ONNX once, where TensorFlow is installed, and served as that."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import modelport
+from modelport.artifacts.digest import digest_path
+from modelport.artifacts.unread import is_keras
+from modelport.compilation.cache import FACTS, MODEL, Cache, runtime_version, write_about
+from modelport.errors import ArtifactError, UntrustedPickle
+from modelport.kernel.ports import Hints, Model
+
+CONVERTERS = ("tensorflow", "tf2onnx", "onnxruntime")
+CONVERT_SECONDS = 900
+"""That a conversion may take. Large networks take minutes, and it is done once."""
+SERVE_ONNX = "convert it where it was trained, and serve the ONNX file (docs/how-to/serve-onnx.md)"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The ONNX file, and what is told of how it came about."""
+
+    path: Path
+    note: str
+
+
+class KerasLoader:
+    """Reads `.h5` and `.keras` files, whatever their names, and SavedModel folders, where their converters are installed."""
+
+    extra = "keras"
+    compiled = True
+
+    def probe(self, path: Path, head: bytes) -> bool:
+        """By its content. Without the converters it is none of ours: what is known of such files says what to install."""
+        return is_keras(path, head) and all(find_spec(name) is not None for name in CONVERTERS)
+
+    def load(self, path: Path, hints: Hints) -> Model:
+        """Convert it, or take what was converted before, and open that. Raises ArtifactError."""
+        from modelport.artifacts.loaders.onnx import OnnxLoader  # and NumPy: workers do without
+
+        made = convert(path, hints.cache_dir, hints.allow_pickle)
+        model: Any = OnnxLoader().load(made.path, hints)
+        model.signature = replace(model.signature, notes=(*model.signature.notes, made.note))
+        return model  # type: ignore[no-any-return]
+
+
+def convert(path: Path, cache_dir: Path | None, allow_code: bool) -> Converted:
+    """The ONNX form of a model, made in a process of its own where there is none yet. It answers the drawn rows as the original.
+
+    Raises UntrustedPickle for what holds code, ArtifactError for all else that is not converted.
+    """
+    cache = Cache(cache_dir)
+    parts = ["keras", digest_path(path), str(allow_code), modelport.__version__, runtime_version()]
+    key = cache.key(parts)
+    with cache.lock(key):  # of all processes that want it at once, one makes it
+        folder = cache.compiled(key) or _make(path, cache, key, allow_code)
+    return Converted(folder / MODEL, f"{cache.about(folder).notes[0]}; the ONNX file is {folder / MODEL}")
+
+
+def _make(path: Path, cache: Cache, key: str, allow_code: bool) -> Path:
+    try:
+        draft = cache.draft()
+    except OSError as error:
+        raise ArtifactError(f"what is made of {path} cannot be kept: {error}; say --cache-dir FOLDER") from None
+    try:
+        said = _run(path, draft, allow_code)
+        if "error" in said:
+            raise _refusal(path, said)
+        (draft / FACTS).write_text(json.dumps(said), encoding="utf-8")
+        write_about(draft, (_told(said),), 0, 0)
+        return cache.keep(draft, key)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _run(path: Path, draft: Path, allow_code: bool) -> dict[str, Any]:
+    """The process that converts: TensorFlow is never imported in one that serves."""
+    command = [sys.executable, "-P", "-m", "modelport.compilation.keras.conversion", str(path), str(draft)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELPORT_")}
+    try:
+        done = subprocess.run(
+            [*command, *(["--allow-code"] if allow_code else [])],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            timeout=CONVERT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"is not converted after {CONVERT_SECONDS} s"}
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    try:
+        return dict(json.loads(last))
+    except ValueError:
+        why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+        return {"error": f"ended the process that converts it (exit code {done.returncode}): {why}"}
+
+
+def _refusal(path: Path, said: dict[str, Any]) -> ArtifactError:
+    if not said.get("code"):
+        return ArtifactError(f"{path} {said['error']}" + ("" if said.get("nothing") else f". Otherwise {SERVE_ONNX}"))
+    return UntrustedPickle(
+        f"{path} was not loaded, because loading it could run code: it {said['error']}. Save the model without it, or as ONNX; "
+        "or, if you trust whoever made this file, add --allow-pickle",
+        said["error"],
+    )
+
+
+def _told(said: dict[str, Any]) -> str:
+    left_out = f", {said['refused']:,} that the original refuses left out" if said["refused"] else ""
+    return (
+        f"converted to ONNX by {said['by']}, once: parity {said['rows']:,} of {said['rows']:,} rows at several scales{left_out}, "
+        f"at most {said['worst']:.1g} of the greatest answer apart"
+    )
