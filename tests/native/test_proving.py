@@ -6,17 +6,20 @@ import gzip
 import json
 import os
 import pickle
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from modelport.artifacts.pickles.outline import read_outline
 from modelport.artifacts.pickles.saved_by import saved_by
 from modelport.assembly import proving
 from modelport.assembly.artifacts import load_artifact, other_version
@@ -25,7 +28,9 @@ from modelport.assembly.compiler import compile_artifact
 from modelport.assembly.diagnosis import _told_of_requirements, diagnose
 from modelport.assembly.forms import look_up, open_form
 from modelport.assembly.inspection import inspect_artifact
+from modelport.assembly.proving import prove
 from modelport.assembly.rescue import rescue
+from modelport.cli.inspect import run_inspect
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UnprovenVersion, UntrustedPickle
 from tests.native.places import OTHER, doctored, put_installed
@@ -45,11 +50,37 @@ def options(tmp_path: Path) -> ServeOptions:
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_the_version_is_read_from_files_of_every_protocol(protocol: int, tmp_path: Path) -> None:
 
-    import sklearn
-
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(LogisticRegression().fit(INPUTS, LABELS), protocol))
     assert saved_by(path) == sklearn.__version__
+
+
+@pytest.mark.parametrize("version", ["1.0; rm -rf x", "1.0\r\nSet-Cookie: a=b", "\x1b[31m1.0", "0.22.2 --index-url x"])
+def test_a_hostile_version_is_shown_by_its_escapes_and_stands_in_no_command_or_header(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "old.pkl"
+    before, after = (len(v).to_bytes(4, "little") + v.encode() for v in (sklearn.__version__, version))
+    path.write_bytes(pickle.dumps(LogisticRegression().fit(INPUTS, LABELS), 2).replace(before, after))
+    assert other_version(path, ServeOptions()).isprintable()
+    with pytest.raises(UnprovenVersion) as refused:
+        prove(path, ServeOptions(cache_dir=tmp_path))
+    assert str(refused.value).isprintable()
+    assert "scikit-learn==" not in str(refused.value)
+    assert "install the version that it was trained with" in str(refused.value).lower()
+    options = ServeOptions(trust_version=True, no_compile=True, cache_dir=tmp_path / "cache")
+    assert str(open_form(look_up(path, options).plain(), path, options).form["trusted"]).isprintable()
+    assert run_inspect(path, ServeOptions(cache_dir=tmp_path), False) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_every_part_of_a_large_file_is_looked_at_and_long_lists_take_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "large.pkl"
+    parts = [{"number": i} for i in range(30_000)]
+    path.write_bytes(pickle.dumps([list(range(300_000)), parts, [[StandardScaler()]]]))
+    outline, start = read_outline(path), time.process_time()
+    assert [thing.name.rpartition(".")[2] for thing in outline.objects() if thing.made] == ["StandardScaler"]
+    assert time.process_time() - start < 3.0
 
 
 def test_what_nobody_has_compared_is_refused_with_both_versions_and_the_command(tmp_path: Path) -> None:
