@@ -9,12 +9,14 @@ import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 import sklearn
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import strip_accents_unicode
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -31,6 +33,7 @@ from modelport.assembly.inspection import inspect_artifact
 from modelport.assembly.proving import prove
 from modelport.assembly.rescue import rescue
 from modelport.cli.inspect import run_inspect
+from modelport.compilation.texts import draw_texts
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UnprovenVersion, UntrustedPickle
 from tests.native.places import OTHER, doctored, put_installed
@@ -81,6 +84,13 @@ def test_every_part_of_a_large_file_is_looked_at_and_long_lists_take_no_time(tmp
     outline, start = read_outline(path), time.process_time()
     assert [thing.name.rpartition(".")[2] for thing in outline.objects() if thing.made] == ["StandardScaler"]
     assert time.process_time() - start < 3.0
+
+
+def test_checked_texts_tell_the_releases_apart_that_left_accents_written_apart_in_their_place() -> None:
+    """Until 0.21 a text was left as it is where its accents are written apart already."""
+    drawn = draw_texts(np.random.default_rng(0), [], ["resume", "role"], 300)
+    apart = [text for text in drawn if not text.isascii() and normalize("NFKD", text) == text]
+    assert sum({"resume", "role"} >= set(strip_accents_unicode(text).lower().split()) for text in apart) >= 5
 
 
 def test_what_nobody_has_compared_is_refused_with_both_versions_and_the_command(tmp_path: Path) -> None:
