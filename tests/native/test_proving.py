@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from modelport.artifacts.pickles.outline import read_outline
 from modelport.artifacts.pickles.saved_by import saved_by
-from modelport.assembly import proving
+from modelport.assembly import bundles, proving
 from modelport.assembly.artifacts import load_artifact, other_version
 from modelport.assembly.bundles import build_bundle
 from modelport.assembly.compiler import compile_artifact
@@ -215,6 +215,21 @@ def test_a_rescued_model_is_a_bundle_with_its_proof(options: ServeOptions, tmp_p
     np.testing.assert_allclose(
         list(opened.model.predict([RECORD])[0]["probabilities"].values()), model.predict_proba([RECORD])[0]
     )
+
+
+def test_a_bundle_that_was_proven_with_another_installed_release_is_refused_naming_it(
+    options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    given = replace(options, no_compile=True)
+    rescue(path, tmp_path / "old.bundle", given, False, lambda _, __: None)
+    assert open_form(None, tmp_path / "old.bundle", given).form["form"] == "original"
+    monkeypatch.setattr(bundles, "installed_version", lambda _: "9.9.9")
+    with pytest.raises(
+        ArtifactError, match=rf"alike with {sklearn.__version__}, here is 9.9.9: pip install scikit-learn=="
+    ):
+        open_form(None, tmp_path / "old.bundle", given)
+    assert open_form(None, tmp_path / "old.bundle", replace(given, trust_version=True)).model is not None
 
 
 def test_inspect_tells_what_serving_it_will_do_and_runs_nothing(options: ServeOptions, tmp_path: Path) -> None:
