@@ -25,6 +25,7 @@ ModelportError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,9 @@ class MissingExtra(ArtifactError):
         self.extra = extra
 
 
+_RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}(rc\d{1,2}|\.post\d{1,2})?", re.ASCII)
+
+
 class UnprovenVersion(ArtifactError):
     """Another version saved the model, and nothing shows that it answers alike here; `differs` says what is known of that.
 
@@ -88,11 +92,14 @@ class UnprovenVersion(ArtifactError):
         library: str = "scikit-learn",
         requirement: str = "",
     ) -> None:
+        known = _RELEASE.fullmatch(stored) is not None  # whatever else a file says belongs in no command
+        needed = requirement or (f"{library}=={stored}" if known else "the version that it was trained with")
         rescue = f"Run  modelport rescue {what}  which holds it against the version that saved it, or install"
-        super().__init__(
-            f"{what} was saved by {library} {stored}, here is {installed}, and {differs}. {'Install' if was_tried else rescue} "
-            f"{requirement or f'{library}=={stored}'}; who has compared the answers adds --trust-version"
-        )
+        told = stored[:40] or "of a version that it does not name"
+        end = f"{'Install' if was_tried else rescue} {needed}"
+        message = f"{what} was saved by {library} {told}, here is {installed}, and {differs}. {end}"
+        visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        super().__init__(f"{visible}; who has compared the answers adds --trust-version")
         self.stored = stored
         self.installed = installed
         self.differs = differs

@@ -50,6 +50,14 @@ def test_one_whose_interpreter_was_removed_is_none(tmp_path: Path) -> None:
     assert find(NEED, tmp_path) is None
 
 
+def test_none_is_used_or_built_where_every_user_may_put_another_in_its_place(tmp_path: Path) -> None:
+    put_installed(tmp_path)
+    (tmp_path / "native").chmod(0o777)
+    for use in (find, provide):
+        with pytest.raises(ArtifactError, match=r"native may be written by every user, and nothing in it is used"):
+            use(NEED, tmp_path)
+
+
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "native").write_text("no folder")
     with pytest.raises(ArtifactError, match=r"scikit-learn==1.8.0 cannot be kept in .*say --cache-dir FOLDER"):

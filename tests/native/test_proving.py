@@ -6,26 +6,34 @@ import gzip
 import json
 import os
 import pickle
+import time
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import strip_accents_unicode
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from modelport.artifacts.pickles.outline import read_outline
 from modelport.artifacts.pickles.saved_by import saved_by
-from modelport.assembly import proving
+from modelport.assembly import bundles, proving
 from modelport.assembly.artifacts import load_artifact, other_version
 from modelport.assembly.bundles import build_bundle
 from modelport.assembly.compiler import compile_artifact
 from modelport.assembly.diagnosis import _told_of_requirements, diagnose
 from modelport.assembly.forms import look_up, open_form
 from modelport.assembly.inspection import inspect_artifact
+from modelport.assembly.proving import prove
 from modelport.assembly.rescue import rescue
+from modelport.cli.inspect import run_inspect
+from modelport.compilation.texts import draw_texts
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UnprovenVersion, UntrustedPickle
 from tests.native.places import OTHER, doctored, put_installed
@@ -45,11 +53,44 @@ def options(tmp_path: Path) -> ServeOptions:
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_the_version_is_read_from_files_of_every_protocol(protocol: int, tmp_path: Path) -> None:
 
-    import sklearn
-
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(LogisticRegression().fit(INPUTS, LABELS), protocol))
     assert saved_by(path) == sklearn.__version__
+
+
+@pytest.mark.parametrize("version", ["1.0; rm -rf x", "1.0\r\nSet-Cookie: a=b", "\x1b[31m1.0", "0.22.2 --index-url x"])
+def test_a_hostile_version_is_shown_by_its_escapes_and_stands_in_no_command_or_header(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "old.pkl"
+    before, after = (len(v).to_bytes(4, "little") + v.encode() for v in (sklearn.__version__, version))
+    path.write_bytes(pickle.dumps(LogisticRegression().fit(INPUTS, LABELS), 2).replace(before, after))
+    assert str(other_version(path, ServeOptions())).isprintable()
+    with pytest.raises(UnprovenVersion) as refused:
+        prove(path, ServeOptions(cache_dir=tmp_path))
+    assert str(refused.value).isprintable()
+    assert "scikit-learn==" not in str(refused.value)
+    assert "install the version that it was trained with" in str(refused.value).lower()
+    options = ServeOptions(trust_version=True, no_compile=True, cache_dir=tmp_path / "cache")
+    assert str(open_form(look_up(path, options).plain(), path, options).form["trusted"]).isprintable()
+    assert run_inspect(path, ServeOptions(cache_dir=tmp_path), False) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_every_part_of_a_large_file_is_looked_at_and_long_lists_take_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "large.pkl"
+    parts = [{"number": i} for i in range(30_000)]
+    path.write_bytes(pickle.dumps([list(range(300_000)), parts, [[StandardScaler()]]]))
+    outline, start = read_outline(path), time.process_time()
+    assert [thing.name.rpartition(".")[2] for thing in outline.objects() if thing.made] == ["StandardScaler"]
+    assert time.process_time() - start < 3.0
+
+
+def test_checked_texts_tell_the_releases_apart_that_left_accents_written_apart_in_their_place() -> None:
+    """Until 0.21 a text was left as it is where its accents are written apart already."""
+    drawn = draw_texts(np.random.default_rng(0), [], ["resume", "role"], 300)
+    apart = [text for text in drawn if not text.isascii() and normalize("NFKD", text) == text]
+    assert sum({"resume", "role"} >= set(strip_accents_unicode(text).lower().split()) for text in apart) >= 5
 
 
 def test_what_nobody_has_compared_is_refused_with_both_versions_and_the_command(tmp_path: Path) -> None:
@@ -174,6 +215,21 @@ def test_a_rescued_model_is_a_bundle_with_its_proof(options: ServeOptions, tmp_p
     np.testing.assert_allclose(
         list(opened.model.predict([RECORD])[0]["probabilities"].values()), model.predict_proba([RECORD])[0]
     )
+
+
+def test_a_bundle_that_was_proven_with_another_installed_release_is_refused_naming_it(
+    options: ServeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = doctored(LogisticRegression().fit(INPUTS, LABELS), tmp_path / "old.joblib")
+    given = replace(options, no_compile=True)
+    rescue(path, tmp_path / "old.bundle", given, False, lambda _, __: None)
+    assert open_form(None, tmp_path / "old.bundle", given).form["form"] == "original"
+    monkeypatch.setattr(bundles, "installed_version", lambda _: "9.9.9")
+    with pytest.raises(
+        ArtifactError, match=rf"alike with {sklearn.__version__}, here is 9.9.9: pip install scikit-learn=="
+    ):
+        open_form(None, tmp_path / "old.bundle", given)
+    assert open_form(None, tmp_path / "old.bundle", replace(given, trust_version=True)).model is not None
 
 
 def test_inspect_tells_what_serving_it_will_do_and_runs_nothing(options: ServeOptions, tmp_path: Path) -> None:

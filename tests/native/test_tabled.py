@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("sklearn")
 
 from bench.old_models.comparing import installed, read_case
+from modelport.artifacts.pickles.outline import read_outline
 from modelport.assembly.proving import load_proven, prove
 from modelport.assembly.rescue import write_report
 from modelport.config import ServeOptions
 from modelport.errors import UnprovenVersion
 from modelport.native.kinds import Kind
-from modelport.native.offline import REFUSED, judge_kinds, read_table
+from modelport.native.offline import REFUSED, judge, judge_kinds, read_table
 
 SAVED = Path(__file__).with_name("saved")
 
@@ -87,6 +88,40 @@ def test_a_kind_that_answered_otherwise_is_refused_naming_it() -> None:
         judgement = judge_kinds([kind], saved, installed())
         assert (judgement.way, judgement.reason.startswith(kind.name)) == (REFUSED, True)
         assert judgement.reason.endswith("answers differently")
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_a_penalty_that_is_measured_otherwise_today_is_refused_though_its_kind_was_compared(alpha: float) -> None:
+    objects = list(read_outline(SAVED / "0.20.4__classifier.nmf.pkl").objects())
+    (factors,) = (thing for thing in objects if thing.made and thing.name.endswith(".NMF"))
+    factors.state["alpha"] = alpha
+    judgement = judge(objects, "0.20.4", installed())
+    assert (judgement.way == REFUSED) == (alpha > 0)
+    assert judgement.reason == ("NMF with alpha=more than zero was not compared" if alpha else "")
+
+
+@pytest.mark.parametrize("version", ["1.0.2.dev0", "1.0; rm -rf x", "1.0.2 --index-url x", "1.0.2\n", "../1.0.2"])
+def test_what_is_no_release_was_not_compared_though_it_begins_like_one(version: str) -> None:
+    objects = list(read_outline(SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl").objects())
+    assert judge(objects, "1.0.2", installed()).way != REFUSED
+    assert "were not compared" in judge(objects, version, installed()).reason
+
+
+def test_what_has_got_probabilities_since_it_was_saved_answers_labels_alone(tmp_path: Path) -> None:
+    proven = prove(
+        SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl", ServeOptions(cache_dir=tmp_path, no_compile=True)
+    )
+    assert [output.probabilities for output in proven.model.signature.outputs] == [False]
+    (answer,) = proven.model.predict([tuple(0.5 for _ in proven.model.signature.inputs)])
+    assert set(answer) == {"prediction"}
+
+
+def test_a_model_that_fails_at_its_own_example_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from modelport.native.repairs.linear import LabelsAlone
+
+    monkeypatch.delattr(LabelsAlone, "predict_proba")
+    with pytest.raises(UnprovenVersion, match="it loads, and then fails at its own example: AttributeError"):
+        prove(SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl", ServeOptions(cache_dir=tmp_path))
 
 
 def test_a_model_beside_other_files_is_not_judged_by_the_table(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from modelport.artifacts.bundle import (
 from modelport.artifacts.code.importing import install_code
 from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
-from modelport.assembly.artifacts import helper_files, load_artifact, other_version
+from modelport.assembly.artifacts import helper_files, installed_version, load_artifact, other_version
 from modelport.assembly.folders import FolderKind, new_folder, refuse_place
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
@@ -299,10 +299,23 @@ def _open_original(bundle: Bundle, options: ServeOptions, modules: frozenset[str
         from modelport.assembly.proving import load_proven
         from modelport.native.proofs import Proof
 
-        return load_proven(bundle.original, options, msgspec.convert(proof, Proof))[0]
+        found = msgspec.convert(proof, Proof)
+        _refuse_other_installed(bundle, found, options)
+        return load_proven(bundle.original, options, found)[0]
     inputs = bundle.manifest.signature.inputs
     told = "its golden cases are answered as when it was built"
     return load_artifact(bundle.original, options, modules, inputs, other_version=told)[0]
+
+
+def _refuse_other_installed(bundle: Bundle, proof: Any, options: ServeOptions) -> None:
+    """What was shown of one installed release is not shown of another. Raises ArtifactError."""
+    here = installed_version("scikit-learn")
+    if proof.way in ("as it is", "repaired") and proof.installed != here and not options.trust_version:
+        raise ArtifactError(
+            f"{bundle.path} was saved by scikit-learn {proof.stored} and proven to answer alike with {proof.installed}, here is "
+            f"{here or 'none'}: pip install scikit-learn=={proof.installed},  or rescue the original model again; who has "
+            "compared the answers adds --trust-version"
+        )
 
 
 def refuse_code(bundle: Bundle, options: ServeOptions) -> None:

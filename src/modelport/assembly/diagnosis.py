@@ -10,6 +10,7 @@ from modelport.artifacts.loaders.skops import trusted_types
 from modelport.artifacts.pickles.allowed import resolve
 from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.artifacts.pickles.permit import Refused
+from modelport.artifacts.pickles.saved_by import shown
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
 from modelport.assembly.native import cache_folder, read_stored
 from modelport.assembly.origins import untold_in
@@ -30,7 +31,7 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
     """Of a pickle, joblib or skops file, in words. Raises ArtifactError for what is none, or damaged."""
     outline = _read(path)
     stored = read_stored(path, options.with_ or ())
-    version = stored.versions.get("scikit-learn", "a version that it does not name")
+    version = shown(stored.versions.get("scikit-learn", "a version that it does not name"))
     installed = installed_version("scikit-learn")
     refused = _refused(pickle_in(path), outline)
     return {
@@ -55,7 +56,9 @@ def _libraries(stored: StoredVersions) -> list[str]:
 
 
 def _told_of_saver(stored: StoredVersions, path: Path) -> str:
-    versions = {name: stored.versions.get(name, "a version that it does not name") for name in _libraries(stored)}
+    versions = {
+        name: shown(stored.versions.get(name, "a version that it does not name")) for name in _libraries(stored)
+    }
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
     return "; ".join([told, *untold_in(pickle_in(path), installed_version)])
 

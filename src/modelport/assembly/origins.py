@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from modelport.artifacts.pickles.saved_by import names_booster, saved_by
+from modelport.artifacts.pickles.saved_by import names_booster, saved_by, shown
 from modelport.errors import UnprovenVersion
 
 SCIKIT_LEARN = "scikit-learn"
@@ -29,16 +29,17 @@ class OtherVersion:
     @property
     def told(self) -> str:
         """The version; of LightGBM the format of the trees, since its files say no more."""
-        return f"with trees of format {self.version}" if self.version.startswith("v") else self.version
+        version = shown(self.version)
+        return f"with trees of format {version}" if self.version.startswith("v") else version
 
     @property
     def requirement(self) -> str:
-        """What pip installs to have it."""
-        from modelport.artifacts.pickles.boosters import (
-            earlier_than,
-        )  # and NumPy, which workers of other models do without
+        """What pip installs to have it, where that is known."""
+        if not self.version.startswith("v"):
+            return ""  # as the error says it: of a release, and of nothing else that a file may say
+        from modelport.artifacts.pickles.boosters import earlier_than  # and NumPy: workers of other models do without
 
-        return earlier_than(self.version) if self.version.startswith("v") else f"{self.library}=={self.version}"
+        return earlier_than(self.version)
 
     def unproven(self, what: str, differs: str, was_tried: bool = False) -> UnprovenVersion:
         """The error that refuses `what`; `differs` says what is known of the difference."""

@@ -12,6 +12,7 @@ from modelport.assembly.artifacts import load_artifact, pickle_in
 from modelport.config import ServeOptions
 from modelport.errors import SetupError
 from modelport.kernel.ports import Model
+from modelport.kernel.signature import example_value
 from modelport.native import offline
 from modelport.native.proofs import AS_IT_IS, REPAIRED, Proof
 from modelport.native.repairs.kit import RepairKit
@@ -35,8 +36,13 @@ def prove_by_table(
     try:
         given = _with_inputs(artifact, options, kit)
         model, notes = load_artifact(artifact, given, other_version=str(proof), repairs=repairs)
+        answers = model.predict([tuple(example_value(f) for f in model.signature.inputs)])
     except SetupError as error:
         return str(error)
+    except Exception as error:  # of a part that the table has not asked: methods that are newer than the file
+        return f"it loads, and then fails at its own example: {type(error).__name__}: {str(error)[:200]}"
+    if not answers:
+        return "it loads, and gives no answer to its own example"
     applied = () if kit is None else tuple(kit.applied)
     return Proof(way, stored, installed, repairs=applied, inputs=model.signature.inputs, by_table=True), model, notes
 

@@ -50,8 +50,9 @@ def _print_diagnosis(described: Described) -> None:
     console = Console(soft_wrap=True)
     for key, value in described.items():
         for number, line in enumerate(value if isinstance(value, list) else [value]):
+            visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(line))  # names are the file's own
             console.print(
-                f"[bold]{key.replace('_', ' ') if not number else '':12}[/bold]{escape(str(line))}", highlight=False
+                f"[bold]{key.replace('_', ' ') if not number else '':12}[/bold]{escape(visible)}", highlight=False
             )
 
 

@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"modelport: {message}", file=sys.stderr)
+    visible = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message)  # names are a file's own
+    print(f"modelport: {visible}", file=sys.stderr)
     return 2
 
 

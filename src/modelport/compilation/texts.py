@@ -171,7 +171,7 @@ SEPARATORS = (" ", " ", " ", "  ", ", ", "\n", "-", "_", "")
 
 
 def draw_texts(rng: Any, known: Sequence[str], terms: Sequence[str], count: int) -> list[str]:
-    """Texts that were seen, some cut or in capitals; the vocabulary in any order; and odd ones."""
+    """Texts that were seen, some cut or in capitals; the vocabulary in any order, some with accents; and odd ones."""
     words = list(terms) or [w for text in known[:200] for w in text.split()[:50]] or ["some", "words", "Of", "text"]
     return [_drawn(rng, known, words, k) for k in range(count)]
 
@@ -183,5 +183,7 @@ def _drawn(rng: Any, known: Sequence[str], words: Sequence[str], k: int) -> str:
         text = known[int(rng.integers(len(known)))]
         return (text, text.upper(), text[int(rng.integers(len(text) + 1)) :])[k // 3 % 3]
     chosen = [words[i] for i in rng.integers(0, len(words), int(rng.integers(0, 13)))]
+    if k % 13 == 5:  # an accent that is written apart: which of them are left out has changed
+        chosen = [f"{word[:1]}\u0301{word[1:]}" for word in chosen]
     separator = SEPARATORS[int(rng.integers(len(SEPARATORS)))]
     return separator.join(w.title() if rng.random() < 0.1 else w for w in chosen)

@@ -80,6 +80,7 @@ def provide(need: Need, cache: Path, progress: Progress = _quiet) -> Environment
         return found
     try:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        refuse_others(base)
         with _lock(base / f"{need.key}.lock"):
             return find(need, cache) or _build(need, base, progress)
     except OSError as error:
@@ -95,7 +96,8 @@ def find(need: Need, cache: Path) -> Environment | None:
     found = read_environment(folder)
     if found is None or not found.python.exists():  # the interpreter that it was built for was removed
         return None
-    refuse_others(folder)
+    for place in (folder.parent, folder):  # who may write to the former can put another in its place at any time
+        refuse_others(place)
     with suppress(OSError):
         os.utime(folder)
     return found

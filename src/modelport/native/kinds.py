@@ -170,7 +170,9 @@ def _words(thing: Any) -> Iterable[str]:
     for name, value in state.items():
         if name in _TRAINING_ONLY or name.endswith("_") or name.startswith("_"):
             continue
-        yield f"{name}={_word(value)}"
+        changed = _CHANGED_SCALES.get(thing.name.rpartition(".")[2]) == name
+        weighs = changed and isinstance(value, (int, float)) and value != 0
+        yield f"{name}=more than zero" if weighs else f"{name}={_word(value)}"
     if "_fit_X" in state:
         stored = getattr(state["_fit_X"], "name", "")
         yield f"rows={'sparse' if stored.endswith(('_matrix', '_array')) else 'dense'}"
@@ -182,6 +184,10 @@ def _words(thing: Any) -> Iterable[str]:
 
 
 _TRAITS = {"classes_": "classes", "n_outputs_": "outputs", "_sparse": "sparse", "outlier_label": "outliers"}
+
+
+_CHANGED_SCALES = {"NMF": "alpha"}
+"""Weights that are measured otherwise since, so that nothing but zero means the same, and zero is what was compared."""
 
 
 def _word(value: Any) -> str:

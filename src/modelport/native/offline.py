@@ -15,6 +15,7 @@ from typing import Any
 
 from modelport.native.kinds import Kind, kinds_of
 from modelport.native.repairs.repair import release
+from modelport.native.versions import is_version
 
 TABLE = Path(__file__).with_name("table.json")
 REPAIRED, AS_IS, REFUSED = "repaired", "as it is", "refused"
@@ -51,7 +52,9 @@ class Table:
     kinds: dict[str, tuple[Seen, ...]]
 
     def bit(self, saved: str) -> int:
-        """That of the release of the same series; 0 where none was compared."""
+        """That of the release of the same series; 0 where none was compared, and for what is none, such as 1.0.dev0."""
+        if not is_version(saved):
+            return 0
         series = release(saved)[:2]
         return next((1 << i for i, other in enumerate(self.releases) if release(other)[:2] == series), 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,6 @@ import numpy as np
 from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.stream import Stream, open_stream
 
-MOST_PARTS = 20_000
 _WRAPPER = "NumpyArrayWrapper"
 
 
@@ -54,9 +54,9 @@ class Outline:
     def objects(self) -> Iterator[Named]:
         """Every stand-in for an object, the outermost first."""
         seen: set[int] = set()
-        ahead: list[Any] = [self.root]
-        while ahead and len(seen) < MOST_PARTS:
-            thing = ahead.pop(0)
+        ahead: deque[Any] = deque([self.root])
+        while ahead:
+            thing = ahead.popleft()
             if id(thing) in seen or isinstance(thing, (str, bytes, int, float, np.ndarray)):
                 continue
             seen.add(id(thing))

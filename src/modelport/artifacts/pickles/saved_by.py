@@ -29,11 +29,16 @@ def saved_by(path: Path) -> str:
         if path.suffix.lower() == ".skops":
             from modelport.artifacts.pickles.skops_outline import version_in_skops  # and NumPy, which pickles need not
 
-            return version_in_skops(path)
+            return shown(version_in_skops(path))
         with open_stream(path) as stream:
-            return _search(stream)
+            return shown(_search(stream))
     except Exception:  # it does not exist, is no pickle, unpacks too far, or whatever is raised by five decompressors
         return ""
+
+
+def shown(version: str) -> str:
+    """What a file says is its version, as terminals and headers may show it: what is hostile is told by its escapes."""
+    return version if version.isascii() and version.isprintable() else ascii(version)
 
 
 def _search(stream: Stream) -> str:

@@ -120,11 +120,27 @@ def pls_coefficients(_: Any, state: Any) -> Any:
     }
 
 
-@repair("NearestCentroid", saved="<1.6", reason="classes have weights since 1.6; before that they all had the same")
-def centroid_weights(_: Any, state: Any) -> Any:
-    """The same."""
+class LabelsAlone:
+    """Tells the nearest class, and neither scores nor probabilities."""
+
+    @property
+    def predict_proba(self) -> Any:
+        """There are none."""
+        raise AttributeError("predict_proba: the release that saved it has none")
+
+    predict_log_proba = decision_function = predict_proba
+
+
+@repair(
+    "NearestCentroid",
+    saved="<1.6",
+    reason="classes have weights and probabilities since 1.6; before that they all had the same, and none",
+)
+def centroid_weights(thing: Any, state: Any) -> Any:
+    """The same, and labels alone."""
     if "classes_" not in state or "class_prior_" in state:
         return None
+    keep_rules(thing, LabelsAlone)
     return {**state, "class_prior_": np.full(len(state["classes_"]), 1 / len(state["classes_"]))}
 
 
