@@ -19,6 +19,8 @@ GROUPS = (
     ("scipy.stats", "scipy.optimize", "scipy.interpolate", "scipy.integrate", "scipy.ndimage", "scipy.signal"),
     ("scipy.spatial",),
     ("pandas",),
+    ("numpy.testing",),
+    ("numpy.f2py",),
 )
 """What is imported together, since these import one another; the first asks for the second."""
 
