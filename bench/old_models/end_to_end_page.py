@@ -160,7 +160,9 @@ A *first serve* begins with an empty cache and ends when `/readyz` answers 200. 
 environments' folder taken away, unless the model is served from it, and without a package index; each figure is the median of
 {later} starts, and of the files. All of it was launched at {priority} priority; nothing was pinned, and nothing else stopped.
 What is served compiled needs no scikit-learn. What is served as it is or repaired and has no compiled form imports the installed
-one first, which takes a second of processor time by itself: these are the slowest of their rows, and miss the second.
+one first: these are the slowest of their rows. Where the proof asked the model itself, what neither loading it nor any row has
+touched of SciPy, pandas and NumPy is put off until something uses it. Measured apart from the table, three starts each at
+real-time priority: a logistic regression with `--no-compile` starts in 0.89 s so, and in 1.59 s with everything imported.
 
 """
 NATIVELY = """

@@ -74,3 +74,51 @@ print(RandomForestClassifier(n_estimators=3, random_state=0).fit(X, y).predict(X
 print(any(isinstance(held, late.LateModule) for held in sys.modules.values()))
 """)
     assert said == "[0, 1, 0]\nTrue"
+
+
+def test_only_what_is_named_waits() -> None:
+    said = run("""
+late.put_off(["pandas"])
+import pandas, scipy.spatial
+print(late.still_waiting(), hasattr(sys.modules["scipy.spatial"], "__file__"))
+""")
+    assert said == "['pandas'] True"
+
+
+def test_what_was_touched_waits_no_longer() -> None:
+    said = run("""
+import scipy.spatial, pandas
+before = late.still_waiting()[:3]
+scipy.spatial.distance.cdist([[0.0]], [[1.0]])
+print(before, late.still_waiting()[:2])
+""")
+    assert said == "['scipy.stats', 'scipy.spatial', 'pandas'] ['scipy.stats', 'pandas']"
+
+
+def test_threads_that_touch_it_together_all_get_the_thing_itself() -> None:
+    said = run("""
+import threading
+from scipy import spatial
+from scipy.spatial.distance import cdist, squareform
+found, begin = [], threading.Barrier(8)
+def touch(number):
+    begin.wait()
+    ways = [lambda: cdist([[0.0]], [[3.0]])[0][0], lambda: spatial.distance.cdist([[0.0]], [[3.0]])[0][0]]
+    found.append(ways[number % 2]())
+threads = [threading.Thread(target=touch, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(found), set(map(float, found)), late.still_waiting()[:2])
+""")
+    assert said == "8 {3.0} ['scipy.stats', 'pandas']"
+
+
+def test_an_import_that_began_before_another_thread_touched_it_ends_with_the_real_one() -> None:
+    said = run("""
+import importlib._bootstrap as bootstrap
+import scipy
+spec = late.FINDER.find_spec("scipy.spatial")
+late.FINDER.waiting.clear()
+print(hasattr(bootstrap._load(spec), "__file__"), isinstance(sys.modules["scipy.spatial"], late.LateModule))
+""")
+    assert said == "True False"

@@ -59,6 +59,29 @@ def test_the_native_environment_serves_beneath_the_holder_and_ends_with_it(old: 
     assert not any(alive(pid) for pid in native)
 
 
+@pytest.mark.slow
+def test_a_later_start_without_a_compiled_form_leaves_alone_what_the_model_does_without(
+    old: Path, tmp_path: Path
+) -> None:
+    put_installed(tmp_path / "cache")
+    told = ("--no-compile", "--cache-dir", str(tmp_path / "cache"))
+    with serve(old, *told, ready=False) as served:
+        served.wait_for("serves model at", 120)
+    shutil.rmtree(tmp_path / "cache" / "native")
+    with serve(old, *told) as served:
+        assert served.predict(RECORD).json["prediction"] is True
+        until(
+            lambda: [("sklearn" in libraries) for libraries in held_by(served)] == [True, True], 30
+        )  # the standby, too
+        assert not any("pandas" in libraries or "scipy/stats" in libraries for libraries in held_by(served))
+
+
+def held_by(served: Served) -> list[str]:
+    """The compiled libraries that each holder has open, as Linux tells."""
+    holders = [pid for pid, command in descendants(served.process.pid) if "assembly.holder" in command]
+    return [Path(f"/proc/{pid}/maps").read_text() for pid in holders]
+
+
 def native_of(served: Served) -> list[int]:
     return [pid for pid, command in descendants(served.process.pid) if "foreign.py" in command]
 

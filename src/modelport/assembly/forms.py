@@ -54,6 +54,8 @@ class Look:
     """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
     native: Mapping[str, str] = field(default_factory=dict)
     """Where a native environment answers: its `folder`, the `file` that it is to read, and which `imports` it does then."""
+    late: tuple[str, ...] = ()
+    """Libraries that a holder imports when they are used: see `Proof.untouched`."""
     rests_on: tuple[str, ...] = ()
     """Files of the cache by which it was decided: if one goes, it is to be decided anew."""
 
@@ -68,6 +70,7 @@ class Look:
             "signed": self.signed,
             "version": self.version,
             "native": dict(self.native),
+            "late": list(self.late),
         }
 
 
@@ -133,7 +136,8 @@ def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Pl
         return Look(UNKNOWN, planned)
     native = _native_process(proof, pickle_in(artifact), options)
     kept = _proofs(options).place(proof_key(artifact, options, digest))
-    return Look(ORIGINAL, planned, str(proof), native=native, rests_on=(str(kept), *_places(native)))
+    rests_on = (str(kept), *_places(native))
+    return Look(ORIGINAL, planned, str(proof), native=native, late=proof.untouched, rests_on=rests_on)
 
 
 def _places(native: Mapping[str, str]) -> tuple[str, ...]:
@@ -385,4 +389,4 @@ def look_from(form: Form, look: Look) -> Look:
     """What another process found."""
     placement = replace(look.placement, executor=form["executor"], reason=form["reason"])
     decided = (form["form"], placement, form["why"], form["folder"], form["signed"], form["version"])
-    return Look(*decided, native=form["native"])
+    return Look(*decided, native=form["native"], late=tuple(form["late"]))

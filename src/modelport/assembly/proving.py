@@ -20,6 +20,7 @@ from modelport.artifacts.sample import read_records
 from modelport.assembly.artifacts import installed_version, load_artifact, other_version, pickle_in, read_head
 from modelport.assembly.native import boosters_in, cache_folder, load_native, open_native, read_stored
 from modelport.assembly.origins import SCIKIT_LEARN, OtherVersion
+from modelport.assembly.rehearsal import Predict, rehearse
 from modelport.assembly.tabled import prove_by_table
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions
@@ -154,8 +155,10 @@ def _first_way(case: _Case) -> Proven:
             case.progress("compiling", 0.85)
             repairs = tuple(kit.applied) if kit is not None else ()
             proof = replace(_proof(case, way), repairs=repairs)
-            compiled = _compile(here, case.options, case.sample)
-            return Proven(proof, here, _agreeing(case, compiled), case.notes)
+            compiled = _agreeing(case, _compile(here, case.options, case.sample))
+            if isinstance(compiled, str):
+                proof = replace(proof, untouched=_untouched(case, proof))
+            return Proven(proof, here, compiled, case.notes)
     case.progress("compiling what the native environment tells of it", 0.85)
     compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
@@ -171,7 +174,14 @@ def _answers_late(case: _Case) -> bool:
         model, _ = load_native(case.artifact, case.options, case.environment, PROVEN, inputs, late=True)
     except SetupError:
         return False
-    return _shape(model.signature) == _shape(case.oracle.signature) and _agrees(case, model, "late imports")
+    return shape_of(model.signature) == shape_of(case.oracle.signature) and _agrees(case, model.predict, "late imports")
+
+
+def _untouched(case: _Case, proof: Proof) -> tuple[str, ...]:
+    """The libraries that later starts may put off, as a start that puts all of them off gives the same answers."""
+    case.progress("loading it as later starts will", 0.95)
+    shape = shape_of(case.oracle.signature)
+    return rehearse(case.artifact, case.options, proof, shape, lambda predict: _agrees(case, predict, "late imports"))
 
 
 def _here(case: _Case, way: str, kit: RepairKit | None) -> Model | None:
@@ -186,23 +196,24 @@ def _here(case: _Case, way: str, kit: RepairKit | None) -> Model | None:
     except SetupError as error:
         case.others.append(f"{way}: {error}")
         return None
-    if _shape(model.signature) != _shape(case.oracle.signature):
+    if shape_of(model.signature) != shape_of(case.oracle.signature):
         case.others.append(f"{way}: the installed version tells other inputs or outputs of it")
         return None
-    return model if _agrees(case, model, way) else None
+    return model if _agrees(case, model.predict, way) else None
 
 
-def _shape(signature: Signature) -> Any:
+def shape_of(signature: Signature) -> Any:
+    """What two readings of a model must tell alike: names and kinds, no notes."""
     inputs = [(f.name, f.kind, f.categories, f.nullable, f.closed) for f in signature.inputs]
     return inputs, [(o.name, o.classes, o.probabilities) for o in signature.outputs], signature.task
 
 
-def _agrees(case: _Case, model: Model, way: str) -> bool:
+def _agrees(case: _Case, predict: Predict, way: str) -> bool:
     """Whether it gives the oracle's answer to every row."""
     from modelport.compilation.parity import compare
     from modelport.compilation.rows import USUAL
 
-    report = compare(case.expected, model.predict, USUAL)
+    report = compare(case.expected, predict, USUAL)
     if report.rows < FEWEST_ROWS:
         case.others.append(f"{way}: only {report.rows} rows could be compared")
         return False
@@ -230,7 +241,7 @@ def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any
 
 def _agreeing(case: _Case, compiled: Any) -> Any:
     """The compiled form, if the oracle agrees with it as well as the model that it was made of."""
-    if isinstance(compiled, str) or _agrees(case, compiled, "compiled"):
+    if isinstance(compiled, str) or _agrees(case, compiled.predict, "compiled"):
         return compiled
     return case.others[-1]
 

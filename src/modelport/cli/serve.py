@@ -116,7 +116,8 @@ def _recalled(target: str, options: ServeOptions) -> dict[str, Form]:
 
 def _holder_of(form: Form | None) -> str:
     """The module that a holder is started by."""
-    return "modelport.assembly.holder_early" if form and form.get("native") else "modelport.assembly.holder"
+    shortened = form is not None and (form.get("native") or form.get("late"))
+    return "modelport.assembly.holder_early" if shortened else "modelport.assembly.holder"
 
 
 def _check_files(artifact: Path | None, options: ServeOptions) -> None:

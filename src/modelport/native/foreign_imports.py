@@ -2,12 +2,14 @@
 
 scikit-learn imports statistics, optimizers and pandas for training and for checks, and a prediction hardly ever meets them.
 Stand-ins take their places: whatever is called, asked for an attribute, or inherited from, is then imported for real. It runs
-beside `foreign.py`, so it is written for Python 3.6 and imports nothing of ours.
+beside `foreign.py`, so it is written for Python 3.6 and imports nothing of ours. Holders of models that the installed libraries
+serve use it, too; there several threads may touch a stand-in at once.
 """
 
 import importlib
 import os
 import sys
+import threading
 import types
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
@@ -17,8 +19,13 @@ GROUPS = (
     ("scipy.stats", "scipy.optimize", "scipy.interpolate", "scipy.integrate", "scipy.ndimage", "scipy.signal"),
     ("scipy.spatial",),
     ("pandas",),
+    ("numpy.testing",),
+    ("numpy.f2py",),
 )
 """What is imported together, since these import one another; the first asks for the second."""
+
+LOCK = threading.RLock()
+"""Held while stand-ins leave, so nobody finds some of them gone and others not; never while something is imported."""
 
 
 def group_of(module: str) -> Any:
@@ -37,7 +44,11 @@ class LateModule(types.ModuleType):
             raise AttributeError(name)
         if group_of(self.__name__) in FINDER.waiting:
             return Late(self.__name__, name)
-        return getattr(importlib.import_module(self.__name__), name)
+        return getattr(import_real(self.__name__), name)
+
+    def late_real(self) -> Any:
+        """The module itself."""
+        return import_real(self.__name__)
 
 
 class Late:
@@ -48,7 +59,10 @@ class Late:
 
     def late_real(self) -> Any:
         """The thing itself."""
-        return getattr(import_real(self.late_module), self.late_name)
+        kept = self.__dict__
+        if "late_thing" not in kept:
+            kept["late_thing"] = getattr(import_real(self.late_module), self.late_name)
+        return kept["late_thing"]
 
     def __call__(self, *values: Any, **named: Any) -> Any:
         """As it does."""
@@ -95,23 +109,35 @@ class Finder(Loader):
         return LateModule(spec.name)
 
     def exec_module(self, module: Any) -> None:
-        """Nothing is to be run."""
+        """Nothing is to be run, unless another thread has asked for the real one since it was looked for."""
+        with LOCK:
+            if group_of(module.__name__) in self.waiting:
+                return
+        del sys.modules[module.__name__]
+        importlib.import_module(module.__name__)
 
 
 FINDER = Finder()  # type: Any
 
 
-def put_off() -> None:
-    """From now on, what is not imported yet waits."""
-    FINDER.waiting = {group for group in GROUPS if not any(name in sys.modules for name in group)}
+def put_off(only: Any = None) -> None:
+    """From now on, what is not imported yet waits; of it `only` the groups of these names, where some are given."""
+    wanted = [group for group in GROUPS if only is None or group[0] in only]
+    FINDER.waiting = {group for group in wanted if not any(name in sys.modules for name in group)}
     sys.meta_path.insert(0, FINDER)
+
+
+def still_waiting() -> Any:
+    """The names of the groups that nobody has touched."""
+    return [group[0] for group in GROUPS if group in FINDER.waiting]
 
 
 def import_real(module: str) -> Any:
     """A module; with it all of its group, where that has waited."""
     group = group_of(module)
-    if group in FINDER.waiting:
-        _end_wait(group)
+    with LOCK:
+        if group in FINDER.waiting:
+            _end_wait(group)
     return importlib.import_module(module)
 
 

@@ -46,6 +46,9 @@ class Proof:
     inputs: tuple[Field, ...] = ()
     late: bool = False
     """Of a native way: every row was asked with some libraries imported when they are used, and answered so, too."""
+    untouched: tuple[str, ...] = ()
+    """Of a model that is loaded here and has no compiled form: libraries without which it was loaded and every row was answered,
+    the same; later starts import them when they are used."""
     by_table: bool = False
     """No row of this model was asked: models of its kind were, when the table was written that ships with the package."""
     beside: str = ""

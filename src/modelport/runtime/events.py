@@ -97,6 +97,7 @@ FORM = {
     "signed?": _text,
     "version": _text,
     "native?": _all_texts,
+    "late?": _texts,
 }
 LOADED = {
     "version": _text,

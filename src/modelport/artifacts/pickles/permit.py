@@ -89,7 +89,9 @@ def import_library(module: str) -> Any:
             raise ModuleNotFoundError(f"No module named {root!r}", name=root)
         if any(Path(place).resolve().parent == Path.cwd() for place in places) or not places:
             raise Refused(module, f"would be imported from the current folder, where no library called {root} belongs")
-    return importlib.import_module(module)
+    library = importlib.import_module(module)
+    real = getattr(type(library), "late_real", None)
+    return library if real is None else real(library)  # it was put off, and what a file names is used
 
 
 def find_own(module: str, name: str) -> Any:
