@@ -145,7 +145,7 @@ def test_a_wsgi_server_answers_models_routes_and_pages(server: Server) -> None:
     assert len(server.ask("GET", "/large?size=20000000").body) == 20_000_000
     assert server.ask("HEAD", "/livez").body == b""
     assert_error_body(server.ask("GET", "/nothing").body)
-    assert server.ask("GET", "/readyz").status == 200
+    wait_until(lambda: server.ask("GET", "/readyz").status == 200, "both of its processes have loaded")
     refused = server.ask("GET", "/ws", upgrade="websocket", connection="upgrade")
     assert (refused.status, refused.json()["detail"][0]["type"]) == (501, "websocket_unsupported")
     assert "Traceback" not in server.stderr
