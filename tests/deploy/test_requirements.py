@@ -90,7 +90,7 @@ NUMPY = version("numpy")
 
 
 def test_a_package_from_elsewhere_keeps_its_address(tmp_path: Path) -> None:
-    line = "httpx @ https://wheels.example/httpx-1-py3-none-any.whl"
+    line = "httpx @ git+https://code.example/httpx@1"
     pins = one(tmp_path, line)
     assert str(pins["httpx"]) == line
     assert str(pins["httpcore"]) == f"httpcore=={version('httpcore')}"  # what it needs comes along
