@@ -67,6 +67,7 @@ def _describe_folder(path: Path) -> str | None:
 
 
 def read_head(path: Path) -> bytes:
+    """The first bytes of a model file, by which its kind is told; none of a folder. Raises ArtifactError where there are none."""
     try:
         if path.is_dir():
             return b""
