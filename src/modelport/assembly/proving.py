@@ -40,6 +40,7 @@ LIMIT_S = 20.0
 FEWEST_ROWS = 100
 WAYS = (AS_IT_IS, REPAIRED, COMPILED)
 PROVEN = "proven to answer as the version that saved it"
+HERE = "the installed version"
 
 
 @dataclass(slots=True)
@@ -209,19 +210,34 @@ def shape_of(signature: Signature) -> Any:
 
 
 def _agrees(case: _Case, predict: Predict, way: str) -> bool:
-    """Whether it gives the oracle's answer to every row."""
-    from modelport.compilation.parity import compare
+    """Whether it gives the oracle's answer to every row, and none where the oracle gives none."""
+    said = _difference(case, predict)
+    if said:
+        case.others.append(f"{way}: {said}")
+    return not said
+
+
+def _difference(case: _Case, predict: Predict) -> str:
+    """What is not as the oracle has it, in words.
+
+    Rows are drawn from the signature, so validation lets them pass: one that the oracle refuses was an error to callers there, and
+    would be an answer here.
+    """
+    from modelport.compilation.parity import compare, first_answered
     from modelport.compilation.rows import USUAL
 
     report = compare(case.expected, predict, USUAL)
     if report.rows < FEWEST_ROWS:
-        case.others.append(f"{way}: only {report.rows} rows could be compared")
-        return False
-    if report.full:
-        return True
-    told = report.mismatch.tell(f"{case.there} answers", "the installed version") if report.mismatch else ""
-    case.others.append(f"{way}: {told}")
-    return False
+        return f"only {report.rows} rows could be compared"
+    if not report.full:
+        there = f"{case.there} answers"
+        return report.mismatch.tell(there, HERE) if report.mismatch else "it answers otherwise"
+    more = report.excluded - report.refused_alike
+    if not more:
+        return ""
+    first = first_answered(case.expected, predict)
+    told = f": {first.tell(f'{case.there} says', HERE)}" if first else ""
+    return f"it answers {more:,} of {report.excluded:,} rows that {case.there} refuses{told}"
 
 
 def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any:
@@ -236,7 +252,12 @@ def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any
         made = compile_model(Original(model.estimator, model.signature, model.predict), sample)
     except MissingExtra as error:
         return str(error)
-    return made.reason if isinstance(made, NotCompiled) else made
+    if isinstance(made, NotCompiled):
+        return made.reason
+    more = made.report.excluded - made.report.refused_alike
+    if more:
+        return f"compiled it would answer {more:,} rows that the original refuses ({made.report.why_excluded})"
+    return made
 
 
 def _agreeing(case: _Case, compiled: Any) -> Any:
@@ -246,6 +267,14 @@ def _agreeing(case: _Case, compiled: Any) -> Any:
     return case.others[-1]
 
 
+def _told_of_refused(expected: Any) -> str:
+    """What kind of row the first one is that the oracle refuses, and what it says."""
+    if not expected.refused:
+        return ""
+    (kind, _), why = expected.refused[0]
+    return f"{kind}: {why}"
+
+
 def _proof(case: _Case, way: str) -> Proof:
     return Proof(
         way,
@@ -253,6 +282,7 @@ def _proof(case: _Case, way: str) -> Proof:
         installed_version("scikit-learn"),
         len(case.expected.rows),
         len(case.expected.refused),
+        _told_of_refused(case.expected),
         tuple(case.others),
         (),
         case.environment.versions,
