@@ -20,6 +20,7 @@ from modelport.assembly.origins import (
     of_several,
     other_booster_in,
     other_version_in,
+    several_in,
     versions_in,
 )
 from modelport.config import ServeOptions
@@ -168,8 +169,8 @@ def _other_part(files: Sequence[Path]) -> OtherVersion | None:
 
 def _of_several(path: Path, options: ServeOptions) -> ArtifactError | None:
     """Where the parts are of several versions: neither an environment nor another installed version would do."""
-    versions = versions_in(_storing(path, options))
-    return of_several(str(path), versions) if len(versions) > 1 else None
+    several = several_in(_storing(path, options))
+    return None if several is None else of_several(str(path), *several)
 
 
 def _storing(path: Path, options: ServeOptions) -> list[Path]:
@@ -210,7 +211,7 @@ def _notes_of_booster(path: Path, options: ServeOptions, told: str) -> tuple[str
     others = (other_booster_in(f, installed_version) for f in _storing(path, options))
     other = next(filter(None, others), None)
     if other is not None and not told:
-        raise other.unproven(str(path), "nothing shows that its answers are the same")
+        raise _of_several(path, options) or other.unproven(str(path), "nothing shows that its answers are the same")
     return () if other is None else (told,)
 
 

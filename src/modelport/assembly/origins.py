@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -60,13 +60,25 @@ def versions_in(files: Iterable[Path]) -> tuple[str, ...]:
     return tuple(sorted({version for file in files for version in _told_by_parts(file)}))
 
 
-def of_several(what: str, versions: Iterable[str]) -> ArtifactError:
+def several_in(files: Sequence[Path]) -> tuple[str, tuple[str, ...]] | None:
+    """The library of which parts of these files name several versions, and those; None where each is named in one alone."""
+    told = [(SCIKIT_LEARN, version) for version in versions_in(files)]
+    told += [pair for file in files for pair in _told_by_boosters(file)]
+    for library in dict.fromkeys(library for library, _ in told):
+        versions = {version for other, version in told if other == library and version}
+        if len(versions) > 1:
+            return library, tuple(sorted(versions))
+    return None
+
+
+def of_several(what: str, library: str, versions: Iterable[str]) -> ArtifactError:
     """The error that refuses parts of several versions: what helps against one of them helps against none of the others."""
-    told = ", ".join(sorted(versions)[:4])
+    own = library == SCIKIT_LEARN
+    parts = f"parts of several versions of {library}" if own else f"boosters that several versions of {library} wrote"
     return ArtifactError(
-        f"{what} holds parts of several versions of {SCIKIT_LEARN} ({told}), so no single one, installed or in an environment "
-        "of its own, can answer for it: train it again as a whole; who has compared the answers adds --trust-version where it "
-        "is served or built"
+        f"{what} holds {parts} ({', '.join(sorted(versions)[:4])}), so no single one, installed or in an environment of its "
+        "own, can answer for it: train it again as a whole; who has compared the answers adds --trust-version where it is served "
+        "or built"
     )
 
 

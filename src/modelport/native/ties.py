@@ -50,7 +50,7 @@ _CENTRES = {
     "BisectingKMeans": _Formula("0.23", "1.2"),
     # The square of the row was left out until 0.22, and the root was drawn from 0.23 to 1.0.
     "Birch": _Formula("1.1", "1.1"),
-    # The root was drawn, where numbers next to each other have the same one.
+    # The root was drawn, which numbers next to each other share, and the sum was another.
     "AffinityPropagation": _Formula("1.1", "1.1"),
     "MeanShift": _Formula("1.1", "1.1"),
     "NearestCentroid": _Formula("1.2", "1.2"),
