@@ -32,7 +32,7 @@ from modelport.kernel.values import Record
 from modelport.native.environments import provide
 from modelport.native.kinds import kinds_of
 from modelport.native.repairs.kit import RepairKit
-from modelport.native.ties import objection
+from modelport.native.ties import objections
 from modelport.native.versions import needed
 
 NAMES = (
@@ -105,8 +105,7 @@ def compare(path: Path, name: str, release: str, work: Path) -> Decided:
     rows = rows_between(centres_of(there.estimator))  # type: ignore[attr-defined]
     otherwise = sum(label(there, row) != label(here, row) for row in rows)
     kinds, _ = kinds_of(read_outline(path).objects())
-    beside = {kind.name for kind in kinds}
-    refused = any(objection(kind, beside, release, installed()) for kind in kinds)
+    refused = any(objections(kinds, release, installed()))
     return Decided(release, name, len(rows), otherwise, refused)
 
 

@@ -17,12 +17,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 from modelport.assembly import proving
 from modelport.assembly.artifacts import load_artifact
-from modelport.assembly.proving import AS_IT_IS, NATIVE, prove
+from modelport.assembly.proving import prove
 from modelport.assembly.rescue import write_report
 from modelport.compilation.parity import Row, ask
 from modelport.config import ServeOptions
 from modelport.kernel.values import Record
 from modelport.native.environments import Environment
+from modelport.native.proofs import AS_IT_IS, NATIVE
 from tests.native.places import OTHER, doctored, need_of, put_installed
 
 INPUTS = np.random.default_rng(0).normal(size=(80, 1))

@@ -29,8 +29,10 @@ from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
 from modelport.native.environments import Environment, Progress, provide
+from modelport.native.kinds import kinds_of
 from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, REPAIRED, Proof, saved_with
 from modelport.native.repairs.kit import RepairKit
+from modelport.native.ties import objections
 from modelport.native.versions import Need, StoredVersions, needed
 
 SAMPLE_ROWS = 20_000
@@ -149,6 +151,10 @@ def _first_way(case: _Case) -> Proven:
     case.progress(f"asking {case.there} the checked rows", 0.65)
     original = Original(case.oracle.estimator, case.oracle.signature, case.oracle.predict)
     case.expected = answered_rows(original, case.sample, LIMIT_S)
+    undecided = _undecided(case)
+    if undecided:  # which rows are equally near to two things is not known, so they are not among those that were asked
+        case.others.append(f"any but that version itself: {undecided}")
+        return _native(case, undecided)
     case.progress("loading it as it is", 0.8)
     for way, kit in ((AS_IT_IS, None), (REPAIRED, RepairKit(case.stored, installed_version("scikit-learn")))):
         here = _here(case, way, kit) if way in case.ways else None
@@ -164,8 +170,19 @@ def _first_way(case: _Case) -> Proven:
     compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
-        return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, compiled, case.notes)
+        return _native(case, compiled)
     return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
+
+
+def _undecided(case: _Case) -> str:
+    """Why rows that are equally near to two things may be answered otherwise here, whatever the checked rows show; else empty."""
+    outlines = [read_outline(path) for path in (pickle_in(case.artifact), *(case.options.with_ or ()))]
+    kinds, _ = kinds_of(thing for outline in outlines for thing in outline.objects())
+    return next(objections(kinds, case.stored, installed_version(SCIKIT_LEARN), asked=True), "")
+
+
+def _native(case: _Case, uncompiled: str) -> Proven:
+    return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, uncompiled, case.notes)
 
 
 def _answers_late(case: _Case) -> bool:

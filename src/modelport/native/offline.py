@@ -86,20 +86,12 @@ def judge_kinds(
     bit = table.bit(saved)
     if not bit:
         return Judgement(REFUSED, f"models of scikit-learn {saved} were not compared with {installed}")
-    tied = next(_undecided(kinds, saved, installed), "")
+    tied = next(ties.objections(kinds, saved, installed), "")
     if tied:
         return Judgement(REFUSED, tied)
     reasons = {way: next(_objections(table, kinds, bit, way), "") for way in ways}
     way = next((way for way, reason in reasons.items() if not reason), REFUSED)
     return Judgement(way, reasons[ways[0]] if way == REFUSED else "")
-
-
-def _undecided(kinds: Collection[Kind], saved: str, installed: str) -> Iterator[str]:
-    """What may decide otherwise in another release, whatever was compared."""
-    beside = {kind.name for kind in kinds}
-    for kind in sorted(kinds, key=lambda kind: kind.name):
-        if said := ties.objection(kind, beside, saved, installed):
-            yield said
 
 
 def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iterator[str]:

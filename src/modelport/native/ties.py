@@ -7,7 +7,7 @@ that the table was written with.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from modelport.native.kinds import Kind
@@ -15,6 +15,11 @@ from modelport.native.repairs.repair import within
 
 _NEIGHBOURS = ("KNeighbors", "RadiusNeighbors", "NearestNeighbors", "LocalOutlierFactor")
 """What their names begin with. Those that look in a tree take it from the file, and go through it as ever."""
+
+_SEARCHES = "looks for neighbours among all rows, and each release takes others of those at equal distances, or right at the radius"
+
+_ONE_SEARCH = "1.3"
+"""Since then all rows are searched in one way, but for an imputer's, whose way is that of its NumPy."""
 
 _MAKES_SPARSE = frozenset(
     [
@@ -58,16 +63,14 @@ _CENTRES = {
 }
 
 
-def objection(kind: Kind, beside: Collection[str], saved: str, installed: str) -> str:
+def objection(kind: Kind, beside: Collection[str], saved: str, installed: str, *, asked: bool = False) -> str:
     """Why nothing shows that a model of this kind decides as it did, whatever was compared, as the end of a sentence; else empty.
 
-    `beside`: the names of all classes in its file, which tell whether it may be given sparse rows.
+    `beside`: the names of all classes in its file, which tell whether it may be given sparse rows. `asked`: whether the model
+    itself has answered rows in both versions, which is enough where both search in the same way.
     """
     if kind.name == "KNNImputer" or (kind.searches and kind.name.startswith(_NEIGHBOURS)):
-        return (
-            f"{kind.name} looks for neighbours among all rows, and each release takes others of those at equal distances, or right "
-            "at the radius"
-        )
+        return "" if asked and _search_alike(kind, saved, installed) else f"{kind.name} {_SEARCHES}"
     formula = _CENTRES.get(kind.name)
     if formula is None:
         return ""
@@ -75,3 +78,15 @@ def objection(kind: Kind, beside: Collection[str], saved: str, installed: str) -
     if not within(saved, f"<{since}") or within(installed, f"<{since}"):
         return ""
     return f"{kind.name} measured distances by another formula before {since}, which decides where two are equal or very great"
+
+
+def _search_alike(kind: Kind, saved: str, installed: str) -> bool:
+    return kind.name != "KNNImputer" and not any(within(release, f"<{_ONE_SEARCH}") for release in (saved, installed))
+
+
+def objections(kinds: Collection[Kind], saved: str, installed: str, *, asked: bool = False) -> Iterator[str]:
+    """Those against all that is in a file."""
+    beside = {kind.name for kind in kinds}
+    for kind in sorted(kinds, key=lambda kind: kind.name):
+        if said := objection(kind, beside, saved, installed, asked=asked):
+            yield said
