@@ -76,7 +76,7 @@ SEARCHING, MEASURING = "looks for neighbours among all rows", "measured distance
     [
         ("0.22.2.post1__regressor.knn-imputer", f"KNNImputer {SEARCHING}"),
         ("0.19.2__classifier.knn-brute", f"KNeighborsClassifier {SEARCHING}"),
-        ("0.22.2.post1__unsupervised.k-means", f"KMeans {MEASURING} 0.23"),
+        ("0.22.2.post1__unsupervised.k-means", f"KMeans {MEASURING} 1.0"),
         ("0.22.2.post1__classifier.nearest-centroid", f"NearestCentroid {MEASURING} 1.2"),
     ],
 )
@@ -172,8 +172,8 @@ def test_neighbours_within_a_radius_are_refused_where_others_were_compared(chang
 @pytest.mark.parametrize(
     ("name", "beside", "saved", "decides_otherwise"),
     [
-        ("KMeans", "StandardScaler", "0.22.2.post1", True),
-        ("KMeans", "StandardScaler", "0.23.2", False),
+        ("KMeans", "StandardScaler", "0.24.2", True),
+        ("KMeans", "StandardScaler", "1.0.2", False),
         ("KMeans", "TfidfVectorizer", "1.1.3", True),
         ("KMeans", "TfidfVectorizer", "1.2.2", False),
         ("MiniBatchKMeans", "StandardScaler", "0.19.2", True),

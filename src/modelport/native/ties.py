@@ -49,10 +49,10 @@ class _Formula:
 
 
 _CENTRES = {
-    # The square of the row itself was added: to dense rows until 0.22, to sparse ones until 1.1.
-    "KMeans": _Formula("0.23", "1.2"),
-    "MiniBatchKMeans": _Formula("0.23", "1.2"),
-    "BisectingKMeans": _Formula("0.23", "1.2"),
+    # The square of the row itself was added to dense rows until 0.22, and to sparse ones until 1.1; 0.23 and 0.24 round otherwise.
+    "KMeans": _Formula("1.0", "1.2"),
+    "MiniBatchKMeans": _Formula("1.0", "1.2"),
+    "BisectingKMeans": _Formula("1.0", "1.2"),
     # The square of the row was left out until 0.22, and the root was drawn from 0.23 to 1.0.
     "Birch": _Formula("1.1", "1.1"),
     # The root was drawn, which numbers next to each other share, and the sum was another.
