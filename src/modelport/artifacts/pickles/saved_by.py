@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelport.artifacts.pickles.stream import Stream, open_stream
+from modelport.artifacts.pickles.stream import CHUNK, Stream, open_stream
 
 _KEY = b"_sklearn_version"
 _VALUE = re.compile(
@@ -16,7 +16,6 @@ _VALUE = re.compile(
 )
 """The key, perhaps put aside under a number, and the opcode of a text with its length."""
 _LONGEST = 64
-CHUNK = 2**20
 _BOOSTERS = (b"xgboost.", b"lightgbm.", b"catboost.")
 
 
