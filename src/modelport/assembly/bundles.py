@@ -177,7 +177,7 @@ def _copy_helpers(draft: Path, helpers: Sequence[Path]) -> tuple[str, ...]:
     names = [f"{ORIGINAL}/{HELPERS}/{i}/{helper.name}" for i, helper in enumerate(helpers, 1)]
     for name, helper in zip(names, helpers, strict=True):
         (draft / name).parent.mkdir(parents=True)
-        shutil.copyfile(helper, draft / name)
+        copy_artifact(helper, draft / name)
     return tuple(names)
 
 

@@ -22,7 +22,7 @@ from modelport.native.interpreters import find_interpreters
 from modelport.native.repairs import modules
 from modelport.native.versions import Need, StoredVersions, needed
 
-MOST_NAMED, MOST_LISTED = 5, 12
+MOST_NAMED, MOST_LISTED, MOST_CHARACTERS = 5, 12, 100
 REQUIREMENTS = "requirements.txt"
 _PINNED = re.compile(r"^\s*(?:scikit-learn|sklearn)\b(?:\[[^\]]*\])?[ \t]*([=<>~!][^\s;#]*)?", re.I | re.M)
 
@@ -40,8 +40,9 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
         "saved_by": _told_of_saver(stored, path),
         "installed": ", ".join(f"{name} {installed_version(name) or 'none'}" for name in _libraries(stored)),
         "inputs": _told_of_inputs(outline),
+        **_told_of_arrays(outline),
         **(_told_of_requirements(path, version) if "scikit-learn" in stored.versions else {}),
-        **_told_of_need(path, stored, options, refused),
+        **_told_of_need(outline, stored, options, refused),
         **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
         "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
@@ -88,6 +89,16 @@ def _told_of_inputs(outline: Outline) -> str:
     count = next((value for value in counts if isinstance(value, int)), None)
     told = f"{count}, without names" if count else "neither their names nor their number is stored"
     return f"{told}; name them with --features a,b,c  or give the training data with --data"
+
+
+def _told_of_arrays(outline: Outline) -> dict[str, str]:
+    """Of the files that joblib before 0.10 wrote beside a model, one for each array; of others nothing."""
+    names = [name[:MOST_CHARACTERS] for name in outline.beside]
+    if not names:
+        return {}
+    span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    state = "; ".join(outline.missing[:MOST_NAMED]) or "all there"
+    return {"arrays": f"{len(names)} in files beside it: {span}, {state}"}
 
 
 def _refused(path: Path, outline: Outline) -> list[str]:
@@ -138,7 +149,7 @@ def _goes_wrong(path: Path, options: ServeOptions) -> str:
 # -- what serving will do ----------------------------------------------------------------------------------------------
 
 
-def _told_of_need(path: Path, stored: StoredVersions, options: ServeOptions, refused: list[str]) -> dict[str, Any]:
+def _told_of_need(outline: Outline, stored: StoredVersions, options: ServeOptions, refused: list[str]) -> dict[str, Any]:
     """The environment, and what serving will do about it."""
     if refused:
         return {"serving": "is refused, and nothing is installed for it: loading it could run code"}
@@ -146,7 +157,8 @@ def _told_of_need(path: Path, stored: StoredVersions, options: ServeOptions, ref
         need = needed(stored)
     except ArtifactError as error:
         return {"needs": str(error), "serving": "is refused: the version that saved it cannot be asked"}
-    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": _told_of_serving(need, options)}
+    serving = f"is refused: {outline.missing[0]}" if outline.missing else _told_of_serving(need, options)
+    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": serving}
 
 
 def _told_of_serving(need: Need, options: ServeOptions) -> str:

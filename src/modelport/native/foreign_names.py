@@ -413,7 +413,7 @@ def _place(path: str, name: Any) -> str:
 
 
 def unpack_zfile(file: Any) -> bytes:
-    """What joblib before 0.10 packed, never more than it says: behind two letters stands the size, in 19 digits, 20 under Python 2."""
+    """What joblib before 0.10 packed, never more than it says: behind two letters stands the size, 19 digits, 20 of Python 2."""
     head, data = _exactly(file, 21), file.read()
     if not head.startswith(b"ZF"):
         raise Refused("a file beside the model is no packed array of joblib")

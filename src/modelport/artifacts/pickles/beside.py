@@ -52,7 +52,7 @@ class PackedArrayBeside:
 
 
 def place_beside(path: Path, name: Any) -> Path:
-    """A companion of a model file by its name. Raises ArtifactError where it is missing, or called otherwise, or leads elsewhere."""
+    """A companion of a model file by its name. Raises ArtifactError where it is missing, called otherwise, or leads elsewhere."""
     if not isinstance(name, str) or not path.name or not is_companion(path, name):
         raise ArtifactError(
             f"{path} was saved by joblib older than 0.10, with an array in a file called {str(name)[:100]!r} beside it: these are "
