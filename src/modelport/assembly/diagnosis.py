@@ -43,7 +43,7 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
         **_told_of_arrays(outline),
         **(_told_of_requirements(path, version) if "scikit-learn" in stored.versions else {}),
         **_told_of_need(outline, stored, options, refused),
-        **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
+        **({} if refused or options.with_ or outline.missing else _told_of_table(outline, path, version, installed)),
         "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
     }
@@ -149,7 +149,9 @@ def _goes_wrong(path: Path, options: ServeOptions) -> str:
 # -- what serving will do ----------------------------------------------------------------------------------------------
 
 
-def _told_of_need(outline: Outline, stored: StoredVersions, options: ServeOptions, refused: list[str]) -> dict[str, Any]:
+def _told_of_need(
+    outline: Outline, stored: StoredVersions, options: ServeOptions, refused: list[str]
+) -> dict[str, Any]:
     """The environment, and what serving will do about it."""
     if refused:
         return {"serving": "is refused, and nothing is installed for it: loading it could run code"}
