@@ -59,6 +59,7 @@ LIBRARIES = (
     "catboost",
     "onnxruntime",
     "torch",
+    "lz4",
 )
 """Whose versions a bundle records, where they are installed."""
 

@@ -141,6 +141,11 @@ def _libraries_of(original: Path) -> tuple[str, ...] | None:
     """What reads an original, told by its content: endings like `.bst` mean several things. None where that is not known."""
     try:
         kind = find_loader(original).extra
+        if kind == "keras":
+            raise ConfigError(
+                f"{original} holds a network as it was saved, which TensorFlow would have to convert in the image; build it anew, "
+                "and the bundle has the ONNX file instead"
+            )
         if kind != "mlflow":
             return LIBRARIES.get(kind)
         inside = LIBRARIES.get(find_loader(pickle_in(original)).extra)
