@@ -11,7 +11,9 @@ from modelport.artifacts.pickles.allowed import resolve
 from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.artifacts.pickles.permit import Refused
 from modelport.artifacts.pickles.saved_by import shown
-from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
+from modelport.artifacts.pickles.stream import packing_of
+from modelport.artifacts.pickles.telling import is_pickle
+from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
 from modelport.assembly.native import cache_folder, read_stored
 from modelport.assembly.origins import untold_in
 from modelport.config import ServeOptions
@@ -44,9 +46,27 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
         **(_told_of_requirements(path, version) if "scikit-learn" in stored.versions else {}),
         **_told_of_need(outline, stored, options, refused),
         **({} if refused or options.with_ or outline.missing else _told_of_table(outline, path, version, installed)),
-        "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
+        "safe": _told_of_safety(outline, refused),
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
     }
+
+
+def tell_pickle(path: Path) -> dict[str, str]:
+    """The kind of a pickle, joblib or skops file with what saved it, and whether it is safe. Raises ArtifactError as above."""
+    outline = _read(path)
+    kind = f"{_kind(outline, path)}, saved by {_told_of_versions(read_stored(path))}"
+    return {"kind": kind, "safe": _told_of_safety(outline, _refused(path, outline))}
+
+
+def tells_no_version(path: Path) -> bool:
+    """Whether it is a sound pickle of scikit-learn's from before 0.18, whose files do not say what saved them."""
+    try:
+        file = pickle_in(path)
+        stored = read_stored(path) if file.is_file() and is_pickle(read_head(file)) else StoredVersions()
+        untold = "scikit-learn" in stored.needs and "scikit-learn" not in stored.versions
+        return untold and not _refused(file, _read(path))
+    except ArtifactError:  # whoever loads it says so
+        return False
 
 
 def _libraries(stored: StoredVersions) -> list[str]:
@@ -57,11 +77,14 @@ def _libraries(stored: StoredVersions) -> list[str]:
 
 
 def _told_of_saver(stored: StoredVersions, path: Path) -> str:
+    return "; ".join([_told_of_versions(stored), *untold_in(pickle_in(path), installed_version)])
+
+
+def _told_of_versions(stored: StoredVersions) -> str:
     versions = {
         name: shown(stored.versions.get(name, "a version that it does not name")) for name in _libraries(stored)
     }
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return "; ".join([told, *untold_in(pickle_in(path), installed_version)])
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _read(path: Path) -> Outline:
@@ -76,7 +99,8 @@ def _read(path: Path) -> Outline:
 def _kind(outline: Outline, path: Path) -> str:
     what = outline.root.name if isinstance(outline.root, Named) else type(outline.root).__name__
     form = "skops file" if path.suffix.lower() == ".skops" else "joblib file" if outline.joblib else "pickle"
-    return f"{form} of a {what}"
+    packing = packing_of(read_head(path))
+    return f"{form}{f' packed with {packing}' if packing else ''} of a {what}"
 
 
 def _told_of_inputs(outline: Outline) -> str:
@@ -127,6 +151,10 @@ def _untrusted(path: Path) -> list[str]:
     except Exception:  # skops is not there, or cannot read it: what is told of loading says so
         return []
     return []
+
+
+def _told_of_safety(outline: Outline, refused: list[str]) -> str:
+    return f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}"
 
 
 def _counted(outline: Outline) -> str:

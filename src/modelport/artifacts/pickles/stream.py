@@ -150,3 +150,19 @@ def read_unpacked(path: Path) -> bytes:
         data = b"".join(iter(lambda: stream.read_some(CHUNK), b""))
         stream.read(1)  # at the limit nothing is handed out, which looks like the end
     return data
+
+
+def packing_of(head: bytes) -> str:
+    """What a file that starts so is packed with, in a word; empty for one that is not."""
+    return next((name for magic, name in _PACKINGS.items() if head.startswith(magic)), "")
+
+
+_PACKINGS = {
+    b"\x78": "zlib",
+    ZFILE: "zlib by joblib before 0.10",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x5d\x00": "lzma",
+    LZ4: "LZ4",
+}
