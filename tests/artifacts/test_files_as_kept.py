@@ -22,6 +22,7 @@ from modelport.assembly import load_artifact
 from modelport.assembly.artifacts import find_loader
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError
+from tests.native.places import OTHER, doctored
 
 ROWS = pd.DataFrame({"width": [1.0, 2.0, 3.0, 4.0] * 5, "height": [2.0, 1.0, 0.0, 5.0] * 5})
 LARGE = [False, False, True, True] * 5
@@ -148,6 +149,22 @@ def test_of_a_folder_with_two_models_both_are_named(tmp_path: Path) -> None:
     for name in ("old", "new"):
         joblib.dump(MODEL, tmp_path / f"{name}.pkl")
     with pytest.raises(ArtifactError, match=r"new\.pkl \(LogisticRegression\), old\.pkl .*name the one to serve"):
+        find_loader(tmp_path)
+
+
+def test_of_a_folder_of_old_pieces_the_version_that_saved_them_is_told(tmp_path: Path) -> None:
+    doctored(MODEL, tmp_path / "model.pkl")
+    joblib.dump(list(ROWS.columns), tmp_path / "columns.pkl")
+    with pytest.raises(ArtifactError, match=rf"saved by scikit-learn {OTHER}, here is .*; run  modelport serve "):
+        find_loader(tmp_path)
+
+
+def test_of_a_folder_a_file_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("lz4", "lz4.frame"):
+        monkeypatch.setitem(sys.modules, module, None)
+    joblib.dump(MODEL, tmp_path / "model.pkl")
+    (tmp_path / "scaler.pkl").write_bytes(frame_of_lz4(pickle.dumps(MODEL), False, False))
+    with pytest.raises(ArtifactError, match=r"scaler\.pkl \(cannot be read: .* packed with LZ4: run  pip install lz4"):
         find_loader(tmp_path)
 
 
