@@ -21,15 +21,17 @@ from modelport.artifacts.pickles.stream import LZ4
 from modelport.assembly.artifacts import other_version
 from modelport.assembly.bundles import build_bundle
 from modelport.assembly.diagnosis import diagnose
+from modelport.assembly.forms import _native_process, _places
 from modelport.assembly.proving import load_proven, prove
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UntrustedPickle
 from modelport.native import foreign_reader
+from modelport.native.early import start_early
 from modelport.native.environments import Environment
 from modelport.native.process import ForeignError, ForeignProcess
-from modelport.native.proofs import NATIVE
+from modelport.native.proofs import NATIVE, Proof
 from tests.native.companions import with_companions
-from tests.native.places import OTHER, doctored, put_installed
+from tests.native.places import OTHER, doctored, need_of, put_installed
 
 INPUTS = np.random.default_rng(0).normal(size=(60, 3))
 LABELS = np.where(INPUTS[:, 0] > 0, "yes", "no").astype(object)
@@ -214,6 +216,26 @@ def test_what_nobody_unpacked_is_refused_inside_by_its_kind(process: ForeignProc
     (tmp_path / "model.joblib").write_bytes(LZ4 + bytes(20))
     with pytest.raises(ArtifactError, match="it is packed with LZ4"):
         process.load(tmp_path / "model.joblib")
+
+
+def test_what_is_handed_over_is_not_read_by_the_process_that_is_started_early(tmp_path: Path) -> None:
+    environment, need = put_installed(tmp_path / "cache"), need_of(OTHER)
+    proof = Proof(NATIVE, OTHER, "1.9.1", requirements=need.requirements, pythons=need.pythons)
+    options = ServeOptions(cache_dir=tmp_path / "cache")
+    packed, plain = tmp_path / "packed.joblib", tmp_path / "plain.joblib"
+    packed.write_bytes(LZ4 + bytes(20))
+    joblib.dump(MODEL, plain)
+    assert _native_process(proof, plain, options)["file"] == str(plain)
+    native = _native_process(proof, packed, options)
+    assert native["file"] == ""
+    assert _places(native) == (str(environment.folder),)
+    start_early(native["folder"], native["file"], True)
+    process = ForeignProcess(environment, whole=False, unpack=lambda _: pickle.dumps(MODEL))
+    started = process._process
+    assert started is not None
+    answers(process.load(packed))
+    assert process._process is started
+    process.close()
 
 
 def test_other_files_are_left_for_the_other_side_to_read(tmp_path: Path) -> None:

@@ -73,10 +73,10 @@ def _draw(random: Any, f: Field) -> Any:
     shape = _shape(f)
     if f.dtype == "string":
         return example_value(f)
-    if "float" in f.dtype:
-        return random.normal(size=(*shape, 1)).round(4).reshape(shape).tolist()
-    drawn = random.integers(0, 2, (*shape, 1)).reshape(shape)
-    return (drawn > 0).tolist() if f.dtype == "bool" else drawn.tolist()
+    if f.dtype == "bool" or "int" in f.dtype:
+        drawn = random.integers(0, 2, (*shape, 1)).reshape(shape)
+        return (drawn > 0).tolist() if f.dtype == "bool" else drawn.tolist()
+    return random.normal(size=(*shape, 1)).round(4).reshape(shape).tolist()
 
 
 def _shape(f: Field) -> tuple[int, ...]:
