@@ -117,7 +117,7 @@ def _told_of_inputs(outline: Outline) -> str:
 
 def _told_of_arrays(outline: Outline) -> dict[str, str]:
     """Of the files that joblib before 0.10 wrote beside a model, one for each array; of others nothing."""
-    names = [name[:MOST_CHARACTERS] for name in outline.beside]
+    names = sorted(name[:MOST_CHARACTERS] for name in outline.beside)
     if not names:
         return {}
     span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
