@@ -4,14 +4,12 @@ The list is in `foreign_names.py`. It runs beside `foreign.py` in the interprete
 3.6 and imports nothing of ours.
 """
 
-import bz2
 import collections
 import contextlib
 import fcntl
 import gzip
 import importlib.util
 import io
-import lzma
 import os
 import pickle
 import sys
@@ -290,7 +288,8 @@ _OPENERS = {
     b"\x78": _inflate,
     b"ZF": lambda file: io.BytesIO(_names.unpack_zfile(file)),
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ": lzma.LZMAFile,
-    b"\x5d\x00": lzma.LZMAFile,
+    b"BZh": lambda file: importlib.import_module("bz2").BZ2File(file),
+    b"\xfd7zXZ": lambda file: importlib.import_module("lzma").LZMAFile(file),
+    b"\x5d\x00": lambda file: importlib.import_module("lzma").LZMAFile(file),
 }  # type: Any
+"""By how a file starts. An interpreter that was built where bzip2 or xz was missing lacks these modules, and may not need them."""
