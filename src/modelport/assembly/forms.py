@@ -56,7 +56,8 @@ class Look:
     version: str = ""
     """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
     native: Mapping[str, str] = field(default_factory=dict)
-    """Where a native environment answers: its `folder`, the `file` that it is to read, and which `imports` it does then."""
+    """Where a native environment answers: its `folder`, the `file` that it is to read, empty where that is handed to it, and which
+    `imports` it does then."""
     late: tuple[str, ...] = ()
     """Libraries that a holder imports when they are used: see `Proof.untouched`."""
     rests_on: tuple[str, ...] = ()
