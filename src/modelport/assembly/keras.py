@@ -99,17 +99,28 @@ def _make(path: Path, cache: Cache, keys: tuple[str, str], allow_code: bool) -> 
     try:
         draft = cache.draft()
     except OSError as error:
-        raise ArtifactError(f"what is made of {path} cannot be kept: {error}; say --cache-dir FOLDER") from None
+        raise _unkept(path, error) from None
     try:
         said = _run(path, draft, allow_code)
         if "error" in said:
             _remember(cache, keys[1], said)
             raise _refusal(path, said)
-        (draft / FACTS).write_text(json.dumps(said), encoding="utf-8")
-        write_about(draft, (_told(said),), 0, 0)
-        return cache.keep(draft, keys[0])
+        return _keep(path, cache, keys[0], draft, said)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _keep(path: Path, cache: Cache, key: str, draft: Path, said: dict[str, Any]) -> Path:
+    try:
+        (draft / FACTS).write_text(json.dumps(said), encoding="utf-8")
+        write_about(draft, (_told(said),), 0, 0)
+        return cache.keep(draft, key)
+    except OSError as error:
+        raise _unkept(path, error) from None
+
+
+def _unkept(path: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(f"what is made of {path} cannot be kept: {error}; say --cache-dir FOLDER")
 
 
 def _remember(cache: Cache, key: str, said: dict[str, Any]) -> None:
