@@ -37,9 +37,9 @@ A table that is written from four fifths of the files decides about the last fif
 from all of them decides about models that were trained for this check, with other seeds, sizes and strengths, on fewer rows, and
 the other way round. What it lets through was loaded and asked: a difference is one that nobody would have been told of. Most
 classes are in a single file of each release, so a table without that file refuses the class; and one without the file that shows
-a difference has not seen it. Neighbours that are searched among all rows are refused whatever was compared: of those at equal
-distances, each release takes others. The table that ships is written from both sets, {both:,} files, of which {share:.1%} are
-served, none of them otherwise.
+a difference has not seen it. What looks for neighbours among all rows, or measured the distances of centres by another formula,
+is refused whatever was compared: of what is equally near, each release takes another. The table that ships is written from both
+sets, {both:,} files, of which {share:.1%} are served, none of them otherwise.
 """
 
 

@@ -33,7 +33,8 @@ CASES = """
 
 `=` equal as it is, `r` equal after repairs, `✗` refused without the release that saved it, `–` that release has no such model. A
 parameter that training alone reads may have any value; words and switches that answers depend on are those of this list, or the
-model is refused offline.
+model is refused offline. What [chooses between the equally near](../how-to/old-models.md#without-a-network) is refused there
+although it is equal here.
 
 | model | {columns} |
 |---|{rule}|

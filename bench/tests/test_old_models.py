@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bench.old_models.cases import all_cases, varied
 from bench.old_models.heldout import answer_of, asked_rows, body_of, differences, hold
+from bench.old_models.tied import Decided, centres_of, rows_between
 
 ASKED: dict[str, Any] = {
     "usual": {"array": [[1.0, 2.0], [3.0, float("nan")]], "dtype": "<f8", "shape": [2, 2]},
@@ -87,3 +89,16 @@ def test_a_varied_model_differs_in_numbers_that_training_reads_and_in_nothing_el
     )
     changed = [expression for _, _, expression in all_cases() if varied(expression) != expression]
     assert len(changed) > 100
+
+
+def test_rows_between_centres_are_as_near_to_one_as_to_the_other_and_others_lie_far_out() -> None:
+    rows = rows_between(centres_of(SimpleNamespace(cluster_centers_=[[0.0, 1.0], [2.0, 1.0]])))
+    assert rows[0] == (1.0, 1.0)
+    assert (2e30, 1e30) in rows
+    assert len(rows) == 1 + 2 * 3
+
+
+def test_a_difference_is_silent_where_the_model_is_let_through() -> None:
+    assert Decided("0.22.2", "k-means", 7, 1, False).silent
+    assert not Decided("0.22.2", "k-means", 7, 1, True).silent
+    assert not Decided("0.23.2", "k-means", 7, 0, False).silent

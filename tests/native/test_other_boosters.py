@@ -21,7 +21,7 @@ from modelport.assembly.compiler import compile_artifact
 from modelport.assembly.forms import look_up, open_form
 from modelport.assembly.inspection import inspect_artifact
 from modelport.assembly.native import read_stored
-from modelport.assembly.origins import untold_in
+from modelport.assembly.origins import several_in, untold_in
 from modelport.assembly.rescue import rescue
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, UnprovenVersion
@@ -149,8 +149,12 @@ def test_boosters_of_two_versions_in_one_model_are_refused(fitted: Any, tmp_path
     path = tmp_path / "two.pkl"
     path.write_bytes(b"\x80\x04]" + old[11:-1] + b"a" + new[11:-1] + b"a.")
     assert str(other_version(path, ServeOptions())) == f"xgboost {OLD}"
-    with pytest.raises(ArtifactError, match="holds boosters that several versions of xgboost wrote"):
+    library, versions = several_in([path]) or ("", ())
+    assert library == "xgboost"
+    assert OLD in versions
+    with pytest.raises(ArtifactError, match="holds boosters that several versions of xgboost wrote") as refused:
         read_stored(path)
+    assert "adds --trust-version" in str(refused.value)
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "catboost"])

@@ -9,13 +9,18 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("sklearn")
 
+import numpy as np
+from sklearn.neighbors import RadiusNeighborsClassifier
+
 from bench.old_models.comparing import installed, outcome_of, read_case
 from bench.old_models.samples import ENDS_THE_PROCESS
+from modelport.native.repairs.arrays import outlier_label
 from modelport.native.repairs.kit import RepairKit, all_repairs
 from modelport.native.repairs.modules import NAMES
 from modelport.native.repairs.repair import within
@@ -83,6 +88,21 @@ def test_as_it_is_it_answers_differently_or_not_at_all(name: str) -> None:
 def test_every_repair_for_the_installed_release_has_a_model_that_needs_it() -> None:
     wanted = {repair.name for repair in all_repairs() if within(installed(), repair.installed)} | NAMES
     assert wanted - LARGE - BESIDE == set(NEEDS)
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "wanted"),
+    [
+        (0, np.array([0, 1]), [0]),
+        ("none", np.array(["none", "some"]), ["none"]),
+        (0, [np.array([0, 1])] * 3, [0, 0, 0]),
+        ([0, 1], [np.array([0, 1])] * 2, [0, 1]),
+        (None, np.array([0, 1]), None),
+    ],
+)
+def test_the_label_of_outliers_is_one_for_each_output(label: Any, classes: Any, wanted: Any) -> None:
+    state = {"outlier_label": label, "classes_": classes}
+    assert outlier_label.mend(RadiusNeighborsClassifier(), state)["outlier_label_"] == wanted
 
 
 def test_repairs_have_names_of_their_own() -> None:

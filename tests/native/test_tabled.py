@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("sklearn")
 
+import numpy as np
+from sklearn.cluster import KMeans
+
 from bench.old_models.comparing import installed, read_case
 from modelport.artifacts.pickles.outline import read_outline
+from modelport.assembly.artifacts import load_artifact
 from modelport.assembly.proving import load_proven, prove
 from modelport.assembly.rescue import write_report
 from modelport.config import ServeOptions
 from modelport.errors import UnprovenVersion
+from modelport.native import ties
 from modelport.native.kinds import Kind
-from modelport.native.offline import REFUSED, judge, judge_kinds, read_table
+from modelport.native.offline import REFUSED, REPAIRED, judge, judge_kinds, read_table
+from modelport.native.repairs.arrays import VotesAlone
+from modelport.native.repairs.kit import RepairKit
 
 SAVED = Path(__file__).with_name("saved")
 
@@ -59,16 +68,22 @@ def test_a_model_of_a_kind_that_was_compared_is_served_by_the_table_and_answers_
     assert str(proven.proof) in notes
 
 
+SEARCHING, MEASURING = "looks for neighbours among all rows", "measured distances by another formula before"
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("0.22.2.post1__regressor.knn-imputer", "KNNImputer"), ("0.19.2__classifier.knn-brute", "KNeighborsClassifier")],
+    ("name", "why"),
+    [
+        ("0.22.2.post1__regressor.knn-imputer", f"KNNImputer {SEARCHING}"),
+        ("0.19.2__classifier.knn-brute", f"KNeighborsClassifier {SEARCHING}"),
+        ("0.22.2.post1__unsupervised.k-means", f"KMeans {MEASURING} 1.0"),
+        ("0.22.2.post1__classifier.nearest-centroid", f"NearestCentroid {MEASURING} 1.2"),
+    ],
 )
-def test_what_takes_some_of_equally_near_rows_is_refused_whatever_was_compared(
-    name: str, kind: str, tmp_path: Path
+def test_what_chooses_between_the_equally_near_in_another_way_is_refused_whatever_was_compared(
+    name: str, why: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        UnprovenVersion, match=rf"by the table that ships, {kind} looks for neighbours among"
-    ) as refused:
+    with pytest.raises(UnprovenVersion, match=f"by the table that ships, {re.escape(why)}") as refused:
         prove(SAVED / f"{name}.pkl", ServeOptions(cache_dir=tmp_path))
     assert (refused.value.stored, refused.value.installed) == (name.partition("__")[0], installed())
 
@@ -81,7 +96,8 @@ def test_a_kind_that_answered_otherwise_is_refused_naming_it() -> None:
         for name, entries in table.kinds.items()
         for seen in entries
         for bit, saved in enumerate(table.releases)
-        if (seen.seen & ~seen.as_is & ~seen.repaired) >> bit & 1 and not Kind(name, seen.words).breaks_ties_anew
+        if (seen.seen & ~seen.as_is & ~seen.repaired) >> bit & 1
+        and not ties.objection(Kind(name, seen.words), {name}, saved, installed())
     ]
     assert otherwise
     for kind, saved in otherwise:
@@ -102,26 +118,102 @@ def test_a_penalty_that_is_measured_otherwise_today_is_refused_though_its_kind_w
 
 @pytest.mark.parametrize("version", ["1.0.2.dev0", "1.0; rm -rf x", "1.0.2 --index-url x", "1.0.2\n", "../1.0.2"])
 def test_what_is_no_release_was_not_compared_though_it_begins_like_one(version: str) -> None:
-    objects = list(read_outline(SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl").objects())
+    objects = list(read_outline(SAVED / "0.22.2.post1__classifier.ridge-classifier.pkl").objects())
     assert judge(objects, "1.0.2", installed()).way != REFUSED
     assert "were not compared" in judge(objects, version, installed()).reason
 
 
-def test_what_has_got_probabilities_since_it_was_saved_answers_labels_alone(tmp_path: Path) -> None:
-    proven = prove(
-        SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl", ServeOptions(cache_dir=tmp_path, no_compile=True)
+def test_what_has_got_probabilities_since_it_was_saved_answers_labels_alone() -> None:
+    release = "0.22.2.post1"
+    model, _ = load_artifact(
+        SAVED / f"{release}__classifier.nearest-centroid.pkl",
+        ServeOptions(features=("a", "b", "c", "d")),
+        other_version="repaired",
+        repairs=lambda _: RepairKit(release, installed()),
     )
-    assert [output.probabilities for output in proven.model.signature.outputs] == [False]
-    (answer,) = proven.model.predict([tuple(0.5 for _ in proven.model.signature.inputs)])
+    assert [output.probabilities for output in model.signature.outputs] == [False]
+    (answer,) = model.predict([(0.5, 0.5, 0.5, 0.5)])
     assert set(answer) == {"prediction"}
 
 
-def test_a_model_that_fails_at_its_own_example_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from modelport.native.repairs.linear import LabelsAlone
+def test_neighbours_within_a_radius_answer_labels_alone_where_the_release_that_saved_them_did(tmp_path: Path) -> None:
+    name = "0.20.4__classifier.radius-neighbors"
+    proven = prove(SAVED / f"{name}.pkl", ServeOptions(cache_dir=tmp_path, no_compile=True))
+    assert (proven.proof.by_table, proven.proof.way) == (True, "repaired")
+    assert [output.probabilities for output in proven.model.signature.outputs] == [False]
+    case = read_case(SAVED / name)
+    far = tuple(map(float, case["odd"]["array"][1]))  # the second odd row has nobody within the radius
+    known = case["answers"]["predict"]
+    records = [*(tuple(map(float, row)) for row in case["usual"]["array"]), far]
+    wanted = [*known[0]["values"], known[2]["values"][0]]
+    assert [answer["prediction"] for answer in proven.model.predict(records)] == wanted
+    assert set(proven.model.predict([far])[0]) == {"prediction"}
 
-    monkeypatch.delattr(LabelsAlone, "predict_proba")
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"outlier_label": None}, "RadiusNeighborsClassifier with outlier_label=None was not compared"),
+        ({"outlier_label": 1}, "RadiusNeighborsClassifier with outlier_label=1 was not compared"),
+        ({"outlier_label": "none"}, "RadiusNeighborsClassifier with outlier_label=none was not compared"),
+        ({"_fit_method": "brute"}, f"RadiusNeighborsClassifier {SEARCHING}"),
+    ],
+)
+def test_neighbours_within_a_radius_are_refused_where_others_were_compared(changed: dict[str, Any], why: str) -> None:
+    objects = list(read_outline(SAVED / "0.20.4__classifier.radius-neighbors.pkl").objects())
+    (model,) = (thing for thing in objects if thing.made and thing.name.endswith(".RadiusNeighborsClassifier"))
+    assert judge(objects, "0.20.4", installed()).way == REPAIRED
+    model.state.update(changed)
+    judgement = judge(objects, "0.20.4", installed())
+    assert judgement.way == REFUSED
+    assert judgement.reason.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "saved", "decides_otherwise"),
+    [
+        ("KMeans", "StandardScaler", "0.24.2", True),
+        ("KMeans", "StandardScaler", "1.0.2", False),
+        ("KMeans", "TfidfVectorizer", "1.1.3", True),
+        ("KMeans", "TfidfVectorizer", "1.2.2", False),
+        ("MiniBatchKMeans", "StandardScaler", "0.19.2", True),
+        ("Birch", "StandardScaler", "1.0.2", True),
+        ("MeanShift", "StandardScaler", "1.1.3", False),
+        ("NearestCentroid", "StandardScaler", "1.1.3", True),
+        ("OutputCodeClassifier", "LinearSVC", "1.2.2", True),
+        ("GaussianMixture", "StandardScaler", "0.19.2", False),
+    ],
+)
+def test_who_is_nearer_is_left_to_the_releases_that_compute_it_as_today(
+    name: str, beside: str, saved: str, decides_otherwise: bool
+) -> None:
+    said = ties.objection(Kind(name, frozenset()), {name, beside}, saved, installed())
+    assert bool(said) is decides_otherwise
+    assert not ties.objection(Kind(name, frozenset()), {name, beside}, saved, saved)
+
+
+@pytest.mark.parametrize("name", ["NearestNeighbors", "LocalOutlierFactor", "RadiusNeighborsRegressor"])
+def test_every_search_among_all_rows_is_left_to_the_release_that_saved_it(name: str) -> None:
+    assert SEARCHING in ties.objection(Kind(name, frozenset(["algorithm=brute"])), {name}, "1.8.0", installed())
+    assert not ties.objection(Kind(name, frozenset(["algorithm=kd_tree"])), {name}, "1.8.0", installed())
+
+
+def test_k_means_of_former_releases_decided_otherwise_where_distances_round_to_the_same() -> None:
+    """What the refusal is for: their formula, computed here."""
+    start = np.array([[0.0, 0.0], [1.0, 1.0]])
+    model = KMeans(2, init=start, n_init=1).fit(start)
+    row, centres = np.full((1, 2), 1e30), model.cluster_centers_
+    former = -2 * (row @ centres.T) + (row**2).sum(axis=1) + (centres**2).sum(axis=1)
+    assert model.predict(row)[0] != former.argmin()
+
+
+def test_a_model_that_fails_at_its_own_example_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(self: Any, X: Any) -> Any:
+        raise AttributeError("of a newer method")
+
+    monkeypatch.setattr(VotesAlone, "predict_proba", fail)
     with pytest.raises(UnprovenVersion, match="it loads, and then fails at its own example: AttributeError"):
-        prove(SAVED / "0.22.2.post1__classifier.nearest-centroid.pkl", ServeOptions(cache_dir=tmp_path))
+        prove(SAVED / "0.20.4__classifier.radius-neighbors.pkl", ServeOptions(cache_dir=tmp_path))
 
 
 def test_a_model_beside_other_files_is_not_judged_by_the_table(tmp_path: Path) -> None:

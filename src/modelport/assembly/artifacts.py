@@ -14,7 +14,15 @@ from modelport.artifacts.override import read_override
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_sample
 from modelport.artifacts.unread import describe_unread
-from modelport.assembly.origins import OtherVersion, other_booster_in, other_version_in
+from modelport.assembly.origins import (
+    SCIKIT_LEARN,
+    OtherVersion,
+    of_several,
+    other_booster_in,
+    other_version_in,
+    several_in,
+    versions_in,
+)
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, MissingExtra, SetupError, SignatureError, UnprovenVersion, UntrustedPickle
 from modelport.kernel.infer import check_corrections, ignored_columns, missing_columns
@@ -122,7 +130,7 @@ def load_artifact(
     except (UntrustedPickle, MissingExtra):
         raise
     except UnprovenVersion as error:  # of the file inside a folder, perhaps
-        raise error.about(str(path)) from None
+        raise _of_several(path, options) or error.about(str(path)) from None
     except SetupError as error:
         told = _of_other_version(path, options, error) if read is None else None
         raise told or error from None
@@ -143,8 +151,26 @@ def trusted_version(path: Path, options: ServeOptions) -> str:
 
 
 def other_version(path: Path, options: ServeOptions) -> OtherVersion | None:
-    """What saved a pickle or skops file, or one beside it, and is not the installed version; else None."""
-    return next((found for f in _storing(path, options) if (found := other_version_in(f, installed_version))), None)
+    """What saved a pickle or skops file, or one beside it, and is not the installed version; else None.
+
+    A file is taken at the word of its first part. Loading it tells of the others, and refuses them; who trusts the version learns
+    of them here.
+    """
+    files = _storing(path, options)
+    first = next((found for f in files if (found := other_version_in(f, installed_version))), None)
+    return first or (_other_part(files) if options.trust_version else None)
+
+
+def _other_part(files: Sequence[Path]) -> OtherVersion | None:
+    here = installed_version(SCIKIT_LEARN)
+    version = next((version for version in versions_in(files) if version != here), None) if here else None
+    return None if version is None else OtherVersion(SCIKIT_LEARN, version, here)
+
+
+def _of_several(path: Path, options: ServeOptions) -> ArtifactError | None:
+    """Where the parts are of several versions: neither an environment nor another installed version would do."""
+    several = several_in(_storing(path, options))
+    return None if several is None else of_several(str(path), *several)
 
 
 def _storing(path: Path, options: ServeOptions) -> list[Path]:
@@ -166,11 +192,14 @@ def pickle_in(path: Path) -> Path:
     return read_mlflow(path).data if is_mlflow(path) else path
 
 
-def _of_other_version(path: Path, options: ServeOptions, error: SetupError) -> UnprovenVersion | None:
+def _of_other_version(path: Path, options: ServeOptions, error: SetupError) -> ArtifactError | None:
     """What does not load, or answers nothing, because another version saved it, is told so."""
     other = other_version(path, options)
     if other is None:
         return None
+    several = _of_several(path, options)
+    if several is not None:  # who trusts it has done what could be done
+        return None if options.trust_version else several
     return other.unproven(str(path), f"it does not work here: {' '.join(str(error).split())}")
 
 
@@ -182,7 +211,7 @@ def _notes_of_booster(path: Path, options: ServeOptions, told: str) -> tuple[str
     others = (other_booster_in(f, installed_version) for f in _storing(path, options))
     other = next(filter(None, others), None)
     if other is not None and not told:
-        raise other.unproven(str(path), "nothing shows that its answers are the same")
+        raise _of_several(path, options) or other.unproven(str(path), "nothing shows that its answers are the same")
     return () if other is None else (told,)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from modelport.artifacts.pickles.boosters import booster_versions, told_versions
 from modelport.artifacts.pickles.loading import unpacked_apart
 from modelport.artifacts.pickles.outline import Named, read_outline
+from modelport.artifacts.pickles.saved_by import shown
 from modelport.assembly.artifacts import load_artifact, pickle_in
+from modelport.assembly.origins import SCIKIT_LEARN, of_several
 from modelport.compilation.cache import default_folder
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError
@@ -47,16 +49,10 @@ def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
     objects = [thing for file in (pickle_in(path), *beside) for thing in _objects_in(file)]
     told = {str(v) for o in objects if (v := o.attributes.get("_sklearn_version")) is not None}
     if len(told) > 1:
-        raise ArtifactError(
-            f"{path} holds parts of several versions of scikit-learn ({', '.join(sorted(told)[:4])}), so no single one can answer "
-            "for it: train again"
-        )
+        raise of_several(str(path), SCIKIT_LEARN, map(shown, told))
     for library, written in told_versions(objects).items():
         if len(written) > 1:
-            raise ArtifactError(
-                f"{path} holds boosters that several versions of {library} wrote ({', '.join(sorted(written)[:4])}), so no single "
-                "one can answer for it: train again"
-            )
+            raise of_several(str(path), library, map(shown, written))
     versions = {"scikit-learn": told.pop()} if told else {}
     skops = {"skops"} if any(file.suffix.lower() == ".skops" for file in (pickle_in(path), *beside)) else set()
     return StoredVersions({**versions, **booster_versions(objects)}, frozenset(_libraries(objects) | skops))

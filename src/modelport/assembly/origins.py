@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from modelport.artifacts.pickles.saved_by import names_booster, saved_by, shown
-from modelport.errors import UnprovenVersion
+from modelport.errors import ArtifactError, UnprovenVersion
 
 SCIKIT_LEARN = "scikit-learn"
 BARE = "lightgbm.basic.Booster"
@@ -55,6 +55,33 @@ def other_version_in(file: Path, installed: Callable[[str], str]) -> OtherVersio
     return other_booster_in(file, installed)
 
 
+def versions_in(files: Iterable[Path]) -> tuple[str, ...]:
+    """Every version of scikit-learn that a part of these files names. They are read from end to end, and not run."""
+    return tuple(sorted({version for file in files for version in _told_by_parts(file)}))
+
+
+def several_in(files: Sequence[Path]) -> tuple[str, tuple[str, ...]] | None:
+    """The library of which parts of these files name several versions, and those; None where each is named in one alone."""
+    told = [(SCIKIT_LEARN, version) for version in versions_in(files)]
+    told += [pair for file in files for pair in _told_by_boosters(file)]
+    for library in dict.fromkeys(library for library, _ in told):
+        versions = {version for other, version in told if other == library and version}
+        if len(versions) > 1:
+            return library, tuple(sorted(versions))
+    return None
+
+
+def of_several(what: str, library: str, versions: Iterable[str]) -> ArtifactError:
+    """The error that refuses parts of several versions: what helps against one of them helps against none of the others."""
+    own = library == SCIKIT_LEARN
+    parts = f"parts of several versions of {library}" if own else f"boosters that several versions of {library} wrote"
+    return ArtifactError(
+        f"{what} holds {parts} ({', '.join(sorted(versions)[:4])}), so no single one, installed or in an environment of its "
+        "own, can answer for it: train it again as a whole; who has compared the answers adds --trust-version where it is served "
+        "or built"
+    )
+
+
 def other_booster_in(file: Path, installed: Callable[[str], str]) -> OtherVersion | None:
     """The same of boosters alone."""
     return next(_other_boosters(file, installed), None)
@@ -84,6 +111,25 @@ def _other_boosters(file: Path, installed: Callable[[str], str]) -> Iterator[Oth
         here = installed(library)
         if here and version and not wrote(library, version, here):
             yield OtherVersion(library, version, here)
+
+
+def _told_by_parts(file: Path) -> tuple[str, ...]:
+    try:
+        about = file.stat()
+    except OSError:  # whoever reads it says so
+        return ()
+    return _read_parts(file, about.st_mtime_ns, about.st_size) if file.is_file() else ()
+
+
+@lru_cache(maxsize=64)
+def _read_parts(file: Path, _changed: int, _size: int) -> tuple[str, ...]:
+    from modelport.artifacts.pickles.outline import read_outline  # and NumPy, as below
+
+    try:
+        told = [thing.attributes.get("_sklearn_version") for thing in read_outline(file).objects()]
+    except Exception:  # a damaged pickle raises anything: whoever loads it says so
+        return ()
+    return tuple({shown(str(version)) for version in told if version is not None})
 
 
 def _told_by_boosters(file: Path) -> tuple[tuple[str, str], ...]:

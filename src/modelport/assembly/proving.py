@@ -30,8 +30,10 @@ from modelport.kernel.ports import Model
 from modelport.kernel.signature import Signature
 from modelport.kernel.values import Record
 from modelport.native.environments import Environment, Progress, provide
+from modelport.native.kinds import kinds_of
 from modelport.native.proofs import AS_IT_IS, COMPILED, NATIVE, REPAIRED, Proof, saved_with
 from modelport.native.repairs.kit import RepairKit
+from modelport.native.ties import objections
 from modelport.native.versions import Need, StoredVersions, needed
 
 SAMPLE_ROWS = 20_000
@@ -41,6 +43,7 @@ LIMIT_S = 20.0
 FEWEST_ROWS = 100
 WAYS = (AS_IT_IS, REPAIRED, COMPILED)
 PROVEN = "proven to answer as the version that saved it"
+HERE = "the installed version"
 
 
 @dataclass(slots=True)
@@ -156,6 +159,10 @@ def _first_way(case: _Case) -> Proven:
     case.progress(f"asking {case.there} the checked rows", 0.65)
     original = Original(case.oracle.estimator, case.oracle.signature, case.oracle.predict)
     case.expected = answered_rows(original, case.sample, LIMIT_S)
+    undecided = _undecided(case)
+    if undecided:  # which rows are equally near to two things is not known, so they are not among those that were asked
+        case.others.append(f"any but that version itself: {undecided}")
+        return _native(case, undecided)
     case.progress("loading it as it is", 0.8)
     for way, kit in ((AS_IT_IS, None), (REPAIRED, RepairKit(case.stored, installed_version("scikit-learn")))):
         here = _here(case, way, kit) if way in case.ways else None
@@ -171,8 +178,19 @@ def _first_way(case: _Case) -> Proven:
     compiled = _compile(case.oracle, case.options, case.sample) if COMPILED in case.ways else "not tried"
     if isinstance(compiled, str):
         case.others.append(f"compiled: {compiled}")
-        return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, compiled, case.notes)
+        return _native(case, compiled)
     return Proven(_proof(case, COMPILED), case.oracle, compiled, case.notes)
+
+
+def _undecided(case: _Case) -> str:
+    """Why rows that are equally near to two things may be answered otherwise here, whatever the checked rows show; else empty."""
+    outlines = [read_outline(path) for path in (pickle_in(case.artifact), *(case.options.with_ or ()))]
+    kinds, _ = kinds_of(thing for outline in outlines for thing in outline.objects())
+    return next(objections(kinds, case.stored, installed_version(SCIKIT_LEARN), asked=True), "")
+
+
+def _native(case: _Case, uncompiled: str) -> Proven:
+    return Proven(replace(_proof(case, NATIVE), late=_answers_late(case)), case.oracle, uncompiled, case.notes)
 
 
 def _answers_late(case: _Case) -> bool:
@@ -217,19 +235,34 @@ def shape_of(signature: Signature) -> Any:
 
 
 def _agrees(case: _Case, predict: Predict, way: str) -> bool:
-    """Whether it gives the oracle's answer to every row."""
-    from modelport.compilation.parity import compare
+    """Whether it gives the oracle's answer to every row, and none where the oracle gives none."""
+    said = _difference(case, predict)
+    if said:
+        case.others.append(f"{way}: {said}")
+    return not said
+
+
+def _difference(case: _Case, predict: Predict) -> str:
+    """What is not as the oracle has it, in words.
+
+    Rows are drawn from the signature, so validation lets them pass: one that the oracle refuses was an error to callers there, and
+    would be an answer here.
+    """
+    from modelport.compilation.parity import compare, first_answered
     from modelport.compilation.rows import USUAL
 
     report = compare(case.expected, predict, USUAL)
     if report.rows < FEWEST_ROWS:
-        case.others.append(f"{way}: only {report.rows} rows could be compared")
-        return False
-    if report.full:
-        return True
-    told = report.mismatch.tell(f"{case.there} answers", "the installed version") if report.mismatch else ""
-    case.others.append(f"{way}: {told}")
-    return False
+        return f"only {report.rows} rows could be compared"
+    if not report.full:
+        there = f"{case.there} answers"
+        return report.mismatch.tell(there, HERE) if report.mismatch else "it answers otherwise"
+    more = report.excluded - report.refused_alike
+    if not more:
+        return ""
+    first = first_answered(case.expected, predict)
+    told = f": {first.tell(f'{case.there} says', HERE)}" if first else ""
+    return f"it answers {more:,} of {report.excluded:,} rows that {case.there} refuses{told}"
 
 
 def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any:
@@ -244,7 +277,12 @@ def _compile(model: Any, options: ServeOptions, sample: Sequence[Record]) -> Any
         made = compile_model(Original(model.estimator, model.signature, model.predict), sample)
     except MissingExtra as error:
         return str(error)
-    return made.reason if isinstance(made, NotCompiled) else made
+    if isinstance(made, NotCompiled):
+        return made.reason
+    more = made.report.excluded - made.report.refused_alike
+    if more:
+        return f"compiled it would answer {more:,} rows that the original refuses ({made.report.why_excluded})"
+    return made
 
 
 def _agreeing(case: _Case, compiled: Any) -> Any:
@@ -254,6 +292,14 @@ def _agreeing(case: _Case, compiled: Any) -> Any:
     return case.others[-1]
 
 
+def _told_of_refused(expected: Any) -> str:
+    """What kind of row the first one is that the oracle refuses, and what it says."""
+    if not expected.refused:
+        return ""
+    (kind, _), why = expected.refused[0]
+    return f"{kind}: {why}"
+
+
 def _proof(case: _Case, way: str) -> Proof:
     return Proof(
         way,
@@ -261,6 +307,7 @@ def _proof(case: _Case, way: str) -> Proof:
         installed_version("scikit-learn"),
         len(case.expected.rows),
         len(case.expected.refused),
+        _told_of_refused(case.expected),
         tuple(case.others),
         (),
         case.environment.versions,

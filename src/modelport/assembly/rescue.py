@@ -103,9 +103,11 @@ def _told_of_oracle(proof: Proof) -> list[str]:
     if proof.by_table:
         return ["- held against: the table of models that were compared, which ships; no row of this one was asked"]
     there = ", ".join(f"{name} {version}" for name, version in sorted(proof.environment.items()))
+    first = f", the first of {proof.refusal}" if proof.refusal else ""
     return [
         f"- held against: {there}",
         f"- digest of that environment: {proof.digest}",
         f"- built of: {', '.join(proof.requirements)}",
-        f"- checked rows: {proof.rows:,}, and {proof.left_out:,} that the original refuses",
+        f"- checked rows: {proof.rows:,}",
+        f"- refused there, and so by what serves: {proof.refused:,} rows{first}",
     ]

@@ -177,6 +177,15 @@ def _alone(expected: Expected, predict: Predict, judge: _Judge) -> Mismatch | No
     return None
 
 
+def first_answered(expected: Expected, predict: Predict) -> Mismatch | None:
+    """The first of the rows that the original refuses, and this form answers; None where it refuses them all, too."""
+    for number, ((kind, record), why) in enumerate(expected.refused):
+        got = _answers(predict, [record])[0]
+        if not isinstance(got, str):
+            return Mismatch(number, kind, record, why, got)
+    return None
+
+
 def _scale(expected: Expected, usual: Sequence[str]) -> float:
     """The greatest value among the answers to usual rows."""
     values = [

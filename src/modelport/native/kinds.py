@@ -131,6 +131,7 @@ _TRAINING_ONLY = frozenset(
 
 SEARCHED = "neighbors=searched"
 """Of neighbours that are found by looking at all rows, not in a tree that the model stores."""
+
 _SEARCHED = frozenset([SEARCHED, "rows=sparse", "algorithm=brute"])
 
 
@@ -142,14 +143,9 @@ class Kind:
     words: frozenset[str]
 
     @property
-    def breaks_ties_anew(self) -> bool:
-        """Whether it takes the nearest few of rows that may be equally near, and which of them depends on the release that looks.
-
-        Models of this kind answer equally until one is asked about such a row: to have compared others shows nothing.
-        """
-        return self.name == "KNNImputer" or (
-            self.name.startswith("KNeighbors") and not _SEARCHED.isdisjoint(self.words)
-        )
+    def searches(self) -> bool:
+        """Whether it looks for neighbours among all rows."""
+        return not _SEARCHED.isdisjoint(self.words)
 
 
 def kinds_of(objects: Iterable[Any]) -> tuple[set[Kind], set[str]]:
@@ -179,7 +175,7 @@ def _words(thing: Any) -> Iterable[str]:
     if state.get("_fit_method") == "brute":
         yield SEARCHED
     for name, trait in _TRAITS.items():
-        if name in state:
+        if name in state and (name != "outlier_label" or isinstance(state[name], int)):
             yield f"{trait}={_count(state[name])}"
 
 

@@ -7,12 +7,13 @@ bench.old_models.matrix`. What it has not seen is refused, never guessed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from modelport.native import ties
 from modelport.native.kinds import Kind, kinds_of
 from modelport.native.repairs.repair import release
 from modelport.native.versions import is_version
@@ -71,7 +72,12 @@ def judge(objects: Iterable[Any], saved: str, installed: str, mendable: bool = T
 
 
 def judge_kinds(
-    kinds: Iterable[Kind], saved: str, installed: str, place: Path = TABLE, *, ways: Sequence[str] = (REPAIRED, AS_IS)
+    kinds: Collection[Kind],
+    saved: str,
+    installed: str,
+    place: Path = TABLE,
+    *,
+    ways: Sequence[str] = (REPAIRED, AS_IS),
 ) -> Judgement:
     """The same of the kinds that were found in a file. `place`: of another table than the one that ships."""
     table = read_table(installed, place)
@@ -80,6 +86,9 @@ def judge_kinds(
     bit = table.bit(saved)
     if not bit:
         return Judgement(REFUSED, f"models of scikit-learn {saved} were not compared with {installed}")
+    tied = next(ties.objections(kinds, saved, installed), "")
+    if tied:
+        return Judgement(REFUSED, tied)
     reasons = {way: next(_objections(table, kinds, bit, way), "") for way in ways}
     way = next((way for way, reason in reasons.items() if not reason), REFUSED)
     return Judgement(way, reasons[ways[0]] if way == REFUSED else "")
@@ -91,9 +100,7 @@ def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iter
         good = [seen for seen in compared if seen.good(way) & bit]
         unknown = kind.words - frozenset().union(*(seen.words for seen in good))
         bad = [seen for seen in compared if not seen.good(way) & bit and seen.words <= kind.words]
-        if kind.breaks_ties_anew:
-            yield f"{kind.name} looks for neighbours among all rows, and each release takes others of those at equal distances"
-        elif bad:
+        if bad:
             yield f"{_told(kind.name, bad[0].words)} answers differently"
         elif not compared:
             yield f"{kind.name} of this release was not compared"
@@ -102,7 +109,7 @@ def _objections(table: Table, kinds: Iterable[Kind], bit: int, way: str) -> Iter
 
 
 def _told(name: str, words: Iterable[str]) -> str:
-    told = ", ".join(sorted(words)[:4])
+    told = ", ".join(sorted(word.replace("outliers=", "outlier_label=") for word in words)[:4])
     return f"{name} with {told}" if told else name
 
 

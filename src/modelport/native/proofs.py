@@ -25,7 +25,8 @@ AS_IT_IS, REPAIRED, COMPILED, NATIVE = "as it is", "repaired", "compiled", "nati
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How a model answers as the version that saved it: `rows` were asked there and here, less those that the original refuses.
+    """How a model answers as the version that saved it: `rows` were answered there, and so here. `refused` more are refused there,
+    and so here; `refusal` is the first of them: what kind of row it is, and what the original says.
 
     `way` is one of the four above, `others` says why those before it are not taken. `environment` are the versions of the native
     environment, `digest` that of its files, `requirements` and `pythons` what it was built of; `inputs` are
@@ -36,7 +37,8 @@ class Proof:
     stored: str
     installed: str
     rows: int = 0
-    left_out: int = 0
+    refused: int = 0
+    refusal: str = ""
     others: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
@@ -64,14 +66,14 @@ class Proof:
         if self.way == NATIVE:
             python = self.environment.get("python", "")
             return f"answers come from {there} itself, in Python {python} (the native environment)"
-        left_out = f", {self.left_out:,} that it refuses left out" if self.left_out else ""
+        refused = f", and refuses the {self.refused:,} that are refused there" if self.refused else ""
         repaired = f"repaired ({', '.join(self.repairs)})" if self.repairs else "repaired where it needs it"
         how = {AS_IT_IS: "loaded as it is", COMPILED: "compiled"}.get(self.way, repaired)
         if self.by_table:
             return (
                 f"{how}, it answers as {there} does, by the table of models that were compared; no row of this one was"
             )
-        return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{left_out}"
+        return f"{how}, it answers {self.rows:,} of {self.rows:,} checked rows as {there} does{refused}"
 
 
 def saved_with(stored: str, beside: str) -> str:

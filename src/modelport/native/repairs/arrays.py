@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelport.native.repairs.former import keep_rules
+from modelport.native.repairs.linear import LabelsAlone
 from modelport.native.repairs.repair import repair
 
 
@@ -46,11 +48,32 @@ def neighbour_count(_: Any, state: Any) -> Any:
     return None if rows is None or "n_samples_fit_" in state else {**state, "n_samples_fit_": rows.shape[0]}
 
 
-@repair("RadiusNeighborsClassifier", saved="<0.22", reason="the label of outliers is settled in training since 0.22")
-def outlier_label(_: Any, state: Any) -> Any:
-    """The one that was said."""
-    return None if "outlier_label_" in state else {**state, "outlier_label_": _listed(state.get("outlier_label"))}
+class VotesAlone(LabelsAlone):
+    """Tells the class that most rows within the radius have, and no probabilities."""
+
+    def predict(self: Any, X: Any) -> Any:
+        """As the installed class does, which asks itself for the probabilities that are not told."""
+        from sklearn.neighbors import RadiusNeighborsClassifier
+
+        own = RadiusNeighborsClassifier.__new__(RadiusNeighborsClassifier)
+        vars(own).update(vars(self))
+        return own.predict(X)
 
 
-def _listed(label: Any) -> Any:
-    return None if label is None else [label]
+@repair(
+    "RadiusNeighborsClassifier",
+    saved="<0.22",
+    reason="the label of outliers is settled in training since 0.22, and probabilities are told since; before that there were none",
+)
+def outlier_label(thing: Any, state: Any) -> Any:
+    """The one that was said, for each output; and labels alone."""
+    if "classes_" not in state or "outlier_label_" in state:
+        return None
+    keep_rules(thing, VotesAlone)
+    return {**state, "outlier_label_": _for_each_output(state.get("outlier_label"), state["classes_"])}
+
+
+def _for_each_output(label: Any, classes: Any) -> Any:
+    if label is None or (hasattr(label, "__len__") and not isinstance(label, str)):
+        return label
+    return [label] * (len(classes) if isinstance(classes, list) else 1)
