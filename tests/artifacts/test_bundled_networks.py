@@ -157,5 +157,5 @@ def test_a_bundle_of_before_that_holds_the_network_itself_is_to_be_built_anew(
     monkeypatch.setattr("modelport.assembly.bundles.converted_of", lambda *_: None)
     build_bundle(saved(tmp_path, "flowers.h5"), tmp_path / "flowers.bundle", ServeOptions())
     assert read_bundle(tmp_path / "flowers.bundle").manifest.original == "original/flowers.h5"
-    with pytest.raises(ConfigError, match="holds a network as it was saved.* build it anew"):
+    with pytest.raises(ConfigError, match=r"holds a network as it was saved.* build it anew"):
         read_subject(str(tmp_path / "flowers.bundle"))

@@ -136,7 +136,7 @@ def test_a_network_that_keras_does_not_read_is_tried_once(made: Path, monkeypatc
     with pytest.raises(ArtifactError, match=r"odd\.keras is not read by Keras"):
         load(made / "odd.keras")
     monkeypatch.setattr("modelport.assembly.keras._run", lambda *_: pytest.fail("tried again"))
-    with pytest.raises(ArtifactError, match="is not read by Keras.* tried before, .* modelport cache remove"):
+    with pytest.raises(ArtifactError, match=r"is not read by Keras.* tried before, .* modelport cache remove"):
         load(made / "odd.keras")
 
 

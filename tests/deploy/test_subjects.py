@@ -120,7 +120,7 @@ print([line for line in open("/proc/self/maps") if "libnccl" in line])
         ("model.bst", b"tree\nversion=v4\n", "lightgbm"),
         ("model.bst", b'{"learner":{"attributes":{}', "xgboost"),
         ("model.bst", pickle.dumps({"model": None}), "scikit-learn"),
-        ("model.pkl.gz", gzip.compress(pickle.dumps({"model": None})), "scikit-learn"),
+        ("model.pkl.gz", gzip.compress(pickle.dumps({"model": None}), mtime=0), "scikit-learn"),
         ("model.model", b"binf" + bytes(136) + (15).to_bytes(8, "little") + b"binary:logistic", "xgboost"),
         ("notes.txt", b"hello", None),
         ("model.cbm", b"CBM1", "catboost"),

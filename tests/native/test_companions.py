@@ -109,7 +109,7 @@ def test_what_lies_inside_of_an_array_has_no_files_beside_it(tmp_path: Path, mon
     np.save("_01.npy", INPUTS)
     with pytest.raises(foreign_reader.Refused):
         foreign_reader.Reader(io.BytesIO(_only_array("_01.npy"))).load()
-    with pytest.raises(ArtifactError, match="saved by joblib older than 0.10"):
+    with pytest.raises(ArtifactError, match=r"saved by joblib older than 0\.10"):
         place_beside(Path(), "_01.npy")
 
 

@@ -81,8 +81,8 @@ def convert(path: Path, folder: Path, allow_code: bool) -> Compared:
     if found.mismatch:
         raise NotConvertedError(f"answers otherwise after its conversion: {found.mismatch}")
     if not found.rows:
-        refuse = ShortError if found.short else NotConvertedError
-        raise refuse("answers none of the rows that were drawn to compare its conversion")
+        error_of_no_rows = ShortError if found.short else NotConvertedError
+        raise error_of_no_rows("answers none of the rows that were drawn to compare its conversion")
     return found
 
 
