@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from modelport.artifacts.pickles.stream import LZ4
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.assembly import load_artifact
 from modelport.assembly.artifacts import find_loader
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError
+from tests.native.places import OTHER, doctored
 
 ROWS = pd.DataFrame({"width": [1.0, 2.0, 3.0, 4.0] * 5, "height": [2.0, 1.0, 0.0, 5.0] * 5})
 LARGE = [False, False, True, True] * 5
@@ -44,6 +47,48 @@ def test_a_pickle_is_told_by_its_content_where_its_name_says_nothing(name: str, 
 def test_a_packed_pickle_is_told_by_what_is_inside(name: str, method: str, tmp_path: Path) -> None:
     joblib.dump(MODEL, tmp_path / name, (method, 3))
     assert kind(tmp_path / name) == "SklearnLoader"
+
+
+def frame_of_lz4(content: bytes, packed: bool, sized: bool) -> bytes:
+    """One block: of bytes as they are, or of a run of them and nothing that repeats. Written by hand, so without checksums."""
+    flags, size = (b"\x68", len(content).to_bytes(8, "little")) if sized else (b"\x60", b"")
+    rest = len(content) - 15
+    run = b"\xf0" + b"\xff" * (rest // 255) + bytes([rest % 255]) + content
+    block, mark = (run, 0) if packed else (content, 2**31)
+    return LZ4 + flags + b"\x40" + size + b"\x00" + (len(block) | mark).to_bytes(4, "little") + block + bytes(4)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pickle_that_is_packed_with_lz4_is_told_without_its_library(packed: bool, sized: bool) -> None:
+    content = pickle.dumps(MODEL)
+    assert is_pickle(frame_of_lz4(content, packed, sized)[:4096])
+    assert not is_pickle(frame_of_lz4(b"no pickle" + content, packed, sized)[:4096])
+
+
+def test_the_first_bytes_of_such_a_file_alone_are_no_pickle() -> None:
+    assert not any(is_pickle(frame_of_lz4(pickle.dumps(MODEL), True, True)[:length]) for length in range(21))
+
+
+@pytest.mark.parametrize("name", ["model.lz4", "model.pkl.lz4", "model.joblib", "model"])
+def test_what_unpacks_lz4_is_told_where_it_is_missing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("lz4", "lz4.frame"):
+        monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / name).write_bytes(frame_of_lz4(pickle.dumps(MODEL), False, False))
+    assert kind(tmp_path / name) == "SklearnLoader"
+    with pytest.raises(ArtifactError, match="is packed with LZ4: run  pip install lz4"):
+        load_artifact(tmp_path / name, ServeOptions())
+
+
+@pytest.mark.parametrize("name", ["model.lz4", "model.pkl.lz4", "model.joblib"])
+def test_what_joblib_packs_with_lz4_answers_as_before(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("lz4.frame")
+    joblib.dump(MODEL, tmp_path / name, ("lz4", 3))
+    model, _ = load_artifact(tmp_path / name, ServeOptions())
+    wanted = MODEL.predict(ROWS[:4]).tolist()
+    assert [answer["prediction"] for answer in model.predict(list(map(tuple, ROWS[:4].to_numpy().tolist())))] == wanted
 
 
 def test_a_file_of_joblib_called_pkl_is_the_model_and_not_its_columns(tmp_path: Path) -> None:
@@ -104,6 +149,22 @@ def test_of_a_folder_with_two_models_both_are_named(tmp_path: Path) -> None:
     for name in ("old", "new"):
         joblib.dump(MODEL, tmp_path / f"{name}.pkl")
     with pytest.raises(ArtifactError, match=r"new\.pkl \(LogisticRegression\), old\.pkl .*name the one to serve"):
+        find_loader(tmp_path)
+
+
+def test_of_a_folder_of_old_pieces_the_version_that_saved_them_is_told(tmp_path: Path) -> None:
+    doctored(MODEL, tmp_path / "model.pkl")
+    joblib.dump(list(ROWS.columns), tmp_path / "columns.pkl")
+    with pytest.raises(ArtifactError, match=rf"saved by scikit-learn {OTHER}, here is .*; run  modelport serve "):
+        find_loader(tmp_path)
+
+
+def test_of_a_folder_a_file_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("lz4", "lz4.frame"):
+        monkeypatch.setitem(sys.modules, module, None)
+    joblib.dump(MODEL, tmp_path / "model.pkl")
+    (tmp_path / "scaler.pkl").write_bytes(frame_of_lz4(pickle.dumps(MODEL), False, False))
+    with pytest.raises(ArtifactError, match=r"scaler\.pkl \(cannot be read: .* packed with LZ4: run  pip install lz4"):
         find_loader(tmp_path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,26 @@ def test_the_way_that_is_told_where_nothing_converts_leads_to_the_same_answers(n
     assert np.abs(np.array(got) - np.load(made / "dense.npy")).max() < 1e-6
 
 
-def test_a_bundle_of_what_answers_tensors_is_refused_in_words(made: Path) -> None:
-    with pytest.raises(ArtifactError, match="golden cases of a bundle do not hold"):
-        build_bundle(made / "dense.keras", made / "b.bundle", ServeOptions(cache_dir=made / "cache"))
+def test_a_bundle_of_a_network_is_served_without_what_converted_it(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ServeOptions(cache_dir=made / "cache", features=("a", "b", "c", "d"))
+    bundle = build_bundle(made / "dense.keras", made / "b.bundle", said)
+    assert bundle.manifest.original == "original/dense.onnx"
+    monkeypatch.setattr("modelport.assembly.keras.CONVERTERS", ("a_library_that_is_nowhere",))
+    rows, wanted = np.load(made / "rows.npy"), np.load(made / "dense.npy")
+    with serving(made / "b.bundle") as service:
+        answers = service.predict([dict(zip("abcd", row, strict=True)) for row in rows.astype(float).tolist()])
+    assert np.abs(np.array([next(iter(answer.values())) for answer in answers]) - wanted).max() < 1e-6
+
+
+def test_a_network_that_keras_does_not_read_is_tried_once(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(made / "dense.keras") as whole, zipfile.ZipFile(made / "odd.keras", "w") as odd:
+        for name in ("config.json", "metadata.json"):  # and no weights
+            odd.writestr(name, whole.read(name))
+    with pytest.raises(ArtifactError, match=r"odd\.keras is not read by Keras"):
+        load(made / "odd.keras")
+    monkeypatch.setattr("modelport.assembly.keras._run", lambda *_: pytest.fail("tried again"))
+    with pytest.raises(ArtifactError, match=r"is not read by Keras.* tried before, .* modelport cache remove"):
+        load(made / "odd.keras")
 
 
 def test_weights_alone_are_no_model(made: Path) -> None:

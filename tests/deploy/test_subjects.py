@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from modelport.assembly.stored import unpackers_of
 from modelport.deploy.image import ImageOptions, dockerfile, dockerignore
-from modelport.deploy.subject import Subject, check_image, read_subject
-from modelport.errors import ConfigError
+from modelport.deploy.subject import Subject, _libraries_of, check_image, read_subject
+from modelport.errors import ArtifactError, ConfigError
 from tests.conftest import Music
 from tests.deploy.conftest import modelport
+from tests.native.places import doctored
 
 MIXED = """
 import sys
@@ -107,3 +112,35 @@ model.save_model("boosted.ubj")
 model.predict(rows)
 print([line for line in open("/proc/self/maps") if "libnccl" in line])
 """
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("model.bst", b"tree\nversion=v4\n", "lightgbm"),
+        ("model.bst", b'{"learner":{"attributes":{}', "xgboost"),
+        ("model.bst", pickle.dumps({"model": None}), "scikit-learn"),
+        ("model.pkl.gz", gzip.compress(pickle.dumps({"model": None}), mtime=0), "scikit-learn"),
+        ("model.model", b"binf" + bytes(136) + (15).to_bytes(8, "little") + b"binary:logistic", "xgboost"),
+        ("notes.txt", b"hello", None),
+        ("model.cbm", b"CBM1", "catboost"),
+    ],
+)
+def test_what_reads_a_file_is_told_by_its_content(
+    name: str, content: bytes, wanted: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert wanted == next(iter(_libraries_of(tmp_path / name) or ()), None)
+
+
+def test_what_unpacks_a_model_is_in_its_image(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"\x04\x22\x4d\x18" + bytes(20))
+    (tmp_path / "scaler.pkl").write_bytes(gzip.compress(b""))
+    assert unpackers_of([tmp_path / "scaler.pkl"]) == ()
+    assert unpackers_of([tmp_path / "scaler.pkl", tmp_path / "model.pkl"]) == ("lz4",)
+
+
+def test_of_an_old_model_the_command_that_proves_it_is_told(tmp_path: Path) -> None:
+    path = doctored(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), tmp_path / "old.joblib")
+    with pytest.raises(ArtifactError, match=r"modelport rescue .*old\.joblib -o old\.bundle"):
+        read_subject(str(path))

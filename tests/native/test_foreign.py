@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from modelport.errors import ArtifactError
-from modelport.native import foreign, foreign_reader
+from modelport.native import foreign, foreign_imports, foreign_names, foreign_reader
 from modelport.native.environments import Environment
 from modelport.native.process import ForeignError, ForeignProcess
 from tests.native.places import put_installed
@@ -189,7 +189,7 @@ def test_a_file_that_names_other_things_is_refused_inside_too(environment: Envir
 def test_the_other_side_is_written_for_python_3_6() -> None:
     import ast
 
-    for module in (foreign, foreign_reader):
+    for module in (foreign, foreign_imports, foreign_names, foreign_reader):
         text = Path(str(module.__file__)).read_text(encoding="utf-8")
         ast.parse(text, feature_version=(3, 6))
         assert "import modelport" not in text

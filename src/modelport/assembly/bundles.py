@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from modelport.artifacts.bundle import (
     PROFILE,
     REPORT,
     Bundle,
-    GoldenCase,
     Manifest,
     check_files,
     copy_artifact,
@@ -39,15 +38,15 @@ from modelport.artifacts.override import override_path
 from modelport.artifacts.sample import profile_sample, read_records
 from modelport.assembly.artifacts import helper_files, installed_version, load_artifact, other_version
 from modelport.assembly.folders import FolderKind, new_folder, refuse_place
+from modelport.assembly.golden import golden_cases, listed, replay
+from modelport.assembly.keras import converted_of
 from modelport.assembly.signatures import tell_signer
 from modelport.compilation.cache import runtime_version
 from modelport.config import ServeOptions, model_name
 from modelport.errors import ArtifactError, ConfigError, MissingExtra, NotCompiledError
 from modelport.kernel.ports import Model
-from modelport.kernel.signature import Kind, example_value
 from modelport.kernel.values import Record
 
-GOLDEN_CASES = 100
 SAMPLE_ROWS = 20_000
 LIBRARIES = (
     "scikit-learn",
@@ -60,6 +59,7 @@ LIBRARIES = (
     "catboost",
     "onnxruntime",
     "torch",
+    "lz4",
 )
 """Whose versions a bundle records, where they are installed."""
 
@@ -79,20 +79,25 @@ def build_bundle(
     refuse_what_is_there(source, out, options, force)
     name = model_name(source, options)
     model, notes = load_artifact(source, options, modules_of(code or ()))
+    network = converted_of(source, options)
+    if network is not None:
+        notes = tuple(network.told if note == network.note else note for note in notes)
     with new_folder(out) as draft:
         for file, text in (code or {}).items():
             (draft / CODE / file).parent.mkdir(parents=True, exist_ok=True)
             (draft / CODE / file).write_text(text, encoding="utf-8")
         other = other_version(source, options)  # it is only here because the user trusts it
         trusted = {"trusted": str(other)} if other else {}
-        _fill(draft, source, Content(name, model, tuple(notes), trusted), options)
+        content = Content(name, model, tuple(notes), trusted, network=network.path if network else None)
+        _fill(draft, source, content, options)
     return read_bundle(out)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a bundle is filled with. Of a model that another version saved: its `proof`, the report of it, and what was `compiled`
-    while it was proven, or why nothing was. Of one that the user trusts unproven, `proof` says which version saved it."""
+    while it was proven, or why nothing was. Of one that the user trusts unproven, `proof` says which version saved it. Of a network
+    `network` is the ONNX file that was made of it, which the bundle holds instead."""
 
     name: str
     model: Model
@@ -100,6 +105,7 @@ class Content:
     proof: Mapping[str, Any] = field(default_factory=dict)
     report: str = ""
     compiled: Any = None
+    network: Path | None = None
 
 
 def write_bundle(source: Path, out: Path, content: Content, options: ServeOptions) -> Bundle:
@@ -127,7 +133,8 @@ def refuse_what_is_there(
 def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) -> None:
     model = content.model
     (draft / ORIGINAL).mkdir()
-    copy_artifact(source, draft / ORIGINAL / source.name)
+    original = draft / ORIGINAL / (source.name if content.network is None else f"{source.stem}.onnx")
+    copy_artifact(content.network or source, original)
     helpers = _copy_helpers(draft, helper_files(options))
     override = override_path(source)
     if override is not None:
@@ -137,17 +144,7 @@ def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) ->
         why, measured = _compile(model, sample, draft / COMPILED, options)
     else:
         why, measured = _keep(content.compiled, draft / COMPILED, options)
-    golden = list(golden_cases(model, sample))
-    if not golden:
-        raise ArtifactError(
-            f"{source} answers none of the records that were tried; give rows that it takes with --data"
-        )
-    try:
-        _write(draft / GOLDEN, golden)
-    except TypeError:  # arrays
-        raise ArtifactError(
-            f"{source} answers with tensors, which the golden cases of a bundle do not hold: serve the file as it is"
-        ) from None
+    _write_golden(draft, source, model, sample)
     _write(draft / PROFILE, profile_sample(options.data) if options.data else {})
     _write(draft / MEASURED, measured)
     compiled = not why
@@ -155,8 +152,8 @@ def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) ->
         format=FORMAT,
         name=content.name,
         built_by=f"modelport {modelport.__version__}",
-        original=f"{ORIGINAL}/{source.name}",
-        signature=model.signature,
+        original=f"{ORIGINAL}/{original.name}",
+        signature=model.signature if content.network is None else replace(model.signature, notes=content.notes),
         files=list_files(draft),
         compiled=compiled,
         not_compiled_because=why,
@@ -172,12 +169,27 @@ def _fill(draft: Path, source: Path, content: Content, options: ServeOptions) ->
     write_manifest(draft, manifest)
 
 
+def _write_golden(draft: Path, source: Path, model: Model, sample: Sequence[Record]) -> None:
+    try:
+        golden = list(golden_cases(model, sample))
+        _write(draft / GOLDEN, golden)
+    except TypeError:
+        raise ArtifactError(
+            f"{source} answers with something that JSON has no form for, so no golden case of a bundle can hold it: serve the "
+            "file as it is"
+        ) from None
+    if not golden:
+        raise ArtifactError(
+            f"{source} answers none of the records that were tried; give rows that it takes with --data"
+        )
+
+
 def _copy_helpers(draft: Path, helpers: Sequence[Path]) -> tuple[str, ...]:
     """Each in a folder of its own: two may have the same name."""
     names = [f"{ORIGINAL}/{HELPERS}/{i}/{helper.name}" for i, helper in enumerate(helpers, 1)]
     for name, helper in zip(names, helpers, strict=True):
         (draft / name).parent.mkdir(parents=True)
-        shutil.copyfile(helper, draft / name)
+        copy_artifact(helper, draft / name)
     return tuple(names)
 
 
@@ -218,28 +230,6 @@ def report_facts(report: Any) -> dict[str, Any]:
     }
 
 
-def golden_cases(model: Model, sample: Sequence[Record]) -> Iterator[GoldenCase]:
-    """Records with the original's answers: the example, rows of the data and made ones; what it refuses is left out."""
-    wanted = GOLDEN_CASES * 4 // 5 if sample else 0
-    spread = [sample[i * len(sample) // wanted] for i in range(min(wanted, len(sample)))]
-    example = tuple(example_value(f) for f in model.signature.inputs)
-    for record in dict.fromkeys([example, *spread, *_made_records(model, sample)[: GOLDEN_CASES - len(spread)]]):
-        try:
-            (answer,) = model.predict([record])
-        except Exception:  # whatever the model's library raises
-            continue
-        yield GoldenCase(record, answer)
-
-
-def _made_records(model: Model, sample: Sequence[Record]) -> list[Record]:
-    """Of every kind that compilation checks: at scales, with gaps, with categories that nobody has seen."""
-    from modelport.compilation.rows import Budget, RowMaker
-
-    if any(f.kind is Kind.TENSOR for f in model.signature.inputs):
-        return []
-    return [record for _, record in RowMaker(model.signature, sample, {}, Budget()).rows()]
-
-
 def copy_bundle(source: Path, out: Path, force: bool = False) -> None:
     """A whole copy, unless one of the same version lies there. Raises ConfigError where anything else does.
 
@@ -270,7 +260,8 @@ def environment() -> dict[str, str]:
 
 
 def _write(path: Path, content: Any) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=1) + b"\n")
+    text = msgspec.json.encode(content, order="sorted", enc_hook=listed)
+    path.write_bytes(msgspec.json.format(text, indent=1) + b"\n")
 
 
 # -- opening -------------------------------------------------------------------------------------------------------
@@ -339,24 +330,6 @@ def bundled_options(bundle: Bundle, options: ServeOptions) -> ServeOptions:
     helpers = tuple(bundle.path / name for name in manifest.helpers)
     features = options.features or manifest.features or None
     return replace(options, features=features, target=options.target, with_=helpers or None)
-
-
-def replay(bundle: Bundle, model: Model) -> int:
-    """Ask the golden cases; how many. Raises ArtifactError with the first that is answered otherwise."""
-    from modelport.compilation.parity import Expected, compare
-
-    cases = bundle.golden()
-    expected = Expected([("golden case", c.record) for c in cases], [c.answer for c in cases])
-    report = compare(expected, lambda records: [_plain(answer) for answer in model.predict(records)], ("golden case",))
-    if report.mismatch is not None:
-        told = report.mismatch.tell("recorded", "now")
-        raise ArtifactError(f"{bundle.path}: a golden case is answered otherwise than when it was built: {told}")
-    return len(cases)
-
-
-def _plain(answer: Any) -> Any:
-    """As JSON gives it back."""
-    return msgspec.json.decode(msgspec.json.encode(answer))
 
 
 def _tell_files(bundle: Bundle) -> str:

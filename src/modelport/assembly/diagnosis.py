@@ -11,7 +11,9 @@ from modelport.artifacts.pickles.allowed import resolve
 from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
 from modelport.artifacts.pickles.permit import Refused
 from modelport.artifacts.pickles.saved_by import shown
-from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in
+from modelport.artifacts.pickles.stream import packing_of
+from modelport.artifacts.pickles.telling import is_pickle
+from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
 from modelport.assembly.native import cache_folder, read_stored
 from modelport.assembly.origins import untold_in
 from modelport.config import ServeOptions
@@ -22,7 +24,7 @@ from modelport.native.interpreters import find_interpreters
 from modelport.native.repairs import modules
 from modelport.native.versions import Need, StoredVersions, needed
 
-MOST_NAMED, MOST_LISTED = 5, 12
+MOST_NAMED, MOST_LISTED, MOST_CHARACTERS = 5, 12, 100
 REQUIREMENTS = "requirements.txt"
 _PINNED = re.compile(r"^\s*(?:scikit-learn|sklearn)\b(?:\[[^\]]*\])?[ \t]*([=<>~!][^\s;#]*)?", re.I | re.M)
 
@@ -40,12 +42,31 @@ def diagnose(path: Path, options: ServeOptions) -> dict[str, Any]:
         "saved_by": _told_of_saver(stored, path),
         "installed": ", ".join(f"{name} {installed_version(name) or 'none'}" for name in _libraries(stored)),
         "inputs": _told_of_inputs(outline),
+        **_told_of_arrays(outline),
         **(_told_of_requirements(path, version) if "scikit-learn" in stored.versions else {}),
-        **_told_of_need(path, stored, options, refused),
-        **({} if refused or options.with_ else _told_of_table(outline, path, version, installed)),
-        "safe": f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}",
+        **_told_of_need(outline, stored, options, refused),
+        **({} if refused or options.with_ or outline.missing else _told_of_table(outline, path, version, installed)),
+        "safe": _told_of_safety(outline, refused),
         "goes_wrong": "nothing of it is run, so this is not known" if refused else _goes_wrong(path, options),
     }
+
+
+def tell_pickle(path: Path) -> dict[str, str]:
+    """The kind of a pickle, joblib or skops file with what saved it, and whether it is safe. Raises ArtifactError as above."""
+    outline = _read(path)
+    kind = f"{_kind(outline, path)}, saved by {_told_of_versions(read_stored(path))}"
+    return {"kind": kind, "safe": _told_of_safety(outline, _refused(path, outline))}
+
+
+def tells_no_version(path: Path) -> bool:
+    """Whether it is a sound pickle of scikit-learn's from before 0.18, whose files do not say what saved them."""
+    try:
+        file = pickle_in(path)
+        stored = read_stored(path) if file.is_file() and is_pickle(read_head(file)) else StoredVersions()
+        untold = "scikit-learn" in stored.needs and "scikit-learn" not in stored.versions
+        return untold and not _refused(file, _read(path))
+    except ArtifactError:  # whoever loads it says so
+        return False
 
 
 def _libraries(stored: StoredVersions) -> list[str]:
@@ -56,11 +77,14 @@ def _libraries(stored: StoredVersions) -> list[str]:
 
 
 def _told_of_saver(stored: StoredVersions, path: Path) -> str:
+    return "; ".join([_told_of_versions(stored), *untold_in(pickle_in(path), installed_version)])
+
+
+def _told_of_versions(stored: StoredVersions) -> str:
     versions = {
         name: shown(stored.versions.get(name, "a version that it does not name")) for name in _libraries(stored)
     }
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return "; ".join([told, *untold_in(pickle_in(path), installed_version)])
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _read(path: Path) -> Outline:
@@ -75,7 +99,8 @@ def _read(path: Path) -> Outline:
 def _kind(outline: Outline, path: Path) -> str:
     what = outline.root.name if isinstance(outline.root, Named) else type(outline.root).__name__
     form = "skops file" if path.suffix.lower() == ".skops" else "joblib file" if outline.joblib else "pickle"
-    return f"{form} of a {what}"
+    packing = packing_of(read_head(path))
+    return f"{form}{f' packed with {packing}' if packing else ''} of a {what}"
 
 
 def _told_of_inputs(outline: Outline) -> str:
@@ -88,6 +113,16 @@ def _told_of_inputs(outline: Outline) -> str:
     count = next((value for value in counts if isinstance(value, int)), None)
     told = f"{count}, without names" if count else "neither their names nor their number is stored"
     return f"{told}; name them with --features a,b,c  or give the training data with --data"
+
+
+def _told_of_arrays(outline: Outline) -> dict[str, str]:
+    """Of the files that joblib before 0.10 wrote beside a model, one for each array; of others nothing."""
+    names = sorted(name[:MOST_CHARACTERS] for name in outline.beside)
+    if not names:
+        return {}
+    span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    state = "; ".join(outline.missing[:MOST_NAMED]) or "all there"
+    return {"arrays": f"{len(names)} in files beside it: {span}, {state}"}
 
 
 def _refused(path: Path, outline: Outline) -> list[str]:
@@ -118,6 +153,10 @@ def _untrusted(path: Path) -> list[str]:
     return []
 
 
+def _told_of_safety(outline: Outline, refused: list[str]) -> str:
+    return f"no: it names {', '.join(refused[:MOST_NAMED])}" if refused else f"yes: {_counted(outline)}"
+
+
 def _counted(outline: Outline) -> str:
     return f"all {len(outline.names)} classes and functions that it names are on the allow-list; no code of it runs"
 
@@ -138,7 +177,9 @@ def _goes_wrong(path: Path, options: ServeOptions) -> str:
 # -- what serving will do ----------------------------------------------------------------------------------------------
 
 
-def _told_of_need(path: Path, stored: StoredVersions, options: ServeOptions, refused: list[str]) -> dict[str, Any]:
+def _told_of_need(
+    outline: Outline, stored: StoredVersions, options: ServeOptions, refused: list[str]
+) -> dict[str, Any]:
     """The environment, and what serving will do about it."""
     if refused:
         return {"serving": "is refused, and nothing is installed for it: loading it could run code"}
@@ -146,7 +187,8 @@ def _told_of_need(path: Path, stored: StoredVersions, options: ServeOptions, ref
         need = needed(stored)
     except ArtifactError as error:
         return {"needs": str(error), "serving": "is refused: the version that saved it cannot be asked"}
-    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": _told_of_serving(need, options)}
+    serving = f"is refused: {outline.missing[0]}" if outline.missing else _told_of_serving(need, options)
+    return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": serving}
 
 
 def _told_of_serving(need: Need, options: ServeOptions) -> str:

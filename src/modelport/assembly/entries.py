@@ -89,7 +89,7 @@ def _compiled(folder: Path) -> Iterator[Entry]:
         if (path / MODEL).is_file() and (path / COMPILED_ABOUT).is_file():
             yield _entry(COMPILED, path, "a compiled model", path)
         elif (path / REFUSED).is_file():
-            yield _entry(COMPILED, path, "why a model is not compiled", path)
+            yield _entry(COMPILED, path, "why a model is not compiled, or not converted", path)
         else:
             yield _entry(UNFINISHED, path, "left by a compilation that was cut short", path)
 

@@ -15,6 +15,7 @@ import modelport
 from modelport.artifacts.bundle import Bundle, check_files, is_bundle, read_bundle
 from modelport.artifacts.digest import VERSION_LENGTH, digest_files, digest_path
 from modelport.artifacts.override import override_path
+from modelport.artifacts.pickles.stream import needs_library
 from modelport.assembly.artifacts import (
     find_loader,
     helper_files,
@@ -22,6 +23,7 @@ from modelport.assembly.artifacts import (
     load_artifact,
     other_version,
     pickle_in,
+    read_head,
 )
 from modelport.assembly.bundles import open_bundle, refuse_code, report_facts
 from modelport.assembly.signatures import check_signer
@@ -30,6 +32,7 @@ from modelport.config import ServeOptions, to_plain
 from modelport.errors import ArtifactError, ConfigError, MissingExtra
 from modelport.kernel.placement import Placement, place
 from modelport.kernel.ports import Cost, Loader, Model
+from modelport.native.early import told_path
 from modelport.native.locks import hold
 from modelport.native.proofs import NATIVE, Proof, Proofs, read_proof
 from modelport.runtime.forms import COMPILE_SECONDS, COMPILED, ORIGINAL, TOO_LONG, UNKNOWN, Form
@@ -53,7 +56,8 @@ class Look:
     version: str = ""
     """The digest of what was looked at: whoever loads it later must find the same, or serve what was compiled from it."""
     native: Mapping[str, str] = field(default_factory=dict)
-    """Where a native environment answers: its `folder`, the `file` that it is to read, and which `imports` it does then."""
+    """Where a native environment answers: its `folder`, the `file` that it is to read, empty where that is handed to it, and which
+    `imports` it does then."""
     late: tuple[str, ...] = ()
     """Libraries that a holder imports when they are used: see `Proof.untouched`."""
     rests_on: tuple[str, ...] = ()
@@ -141,7 +145,7 @@ def _look_at_old(artifact: Path, options: ServeOptions, digest: str, planned: Pl
 
 
 def _places(native: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(native[name] for name in ("folder", "file") if native)
+    return tuple(native[name] for name in ("folder", "file") if native.get(name))
 
 
 def _native_process(proof: Proof, file: Path, options: ServeOptions) -> dict[str, str]:
@@ -153,7 +157,8 @@ def _native_process(proof: Proof, file: Path, options: ServeOptions) -> dict[str
     environment = find(proof.need, options.cache_dir or default_folder())
     if environment is None:
         return {}
-    return {"folder": str(environment.folder), "file": str(file.resolve()), "imports": "late" if proof.late else "all"}
+    told = "" if needs_library(read_head(file)) else told_path(file)  # what is unpacked here is handed over later
+    return {"folder": str(environment.folder), "file": told, "imports": "late" if proof.late else "all"}
 
 
 DECIDING = ("scikit-learn", "numpy", "scipy", "pandas", "xgboost", "lightgbm", "catboost", "imbalanced-learn")

@@ -56,11 +56,23 @@ def _inspect_declared(service: Service, name: str, sources: Mapping[str, Source]
 
 
 def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
-    """The signature with the reason for each guess, where it runs and in which form. Raises SetupError like `load_artifact`."""
-    if is_unproven(path, options) and not _is_known(path, options):
-        from modelport.assembly.diagnosis import diagnose  # and the readers of pickles
+    """What the file is, its signature with the reason for each guess, where it runs and in which form. Of one that another version
+    saved, and that nobody has compared: what it is and what serving will do. Raises SetupError like `load_artifact`."""
+    from modelport.assembly.diagnosis import diagnose, tells_no_version  # and the readers of pickles
 
+    if is_unproven(path, options) and not _is_known(path, options):
         return diagnose(path, options)
+    try:
+        return _inspect_served(path, options)
+    except UntrustedPickle:
+        raise
+    except ArtifactError:
+        if not tells_no_version(path):
+            raise
+        return diagnose(path, options)
+
+
+def _inspect_served(path: Path, options: ServeOptions) -> dict[str, Any]:
     look = compile_beside(path, options, None)
     refuse_original(look, options)
     opened = open_form(look.plain(), path, options)
@@ -71,12 +83,22 @@ def inspect_artifact(path: Path, options: ServeOptions) -> dict[str, Any]:
         entry |= {"example": example_value(f), "reasons": list(f.reasons)}
     head = {
         "artifact": str(path),
+        **_facts(path),
         "version": opened.version,
         "executor": f"{placement.executor} ({placement.reason})",
     }
     notes = [*opened.notes, *untold_in(pickle_in(path), installed_version)]
     plain: dict[str, Any] = json.loads(encode({**head, **opened.form, **described, "notes": notes}))
     return plain
+
+
+def _facts(path: Path) -> dict[str, str]:
+    from modelport.assembly.facts import tell_file  # and the readers of every kind
+
+    try:
+        return tell_file(path)
+    except ArtifactError:  # it is served, so there is no need to fail for what is only told
+        return {}
 
 
 def _is_known(path: Path, options: ServeOptions) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelport.artifacts.pickles.boosters import booster_versions, told_versions
+from modelport.artifacts.pickles.loading import unpacked_apart
 from modelport.artifacts.pickles.outline import Named, read_outline
 from modelport.artifacts.pickles.saved_by import shown
 from modelport.assembly.artifacts import load_artifact, pickle_in
@@ -84,7 +85,7 @@ def load_native(
     `known` are its inputs where it was asked before: then it is only served, and need not tell of all that it holds. `late`: some
     libraries are imported when they are used.
     """
-    process = ForeignProcess(environment, not known, late)
+    process = ForeignProcess(environment, not known, late, unpacked_apart)
 
     def read(file: Path) -> Any:
         return _with_inputs(process.load(file), len(known) if file == path else 0)

@@ -15,6 +15,7 @@ from typing import Any
 from modelport.artifacts.loaders.skops import trusted_types
 from modelport.artifacts.pickles.loading import screen_pickle
 from modelport.artifacts.pickles.outline import read_outline
+from modelport.artifacts.pickles.saved_by import names_companions
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_records
 from modelport.assembly.artifacts import installed_version, load_artifact, other_version, pickle_in, read_head
@@ -137,12 +138,19 @@ def _refuse_hostile(artifact: Path, options: ServeOptions, other: OtherVersion) 
             if path.suffix.lower() == ".skops":
                 trusted_types(path, False)
             elif is_pickle(read_head(path)):
+                _refuse_incomplete(path)
                 screen_pickle(path)
         except UntrustedPickle as error:
             if not options.allow_pickle:
                 raise
             why = f"it holds {error.name[:100]}, which is of no library, and so in no environment of that version"
             raise other.unproven(str(artifact), why, True) from None
+
+
+def _refuse_incomplete(path: Path) -> None:
+    """An array of which nothing is here is told before an environment is built to miss it there."""
+    for missing in read_outline(path).missing if names_companions(path) else ():
+        raise ArtifactError(missing)
 
 
 def _first_way(case: _Case) -> Proven:

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import modelport
+from modelport.artifacts.companions import companions
 from modelport.artifacts.digest import digest_files, digest_path
 from modelport.compilation.cache import Cache, default_folder
 from modelport.config import ServeOptions, to_plain
@@ -114,4 +115,5 @@ def _installed() -> Iterator[str]:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*"))
+    files: Iterable[Path] = (path, *companions(path)) if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from modelport.artifacts.pickles.outline import Named, Outline, listed, read_outline
-from modelport.assembly.artifacts import load_artifact
+from modelport.artifacts.pickles.stream import needs_library
+from modelport.artifacts.pickles.telling import is_pickle
+from modelport.assembly.artifacts import load_artifact, read_head
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SetupError, UnprovenVersion
 
@@ -16,7 +19,7 @@ _NOT_OURS = ("numpy", "builtins", "scipy", "collections", "copyreg", "copy_reg",
 
 def describe_stored(path: Path) -> dict[str, Any]:
     """Class, library, version, features, classes and parts of what a pickle holds; `error` where it is none, or damaged."""
-    if path.is_dir() or path.suffix.lower() not in PICKLES:
+    if not _may_be_pickle(path):
         return {}
     try:
         outline = read_outline(path)
@@ -25,6 +28,16 @@ def describe_stored(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged pickle raises anything
         return {"error": f"{path} is no pickle, or damaged: {type(error).__name__}: {str(error)[:120]}".strip()}
     return {**_described(outline), "joblib": outline.joblib}
+
+
+def _may_be_pickle(path: Path) -> bool:
+    """By its name; people give their pickles any name, and where it says nothing, by its first bytes."""
+    if path.is_dir() or path.suffix.lower() in PICKLES:
+        return not path.is_dir()
+    try:
+        return is_pickle(read_head(path))
+    except ArtifactError:  # there is nothing to read
+        return False
 
 
 def _described(outline: Outline) -> dict[str, Any]:
@@ -79,3 +92,9 @@ def served_signature(path: Path) -> dict[str, Any]:
         "outputs": len(signature.outputs),
         "probabilities": any(output.probabilities for output in signature.outputs),
     }
+
+
+def unpackers_of(paths: Iterable[Path]) -> tuple[str, ...]:
+    """The packages that unpack these files of a model, beside what Python brings along."""
+    packed = [path for path in paths if path.is_file() and needs_library(read_head(path))]
+    return ("lz4",) if packed else ()

@@ -50,10 +50,13 @@ def _print_diagnosis(described: Described) -> None:
     console = Console(soft_wrap=True)
     for key, value in described.items():
         for number, line in enumerate(value if isinstance(value, list) else [value]):
-            visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(line))  # names are the file's own
-            console.print(
-                f"[bold]{key.replace('_', ' ') if not number else '':12}[/bold]{escape(visible)}", highlight=False
-            )
+            visible = escape(_visible(line))
+            console.print(f"[bold]{key.replace('_', ' ') if not number else '':12}[/bold]{visible}", highlight=False)
+
+
+def _visible(value: Any) -> str:
+    """For a terminal: names are the file's own."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
 
 
 def _print_schemas(described: Described) -> None:
@@ -71,13 +74,14 @@ def _print_schemas(described: Described) -> None:
 
 def _print_tables(described: Described) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    for key in ("name", "artifact", "version", "task", "executor"):
+    for key in ("name", "artifact", "kind", "safe", "version", "task", "executor"):
         if key not in described:  # a file alone has no name yet
             continue
-        console.print(f"[bold]{key:10}[/bold]{described[key]}", highlight=False)
+        console.print(f"[bold]{key:10}[/bold]{escape(_visible(described[key]))}", highlight=False)
     for line in form_lines(described):
         console.print(line, highlight=False)
     columns = ("input", "type", "values", "example", "why")

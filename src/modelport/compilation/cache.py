@@ -85,6 +85,10 @@ class Cache:
                 return msgspec.json.decode((base / key / REFUSED).read_bytes(), type=Refused)
         return None
 
+    def refusal(self, key: str) -> Path | None:
+        """The folder that says why it was not compiled, if it was tried."""
+        return next((base / key for base in self._folders() if (base / key / REFUSED).is_file()), None)
+
     def about(self, folder: Path) -> About:
         """What is told of a compiled model."""
         return msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)

@@ -14,33 +14,32 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
-from modelport.assembly import Bundle, read_bundle
-from modelport.assembly.stored import describe_stored
-from modelport.config import is_python
+from modelport.assembly import Bundle, find_loader, read_bundle
+from modelport.assembly.artifacts import other_version, pickle_in
+from modelport.assembly.stored import describe_stored, unpackers_of
+from modelport.config import ServeOptions, is_python
 from modelport.deploy.requirements import Pin, canonical, close_over, named_in, needed_by, read_requirements
 from modelport.errors import ArtifactError, ConfigError
 
 LONGEST_NAME = 40
 COMPILED_NEEDS = ("modelport[onnx]",)
 LIBRARIES = {
-    ".joblib": ("scikit-learn", "joblib", "pandas"),
-    ".pkl": ("scikit-learn", "joblib", "pandas"),
-    ".pickle": ("scikit-learn", "joblib", "pandas"),
-    ".skops": ("scikit-learn", "joblib", "pandas", "skops"),
-    ".onnx": ("onnxruntime",),
-    ".ubj": ("xgboost",),
-    ".json": ("xgboost",),
-    ".bst": ("xgboost",),
-    ".txt": ("lightgbm",),
-    ".cbm": ("catboost",),
-    ".pt": ("torch",),
-    ".pt2": ("torch",),
+    "sklearn": ("scikit-learn", "joblib", "pandas"),
+    "skops": ("scikit-learn", "joblib", "pandas", "skops"),
+    "onnx": ("onnxruntime",),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
+    "torch": ("torch",),
 }
-"""What reads an original, by the end of its name; what compiles it is not needed where it serves as it is."""
+"""What reads an original, by the kind that its content tells; what compiles it is not needed where it serves as it is."""
 TRAINERS = ("xgboost", "lightgbm", "catboost")
 """Libraries whose models lie in pickles, too, for those that do not tell whose they are."""
+NETWORK = ", and of a network the ONNX file that serves, so that the image needs no TensorFlow"
 ODD = re.compile(r"[$*?\[\]\\\"'!#\x00-\x1f]|^-")
 """What means something else in a Dockerfile or its list of what is left out, or begins an option."""
+MANIFEST = "manifest.json"
+"""What a folder is a bundle by."""
 LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "*.ipynb")
 LEFT_OUT_AT_THE_TOP = ("Dockerfile*", "compose.yaml", "build", "dist", "tests", "venv", "kubernetes", "*.service")
 WRITTEN = ("requirements.lock", "sbom.cdx.json", "wheels")
@@ -75,12 +74,22 @@ def read_subject(source: str, name: str | None = None, requirements: Path | None
     path = Path(source)
     if not path.exists():
         raise ArtifactError(f"{source} does not exist")
-    if not path.is_dir():
-        raise ArtifactError(
-            f"{source} is a single file; what is shipped is a bundle, which holds the proof that its answers are right: "
-            f"modelport build {source} -o {path.stem}.bundle"
-        )
+    if not (path / MANIFEST).is_file():
+        raise _refusal(source, path)
     return _bundle(path, name, requirements)
+
+
+def _refusal(source: str, path: Path) -> ArtifactError:
+    """The command that makes a bundle of a model; of what is no model, or is not read here, why it is not."""
+    try:
+        kind = find_loader(path).extra
+    except ArtifactError as error:
+        return ArtifactError(f"{source} is no bundle; {error}") if path.is_dir() else error
+    command = "rescue" if other_version(path, ServeOptions()) else "build"
+    return ArtifactError(
+        f"{source} is a model as it was saved; what is shipped is a bundle, which holds the proof that its answers are right"
+        f"{NETWORK if kind == 'keras' else ''}: modelport {command} {source} -o {path.stem}.bundle"
+    )
 
 
 def _bundle(path: Path, name: str | None, requirements: Path | None) -> Subject:
@@ -117,14 +126,32 @@ def _needs_of(bundle: Bundle) -> tuple[str, ...]:
             "image cannot make one: train the model anew, or serve it where it was built"
         )
     told = describe_stored(bundle.original)
-    libraries = LIBRARIES.get(bundle.original.suffix) or (LIBRARIES[".pkl"] if "cls" in told else None)
+    libraries = _libraries_of(bundle.original)
     if libraries is None:
         raise ConfigError(
             f"what reads {bundle.manifest.original} is not known; name modelport and what it needs, one package a line, in a file: "
             "--requirements requirements.txt"
         )
     others = _others_in(bundle, told) if "scikit-learn" in libraries else ()
-    return tuple(dict.fromkeys(("modelport", *libraries, *others)))
+    unpackers = unpackers_of([bundle.original, *(bundle.path / name for name in bundle.manifest.helpers)])
+    return tuple(dict.fromkeys(("modelport", *libraries, *others, *unpackers)))
+
+
+def _libraries_of(original: Path) -> tuple[str, ...] | None:
+    """What reads an original, told by its content: endings like `.bst` mean several things. None where that is not known."""
+    try:
+        kind = find_loader(original).extra
+        if kind == "keras":
+            raise ConfigError(
+                f"{original} holds a network as it was saved, which TensorFlow would have to convert in the image; build it anew, "
+                "and the bundle has the ONNX file instead"
+            )
+        if kind != "mlflow":
+            return LIBRARIES.get(kind)
+        inside = LIBRARIES.get(find_loader(pickle_in(original)).extra)
+    except ArtifactError:  # it is not read here either
+        return None
+    return inside and (*inside, "pyyaml")
 
 
 def _others_in(bundle: Bundle, told: Mapping[str, Any]) -> tuple[str, ...]:

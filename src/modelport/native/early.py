@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).with_name("foreign.py")
 
 @dataclass(frozen=True, slots=True)
 class EarlyProcess:
-    """One that was told to read `file` when it was started, and whose first answer is what that holds."""
+    """One that was told to read `file` when it was started, and whose first answer is what that holds; of none, it waits."""
 
     process: subprocess.Popen[bytes]
     file: str
@@ -28,6 +28,11 @@ def command_in(folder: Path, script: Path, *arguments: str) -> list[str]:
     return [str(folder / "bin" / "python"), "-I", str(script), *arguments]
 
 
+def told_path(path: Path) -> str:
+    """A model's file as the other side is told of it: in its folder without links, under its own name, which companions go by."""
+    return str(path.parent.resolve() / path.name)
+
+
 def start_process(folder: Path, late: bool, *files: str) -> subprocess.Popen[bytes]:
     """One that speaks through its standard input and output, and ends when the former does. Raises OSError.
 
@@ -38,9 +43,9 @@ def start_process(folder: Path, late: bool, *files: str) -> subprocess.Popen[byt
 
 
 def start_early(folder: str, file: str, late: bool) -> None:
-    """Start it, if that can be done: whoever takes it later says what is wrong where it cannot."""
+    """Start it, if that can be done: whoever takes it later says what is wrong where it cannot. `file` may be empty."""
     try:
-        _started[folder] = EarlyProcess(start_process(Path(folder), late, file), file)
+        _started[folder] = EarlyProcess(start_process(Path(folder), late, *([file] if file else [])), file)
     except OSError:
         return
 

@@ -8,6 +8,8 @@ bit by bit.
     {"do": "get", "of": 3, "name": "coef_"}                    an attribute of the object 3
     {"do": "call", "of": 3, "name": "predict", "value": …}     what a method of it returns
 
+A blob beside `load` is what the file unpacks to, where only the asking side can unpack it.
+
 The files beside this one read the model and put imports off. Started with the name of a file, it answers first as if it were asked
 to load that, with `whole` false: then what is great and no part of serving is left out, and is to be asked for.
 """
@@ -216,9 +218,9 @@ class Model:
                 module.importlib = types.SimpleNamespace(import_module=imports.import_real)
 
     def load(self, head: Any, blobs: Any) -> Any:
-        """Read the file; tell of it."""
+        """Read the file, or what it was unpacked to where that came along; tell of it."""
         self._whole = head["whole"]
-        return self._reader.read_file(head["path"])
+        return self._reader.read_file(head["path"], blobs[0] if blobs else None)
 
     def get(self, head: Any, blobs: Any) -> Any:
         """An attribute."""

@@ -6,8 +6,10 @@ beside `foreign.py` in the interpreter of that environment, so it is written for
 
 import collections
 import importlib
+import os
 import re
 import types
+import zlib
 from typing import Any
 
 import numpy as np
@@ -86,8 +88,8 @@ def _find(module: str, name: str, full: str) -> Any:
     root = module.partition(".")[0]
     if root in ("builtins", "__builtin__") and name != "bytearray":
         return _PLAIN.get({"unicode": "str", "long": "int"}.get(name, name))
-    if module.endswith("joblib.numpy_pickle") and name == "NumpyArrayWrapper":
-        return Permit(full, StoredArray)
+    if module.endswith("joblib.numpy_pickle") and name in _OF_JOBLIB:
+        return Permit(full, _OF_JOBLIB[name])
     if module.startswith(("scipy.stats", "numpy.random")) or ".joblib." in "." + module:  # predictions use none of it
         return Permit(full, Unused, Unused)
     if root == "numpy":
@@ -314,6 +316,22 @@ def _exactly(file: Any, size: int) -> bytes:
     return data
 
 
+# -- arrays of joblib ----------------------------------------------------------------------------------------------
+
+
+def _shaped(data: bytes, dtype: Any, shape: Any, fortran: Any) -> Any:
+    """An array of just these bytes, which can be written to."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise Refused("bytes would be read as references to objects")
+    count = 1
+    for n in shape:
+        count *= int(n)
+    if min(shape, default=0) < 0 or len(data) != count * dtype.itemsize:
+        raise Refused("an array says that it has more or fewer elements than came")
+    array = np.frombuffer(data, dtype).copy() if data else np.empty(count, dtype)
+    return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
+
+
 class StoredArray:
     """What joblib puts in place of an array, whose bytes follow in the file."""
 
@@ -333,5 +351,74 @@ class StoredArray:
         count = 1
         for n in self.shape:
             count *= int(n)
-        array = np.frombuffer(_exactly(file, count * self.dtype.itemsize), self.dtype).copy()
-        return array.reshape(self.shape[::-1]).transpose() if self.order == "F" else array.reshape(self.shape)
+        return _shaped(_exactly(file, count * self.dtype.itemsize), self.dtype, self.shape, self.order == "F")
+
+
+class ArrayBeside:
+    """What joblib before 0.10 put in place of an array: the name of a file of NumPy's format beside the model's."""
+
+    filename = ""  # type: Any
+    subclass = None  # type: Any
+
+    def read(self, path: str, nested: Any) -> Any:
+        """The array; `path` is the model's file, `nested` unpickles an array of objects from an open file."""
+        with open(_place(path, self.filename), "rb") as file:
+            version = np.lib.format.read_magic(file)
+            later = np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = (np.lib.format.read_array_header_1_0 if version == (1, 0) else later)(file)
+            array = nested(file) if dtype.hasobject else _shaped(file.read(), dtype, shape, fortran)
+        cls = self.subclass.cls if isinstance(self.subclass, Permit) else np.ndarray
+        if cls not in (np.ndarray, np.matrix) or not isinstance(array, np.ndarray):
+            raise Refused("a file beside the model holds something that is no array")
+        return array.view(cls) if cls is np.matrix else array
+
+
+class PackedArrayBeside:
+    """The same of packed files: the array's own state, without its bytes, which are in the file."""
+
+    filename = ""  # type: Any
+    init_args = None  # type: Any
+    state = None  # type: Any
+
+    def read(self, path: str, _: Any) -> Any:
+        """The array."""
+        if not isinstance(self.state, tuple) or len(self.state) != 4:
+            raise Refused("an array without shape or type")
+        with open(_place(path, self.filename), "rb") as file:
+            _, shape, dtype, fortran = self.state
+            return _shaped(unpack_zfile(file), dtype, shape, fortran)
+
+
+ARRAYS_BESIDE = (ArrayBeside, PackedArrayBeside)
+STAND_INS = (StoredArray, Unused, *ARRAYS_BESIDE)
+"""What takes something else in place of the state that the file gives it."""
+
+_OF_JOBLIB = {"NumpyArrayWrapper": StoredArray, "NDArrayWrapper": ArrayBeside, "ZNDArrayWrapper": PackedArrayBeside}  # type: Any
+_COMPANION = re.compile(r"_\d{2,5}\.npy(\.z)?")
+
+
+def _place(path: str, name: Any) -> str:
+    """A file beside the model, called as joblib called it. What leads elsewhere is not followed, by whatever name or link."""
+    folder, own = os.path.split(path)
+    named = isinstance(name, str) and own and name.startswith(own + "_")
+    if not named or _COMPANION.fullmatch(name[len(own) :]) is None:
+        raise Refused(f"an array lies in {str(name)[:100]!r}, and those of this file in {own}_01.npy and so on")
+    place = os.path.join(folder, name)
+    if not os.path.isfile(place):
+        raise Refused(f"{name} is missing: copy it into the same folder")
+    real = os.path.dirname(os.path.realpath(place))
+    if real not in (os.path.realpath(folder), os.path.dirname(os.path.realpath(path))):
+        raise Refused(f"{name} is a link to another folder: put the file itself beside the model")
+    return place
+
+
+def unpack_zfile(file: Any) -> bytes:
+    """What joblib before 0.10 packed, never more than it says: behind two letters stands the size, 19 digits, 20 of Python 2."""
+    head, data = _exactly(file, 21), file.read()
+    if not head.startswith(b"ZF"):
+        raise Refused("a file beside the model is no packed array of joblib")
+    size = int(head[2:], 16)
+    unpacked = zlib.decompressobj().decompress(data[1:] if data[:1] == b" " else data, size + 1)
+    if len(unpacked) != size:
+        raise Refused("what joblib packed has another size than it says")
+    return unpacked

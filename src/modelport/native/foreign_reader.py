@@ -4,14 +4,12 @@ The list is in `foreign_names.py`. It runs beside `foreign.py` in the interprete
 3.6 and imports nothing of ours.
 """
 
-import bz2
 import collections
 import contextlib
 import fcntl
 import gzip
 import importlib.util
 import io
-import lzma
 import os
 import pickle
 import sys
@@ -32,10 +30,9 @@ def _beside(name: str) -> Any:
 
 
 _names = _beside("foreign_names")
-Refused, Permit, Unused, StoredArray, resolve = (
+Refused, Permit, StoredArray, resolve = (
     _names.Refused,
     _names.Permit,
-    _names.Unused,
     _names.StoredArray,
     _names.resolve,
 )
@@ -80,9 +77,9 @@ class Reader(_InPython):  # type: ignore[misc]
 
     dispatch = dict(_InPython.dispatch)  # noqa: RUF012
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, path: str = "") -> None:
         super().__init__(file, encoding="latin1")
-        self._file = file
+        self._file, self._path = file, path
         self._of_python_2 = False
 
     def _decode_string(self, value: bytes) -> str:
@@ -151,7 +148,9 @@ class Reader(_InPython):  # type: ignore[misc]
         _check_state(thing, state)
         super().load_build()
         if isinstance(thing, StoredArray):
-            self.stack[-1] = thing.read(self._file, lambda: Reader(self._file).load())
+            self.stack[-1] = thing.read(self._file, lambda: Reader(self._file, self._path).load())
+        elif isinstance(thing, _names.ARRAYS_BESIDE):
+            self.stack[-1] = thing.read(self._path, lambda file: Reader(file).load())
         if self._of_python_2 and isinstance(self.stack[-1], np.ndarray):
             self._put_texts()
 
@@ -208,7 +207,7 @@ def _check_state(thing: Any, state: Any) -> None:
         _check_array(state)
     for part in state if isinstance(state, tuple) else (state,):
         for key, value in part.items() if isinstance(part, dict) else ():
-            if isinstance(value, Permit) and not isinstance(thing, (StoredArray, Unused)):
+            if isinstance(value, Permit) and not isinstance(thing, _names.STAND_INS):
                 raise Refused(f"{value.name} is stored as if it were data")
             if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
                 raise Refused(f"{key} is no attribute that a file may set")
@@ -266,14 +265,31 @@ def _read_skops(path: str) -> Any:
     return skops.io.load(path, trusted=unknown)
 
 
-def read_file(path: str) -> Any:
-    """What a pickle, joblib or skops file holds. Raises Refused, or whatever unpickling raises."""
+def read_file(path: str, data: Any = None) -> Any:
+    """What a pickle, joblib or skops file holds. Raises Refused, or whatever unpickling raises.
+
+    `data` is what the file unpacks to, where that took a library that no environment has.
+    """
     _hold_environment()
     if path.endswith(".skops"):
         return _read_skops(path)
+    if data is not None:
+        return Reader(io.BytesIO(data), path).load()
     with open(path, "rb") as file:
         head = file.peek(8)[:8]
-        openers = {b"\x78": _inflate, b"\x1f\x8b": lambda f: gzip.GzipFile(fileobj=f), b"BZh": bz2.BZ2File}  # type: Any
-        openers.update({b"\xfd7zXZ": lzma.LZMAFile, b"\x5d\x00": lzma.LZMAFile})
-        opened = next((make(file) for magic, make in openers.items() if head.startswith(magic)), file)
-        return Reader(opened).load()
+        if head.startswith(_LZ4):
+            raise Refused("it is packed with LZ4, which nothing here unpacks")
+        opened = next((make(file) for magic, make in _OPENERS.items() if head.startswith(magic)), file)
+        return Reader(opened, path).load()
+
+
+_LZ4 = b"\x04\x22\x4d\x18"
+_OPENERS = {
+    b"\x78": _inflate,
+    b"ZF": lambda file: io.BytesIO(_names.unpack_zfile(file)),
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": lambda file: importlib.import_module("bz2").BZ2File(file),
+    b"\xfd7zXZ": lambda file: importlib.import_module("lzma").LZMAFile(file),
+    b"\x5d\x00": lambda file: importlib.import_module("lzma").LZMAFile(file),
+}  # type: Any
+"""By how a file starts. An interpreter that was built where bzip2 or xz was missing lacks these modules, and may not need them."""

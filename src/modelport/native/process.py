@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 
 from modelport.errors import ArtifactError
 from modelport.native import foreign
-from modelport.native.early import start_process, take_early
+from modelport.native.early import start_process, take_early, told_path
 from modelport.native.environments import Environment
+
+Unpack = Callable[[Path], bytes | None]
+"""What a file unpacks to, where the other side cannot do that; None for all that it reads itself."""
 
 
 class ForeignError(RuntimeError):
@@ -28,18 +32,21 @@ class ForeignProcess:
     """One process with one model. It ends with its standard input, so never later than this process.
 
     `whole`: objects tell all that they hold, which those need who convert or compare them; otherwise what serving needs, by
-    the process that was started early, where there is one. `late`: some libraries are imported when they are used.
+    the process that was started early, where there is one. `late`: some libraries are imported when they are used. `unpack`: see
+    `Unpack`.
     """
 
-    def __init__(self, environment: Environment, whole: bool = True, late: bool = False) -> None:
+    def __init__(
+        self, environment: Environment, whole: bool = True, late: bool = False, unpack: Unpack = lambda _: None
+    ) -> None:
         self.environment = environment
-        self._late = late
+        self._late, self._unpack = late, unpack
         self._whole = whole
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[..., ForeignProcess] | None = None
         self._known: dict[int, Any] = {}
-        self._loaded: list[dict[str, Any]] = []
+        self._loaded: list[tuple[dict[str, Any], Path]] = []
         self._asked = ""
         early = None if whole else take_early(environment.folder)
         if early is not None:
@@ -51,15 +58,19 @@ class ForeignProcess:
         library = next(
             (f"{k} {v}" for k, v in self.environment.versions.items() if k == "scikit-learn"), "its environment"
         )
-        head = {"do": "load", "path": str(path.resolve()), "whole": self._whole}
-        if self._asked not in ("", head["path"]):  # it was started with another question
+        head, blobs = {"do": "load", "path": told_path(path), "whole": self._whole}, self._unpacked(path)
+        if self._asked and (blobs or self._asked != head["path"]):  # it was started with another question
             self.close()
         try:
-            found = self._ask(head)
+            found = self._ask(head, blobs)
         except ForeignError as error:
             raise ArtifactError(f"{path} does not load in {library} either: {str(error)[:300]}") from None
-        self._loaded.append(head)
+        self._loaded.append((head, path))
         return found
+
+    def _unpacked(self, path: Path) -> Sequence[bytes]:
+        data = self._unpack(path)
+        return () if data is None else (data,)
 
     def get(self, number: int, name: str) -> Any:
         """An attribute of an object, or a method to call. Raises ForeignError."""
@@ -103,8 +114,8 @@ class ForeignProcess:
         """The process; a new one that holds the same model, where the last one has ended."""
         if self._process is None:
             self._own(start_process(self.environment.folder, self._late))
-            for head in self._loaded:
-                self._exchange(head, ())
+            for head, path in self._loaded:
+                self._exchange(head, self._unpacked(path))
         assert self._process is not None
         return self._process
 

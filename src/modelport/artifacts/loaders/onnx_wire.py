@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_GRAPH = 7
+_PRODUCER, _PRODUCER_VERSION, _GRAPH = 2, 3, 7
 _NODE, _INITIALIZER = 1, 5
 _INPUT, _OUTPUT, _OP_TYPE, _ATTRIBUTE = 1, 2, 4, 5
 _NAME, _I, _S, _FLOATS, _INTS, _STRINGS = 1, 3, 4, 7, 8, 9
@@ -158,3 +158,13 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("a number of more than 64 bits")
+
+
+def read_producer(path: Path) -> str:
+    """The program that wrote a file, with its version, as it calls itself; empty where it does not. Raises ValueError."""
+    with path.open("rb") as file:
+        model = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        return f"{_text(model, _PRODUCER)} {_text(model, _PRODUCER_VERSION)}".strip()
+    except (IndexError, struct.error) as error:
+        raise ValueError("not an ONNX file") from error

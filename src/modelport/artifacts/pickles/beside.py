@@ -27,11 +27,7 @@ class ArrayBeside:
 
     def read(self, path: Path, nested: Callable[[Stream], Any]) -> Any:
         """The array; `nested` unpickles one of objects, which stands as a pickle behind the file's head."""
-        place = _place(path, self.filename)
-        with place.open("rb") as file:
-            stream = Stream(file, place.stat().st_size, packed=False)
-            shape, fortran, dtype = _read_head(stream, place)
-            array = nested(stream) if dtype.hasobject else _read_numbers(stream, shape, fortran, dtype)
+        array = read_array(place_beside(path, self.filename), nested)
         cls = class_of(self.subclass, np.ndarray) if isinstance(self.subclass, Permit) else np.ndarray
         if cls not in _SUBCLASSES:
             raise Refused(cls.__name__, "is no array that joblib writes to a file")
@@ -47,7 +43,7 @@ class PackedArrayBeside:
 
     def read(self, path: Path, _: Callable[[Stream], Any]) -> Any:
         """The array."""
-        place = _place(path, self.filename)
+        place = place_beside(path, self.filename)
         state = (*(self.state or ()), _unpack(place))
         check_array_state(np.zeros(0), state)
         array = np.zeros(0, np.int8)
@@ -55,8 +51,9 @@ class PackedArrayBeside:
         return array
 
 
-def _place(path: Path, name: Any) -> Path:
-    if not isinstance(name, str) or not is_companion(path, name):
+def place_beside(path: Path, name: Any) -> Path:
+    """A companion of a model file by its name. Raises ArtifactError where it is missing, called otherwise, or leads elsewhere."""
+    if not isinstance(name, str) or not path.name or not is_companion(path, name):
         raise ArtifactError(
             f"{path} was saved by joblib older than 0.10, with an array in a file called {str(name)[:100]!r} beside it: these are "
             f"called {path.name}_01.npy and so on; give the model its old name, {_old_name(str(name))!r}, or save it again"
@@ -67,7 +64,26 @@ def _place(path: Path, name: Any) -> Path:
             f"{path} was saved by joblib older than 0.10, with its arrays in files beside it, and {name} is missing: "
             "copy it into the same folder"
         )
+    if place.resolve().parent not in (path.parent.resolve(), path.resolve().parent):
+        raise ArtifactError(f"{place} is a link to another folder, and is not followed: put the file itself there")
     return place
+
+
+def read_array(place: Path, nested: Callable[[Stream], Any]) -> Any:
+    """The array in a file of NumPy's format; `nested` unpickles one of objects, which stands as a pickle behind the file's head.
+
+    Raises ArtifactError where it is damaged, and what `nested` raises.
+    """
+    with place.open("rb") as file:
+        stream = Stream(file, place.stat().st_size, packed=False)
+        try:
+            shape, fortran, dtype = _read_head(stream, place)
+            if not dtype.hasobject:
+                return _read_numbers(stream, shape, fortran, dtype)
+        except (EOFError, ValueError) as error:
+            why = str(error)[:100] or "it ends too early"
+            raise ArtifactError(f"{place} is damaged: {why}; copy it again") from None
+        return nested(stream)
 
 
 def _old_name(name: str) -> str:

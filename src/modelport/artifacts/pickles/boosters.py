@@ -14,6 +14,7 @@ _CONFIGURED = b"CONFIG-offset:"
 _IN_JSON = re.compile(rb'"version":\[(\d{1,4}),(\d{1,4}),(\d{1,4})\]')
 _IN_UBJSON = re.compile(rb"version\[#L\0{7}\x03i([\0-\x7f])i([\0-\x7f])i([\0-\x7f])", re.DOTALL)
 _LIGHTGBM = re.compile(r"\s*tree\s+version=(v\d)\s")
+_HEAD_BYTES = 200
 _CATBOOST = re.compile(rb"Branch: tags/v(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)\s")
 """Builds of a tag name it. Others name a branch, which is no version."""
 
@@ -57,6 +58,12 @@ def told_versions(objects: Iterable[Any]) -> dict[str, set[str]]:
         if tell is not None and thing.made:
             found.setdefault(library, set()).update(filter(None, [tell(thing.attributes)]))
     return found
+
+
+def version_in(library: str, data: bytes) -> str:
+    """The same of a file that the library itself has written: of LightGBM the format of its trees. Empty where it says nothing."""
+    handle = data[:_HEAD_BYTES].decode("latin-1") if library == "lightgbm" else data
+    return _TELL[library]({"handle": handle, "__model": data})
 
 
 def wrote(library: str, told: str, installed: str) -> bool:

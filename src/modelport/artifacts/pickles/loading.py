@@ -10,7 +10,7 @@ from typing import Any
 from modelport.artifacts.pickles.permit import Gone, Refused
 from modelport.artifacts.pickles.reader import read_pickle, read_start
 from modelport.artifacts.pickles.strangers import refuse_strangers
-from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, UnpacksTooFar
+from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, UnpacksTooFar, needs_library, read_unpacked
 from modelport.artifacts.xgboost_binary import Unreadable
 from modelport.errors import ArtifactError, MissingExtra, UntrustedPickle
 from modelport.kernel.ports import Repairs
@@ -45,6 +45,19 @@ def screen_pickle(path: Path, code: frozenset[str] = frozenset()) -> None:
     if not code:
         _explained(path, lambda: read_start(path))
     _explained(path, lambda: refuse_strangers(path, code))
+
+
+def unpacked_apart(path: Path) -> bytes | None:
+    """What a file unpacks to where that takes a library of its own, for a process that has none; None for all other files.
+
+    Raises ArtifactError where that library is not here either, and for what is damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not needs_library(head):
+        return None
+    data: bytes = _explained(path, lambda: read_unpacked(path))
+    return data
 
 
 def _explained(path: Path, read: Callable[[], Any]) -> Any:

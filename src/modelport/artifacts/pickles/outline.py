@@ -16,10 +16,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from modelport.artifacts.pickles.beside import place_beside, read_array
 from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.stream import Stream, open_stream
+from modelport.errors import ArtifactError
 
 _WRAPPER = "NumpyArrayWrapper"
+_BESIDE = ("joblib.numpy_pickle.NDArrayWrapper", "joblib.numpy_pickle.ZNDArrayWrapper")
 
 
 class Named:
@@ -45,11 +48,20 @@ class Named:
 
 
 class Outline:
-    """What is in a file. `root` is what it holds; `joblib` says that joblib wrote arrays between the opcodes; `names` is what it
-    names, as modules and names of Python 3."""
+    """What is in a file. `root` is what it holds; `joblib` says that joblib wrote arrays between the opcodes, or into files beside,
+    of which `beside` are the names; `missing` says of those that cannot be read what is wrong with them. `names` is what the file
+    names, as modules and names of Python 3, and its companions with it."""
 
-    def __init__(self, root: Any, joblib: bool, names: frozenset[tuple[str, str]] = frozenset()) -> None:
+    def __init__(
+        self,
+        root: Any,
+        joblib: bool,
+        names: frozenset[tuple[str, str]] = frozenset(),
+        beside: tuple[str, ...] = (),
+        missing: tuple[str, ...] = (),
+    ) -> None:
         self.root, self.joblib, self.names = root, joblib, names
+        self.beside, self.missing = beside, missing
 
     def objects(self) -> Iterator[Named]:
         """Every stand-in for an object, the outermost first."""
@@ -79,7 +91,8 @@ def read_outline(path: Path) -> Outline:
         names: set[tuple[str, str]] = set()
         reader = _Reader(stream, names)
         root = reader.load()
-        return Outline(root, reader.arrays > 0, frozenset(names))
+        joblib = reader.arrays > 0 or bool(reader.beside)
+        return Outline(root, joblib, frozenset(names), tuple(reader.beside), tuple(reader.missing))
 
 
 def listed(value: Any) -> list[Any]:
@@ -135,6 +148,8 @@ class _Reader(ContainerReader):
         self._stream = stream
         self._names = names
         self.arrays = 0
+        self.beside: list[str] = []
+        self.missing: list[str] = []
 
     def find_class(self, module: str, name: str) -> Any:
         """The name, and nothing behind it."""
@@ -175,13 +190,15 @@ class _Reader(ContainerReader):
         self.append(Named(name, given, made=True))
 
     def load_build(self) -> None:
-        """A state; the bytes of an array that joblib put behind it are read over."""
+        """A state; the bytes of an array that joblib put behind it are read over, those of one beside the file looked into."""
         state = self.stack.pop()
         thing = self.stack[-1]
         if isinstance(thing, Named):
             thing.state = state
             if thing.name.endswith(_WRAPPER) and thing.made:
                 self.stack[-1] = self._array(thing.attributes)
+            elif thing.name.endswith(_BESIDE) and thing.made:
+                self._read_beside(thing)
 
     def _array(self, about: dict[str, Any]) -> Any:
         self.arrays += 1
@@ -195,6 +212,18 @@ class _Reader(ContainerReader):
             self._stream.read(self._stream.read(1)[0])
         data = self._stream.read(math.prod(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+
+    def _read_beside(self, thing: Named) -> None:
+        """An array in a file of its own takes the place of what names that; a packed one holds numbers, and is left alone."""
+        name = thing.attributes.get("filename")
+        self.beside.append(str(name))
+        try:
+            place = place_beside(self._stream.path or Path(), name)
+            if not thing.name.endswith(".ZNDArrayWrapper"):
+                found = read_array(place, lambda stream: type(self)(stream, self._names).load())
+                self.stack[-1] = found.ravel() if isinstance(found, np.ndarray) else found
+        except ArtifactError as error:
+            self.missing.append(str(error))
 
     def extend(self, items: list[Any]) -> None:
         """Elements."""

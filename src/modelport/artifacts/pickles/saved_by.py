@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelport.artifacts.pickles.stream import Stream, open_stream
+from modelport.artifacts.pickles.stream import CHUNK, Stream, open_stream
 
 _KEY = b"_sklearn_version"
 _VALUE = re.compile(
@@ -16,8 +16,8 @@ _VALUE = re.compile(
 )
 """The key, perhaps put aside under a number, and the opcode of a text with its length."""
 _LONGEST = 64
-CHUNK = 2**20
 _BOOSTERS = (b"xgboost.", b"lightgbm.", b"catboost.")
+_COMPANIONS = (b"NDArrayWrapper",)
 
 
 def saved_by(path: Path) -> str:
@@ -54,12 +54,21 @@ def _search(stream: Stream) -> str:
 
 def names_booster(path: Path) -> bool:
     """Whether a pickle names XGBoost, LightGBM or CatBoost anywhere: only then is there a version of theirs to look for."""
+    return _names_any(path, _BOOSTERS)
+
+
+def names_companions(path: Path) -> bool:
+    """Whether a pickle names arrays in files beside it, as joblib before 0.10 wrote them."""
+    return _names_any(path, _COMPANIONS)
+
+
+def _names_any(path: Path, words: tuple[bytes, ...]) -> bool:
     try:
         with open_stream(path) as stream:
             kept = b""
             for data in _chunks(stream):
                 window = kept + data
-                if any(name in window for name in _BOOSTERS):
+                if any(word in window for word in words):
                     return True
                 kept = window[-_LONGEST:]
     except Exception:  # as above: whoever loads it says so

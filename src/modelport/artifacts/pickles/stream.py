@@ -21,6 +21,9 @@ MOST_RATIO = 100
 ZFILE, ZFILE_HEAD = b"ZF", 21
 """How packed files of joblib before 0.10 start, and where their data does: behind the size, as 19 digits; 20 under Python 2."""
 
+LZ4 = b"\x04\x22\x4d\x18"
+CHUNK = 2**20
+
 
 class UnpacksTooFar(Exception):
     """A compressed file holds more than a file of its size may."""
@@ -132,5 +135,34 @@ _UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
     b"\x5d\x00": lzma.LZMAFile,
-    b"\x04\x22\x4d\x18": _lz4,
+    LZ4: _lz4,
+}
+
+
+def needs_library(head: bytes) -> bool:
+    """Whether a file that starts so is unpacked by a library of its own, which no interpreter brings along."""
+    return head.startswith(LZ4)
+
+
+def read_unpacked(path: Path) -> bytes:
+    """All that a packed file holds. Raises ArtifactError, or UnpacksTooFar."""
+    with open_stream(path) as stream:
+        data = b"".join(iter(lambda: stream.read_some(CHUNK), b""))
+        stream.read(1)  # at the limit nothing is handed out, which looks like the end
+    return data
+
+
+def packing_of(head: bytes) -> str:
+    """What a file that starts so is packed with, in a word; empty for one that is not."""
+    return next((name for magic, name in _PACKINGS.items() if head.startswith(magic)), "")
+
+
+_PACKINGS = {
+    b"\x78": "zlib",
+    ZFILE: "zlib by joblib before 0.10",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x5d\x00": "lzma",
+    LZ4: "LZ4",
 }

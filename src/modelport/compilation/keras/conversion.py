@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from modelport.compilation.keras.passing import may_pass
 from modelport.compilation.keras.rows import Array, Compared, Spec, compare
 from modelport.compilation.keras.screening import NoModelError, find_code, is_hdf5, read_config
 
@@ -43,6 +44,10 @@ class NotConvertedError(Exception):
 
 class NothingError(NotConvertedError):
     """The file holds no whole model, so nothing converts it."""
+
+
+class ShortError(NotConvertedError):
+    """There was not enough of something, memory say, to compare it."""
 
 
 class CodeError(NotConvertedError):
@@ -76,7 +81,8 @@ def convert(path: Path, folder: Path, allow_code: bool) -> Compared:
     if found.mismatch:
         raise NotConvertedError(f"answers otherwise after its conversion: {found.mismatch}")
     if not found.rows:
-        raise NotConvertedError("answers none of the rows that were drawn to compare its conversion")
+        error_of_no_rows = ShortError if found.short else NotConvertedError
+        raise error_of_no_rows("answers none of the rows that were drawn to compare its conversion")
     return found
 
 
@@ -128,7 +134,7 @@ def _load_keras(path: Path, allow_code: bool) -> Any:
     raise NotConvertedError(
         f"is not read by Keras {_version('keras')}: {_first_line(first)}"
         + ("" if _version("tf_keras") else ". If Keras 2 saved it, try again after  pip install tf_keras")
-    )
+    ) from first
 
 
 def _open_saved_model(path: Path) -> Opened:
@@ -237,11 +243,13 @@ def _outcome(path: Path, folder: Path, allow_code: bool) -> dict[str, Any]:
     except CodeError as error:
         return {"error": str(error), "code": True}
     except NotConvertedError as error:
-        return {"error": str(error), "nothing": isinstance(error, NothingError)}
+        passing = isinstance(error, ShortError) or may_pass(error)
+        return {"error": str(error), "nothing": isinstance(error, NothingError), "passing": passing}
     except ImportError as error:
-        return {"error": f"is not converted, since a library is missing or broken: {error}"}
+        return {"error": f"is not converted, since a library is missing or broken: {error}", "passing": True}
     except Exception as error:  # whatever else TensorFlow raises must be told
-        return {"error": f"is not converted: {type(error).__name__}: {_first_line(error)}"}
+        told = f"is not converted: {type(error).__name__}: {_first_line(error)}"
+        return {"error": told, "passing": may_pass(error)}
 
 
 def _told_of_makers() -> str:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelport.compilation.keras.passing import may_pass
+
 Array = NDArray[Any]
 Answer = Callable[[Sequence[Array]], Mapping[str, Array]]
 
@@ -51,6 +53,8 @@ class Compared:
     worst: float = 0.0
     refused: int = 0
     mismatch: str = ""
+    short: bool = False
+    """Whether rows were refused for want of memory, or of something else that may be there another time."""
 
 
 def compare(original: Answer, converted: Answer, specs: Sequence[Spec]) -> Compared:
@@ -63,7 +67,7 @@ def compare(original: Answer, converted: Answer, specs: Sequence[Spec]) -> Compa
 
 
 def _compare(original: Answer, converted: Answer, specs: Sequence[Spec], length: int) -> Compared:
-    rows, worst, refused = 0, 0.0, 0
+    rows, worst, refused, short = 0, 0.0, 0, False
     for kind, arrays in draw(specs, length):
         asked = [(f"a row drawn {kind}", arrays)]
         if all(spec.shape and spec.shape[0] is None for spec in specs):  # servers ask one at a time, too
@@ -72,15 +76,15 @@ def _compare(original: Answer, converted: Answer, specs: Sequence[Spec], length:
         for told, part in asked:
             try:
                 wanted, nudged = original(part), original([_nudge(array) for array in part])
-            except Exception:  # TensorFlow raises a dozen types of its own
-                refused, count = refused + count, 0
+            except Exception as error:  # TensorFlow raises a dozen types of its own
+                refused, count, short = refused + count, 0, short or may_pass(error)
                 break
             apart, differs = _judge(wanted, nudged, converted, part)
             if differs:
                 return Compared(rows, worst, refused, f"for {told} {differs}")
             worst = max(worst, apart)
         rows += count
-    return Compared(rows, worst, refused)
+    return Compared(rows, worst, refused, short=short)
 
 
 def draw(specs: Sequence[Spec], length: int) -> Iterator[tuple[str, list[Array]]]:
