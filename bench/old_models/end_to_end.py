@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.old_models.borrowing import borrow
 from bench.old_models.chain import artifact_of
 from bench.old_models.comparing import read_case
 from bench.old_models.end_to_end_page import RESULTS, judge, summarise, tell, write_page
@@ -30,7 +31,6 @@ from bench.old_models.heldout import asked_rows
 from bench.old_models.matrix import ALONE, RELEASES, ROOT
 from bench.old_models.starts import first_serve, native_starts, watch_starts
 from modelport.compare.machine import machine
-from modelport.native.environments import FOLDER
 
 FEWEST_RELEASES, CHUNK = 10, 6
 SERVED_ALONE = "forest-binary"
@@ -147,7 +147,7 @@ def follow_all(files: Sequence[File], options: argparse.Namespace) -> list[dict[
     began = time.monotonic()
     with TemporaryDirectory(dir=options.work) as folder, ThreadPoolExecutor(options.jobs) as pool:
         cache = Path(folder)
-        (cache / FOLDER).symlink_to(options.work / FOLDER)
+        borrow(options.work, cache, [artifact_of(file.stem(options.work / "models")) for file in files])
         for done in pool.map(lambda chunk: list(follow(chunk, cache, options.work / "models")), chunks):
             found += done
             _progress(len(found), len(files), time.monotonic() - began)

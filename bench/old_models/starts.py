@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.old_models.borrowing import borrow, give_back
 from bench.old_models.heldout import Asked, Found, hold
 from modelport.artifacts.digest import digest_files
 from modelport.assembly.forms import proof_key
@@ -22,7 +23,6 @@ from modelport.assembly.proving import prove
 from modelport.compare.processes import ServerProcess, free_port, serving
 from modelport.config import ServeOptions
 from modelport.errors import SetupError
-from modelport.native.environments import FOLDER
 from modelport.native.proofs import NATIVE, Proof, Proofs
 
 FIRST_S, LATER_S = 600.0, 60.0
@@ -97,9 +97,9 @@ def watch_starts(path: Path, environments: Path, asked: Sequence[Asked]) -> dict
 
     What is served without an environment starts later with that folder taken away, and nothing reaches the network.
     """
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=environments) as folder:
         cache = Path(folder)
-        (cache / FOLDER).symlink_to(environments / FOLDER)
+        borrow(environments, cache, [path])
         try:
             with served(path, cache, FIRST_S) as first:
                 found = hold(asked, first.names, first.ask)
@@ -107,7 +107,7 @@ def watch_starts(path: Path, environments: Path, asked: Sequence[Asked]) -> dict
             return {"refused": str(error)}
         way = _way(cache)
         if way != NATIVE:
-            (cache / FOLDER).unlink()
+            give_back(cache)
         told = {"way": way, "first_s": first.ready_s, "held": found.plain()}
         return told | later_starts(path, cache, asked)
 
@@ -135,9 +135,9 @@ def later_starts(path: Path, cache: Path, asked: Sequence[Asked], flags: Sequenc
 
 def native_starts(path: Path, environments: Path, asked: Sequence[Asked]) -> dict[str, Any]:
     """Later starts of a model that its environment serves, whichever other way there is."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=environments) as folder:
         cache = Path(folder)
-        (cache / FOLDER).symlink_to(environments / FOLDER)
+        borrow(environments, cache, [path])
         options = ServeOptions(cache_dir=cache, no_compile=True, name=path.stem)
         proof = prove(path, options, ways=()).proof
         keep_proof(path, options, proof)

@@ -48,6 +48,15 @@ def test_the_screen_imports_no_library_and_lets_good_files_through(tmp_path: Pat
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_warnings_that_old_searches_keep_with_their_scores_are_values_and_are_not_given(tmp_path: Path) -> None:
+    path = tmp_path / "scores.pkl"
+    path.write_bytes(pickle.dumps({"mean_train_score": ("no longer by default in 0.21", FutureWarning)}, protocol=2))
+    screen_pickle(path)
+    path.write_bytes(pickle.dumps(FutureWarning("made"), protocol=2))
+    with pytest.raises(UntrustedPickle, match=r"builtins\.FutureWarning may be stored, not called"):
+        load_pickle(path, allow_pickle=False)
+
+
 def test_what_is_hostile_behind_a_good_model_is_refused_before_a_library_is_imported(tmp_path: Path) -> None:
     from sklearn.linear_model import LinearRegression
 

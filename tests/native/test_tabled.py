@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from bench.old_models.comparing import installed, read_case
+from modelport.artifacts.pickles.loading import screen_pickle
 from modelport.artifacts.pickles.outline import read_outline
 from modelport.assembly.artifacts import load_artifact
 from modelport.assembly.proving import load_proven, prove
@@ -221,3 +222,10 @@ def test_a_model_beside_other_files_is_not_judged_by_the_table(tmp_path: Path) -
     options = ServeOptions(cache_dir=tmp_path, with_=(helper,))
     with pytest.raises(UnprovenVersion, match="other files beside it"):
         prove(SAVED / "0.19.2__classifier.knn.pkl", options)
+
+
+def test_nothing_that_old_releases_saved_is_taken_for_hostile() -> None:
+    files = [path for path in SAVED.iterdir() if path.suffix in (".pkl", ".joblib")]
+    assert len(files) > 20
+    for path in files:
+        screen_pickle(path)

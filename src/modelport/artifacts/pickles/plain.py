@@ -24,6 +24,9 @@ PLAIN_TYPES: dict[str, type[Any]] = {
 }
 """Types of `builtins` that may be named as values, as in `dtype=float` or `defaultdict(list)`."""
 
+_WARNINGS = {warning.__name__: warning for warning in (DeprecationWarning, FutureWarning, UserWarning)}
+"""Searches of scikit-learn before 0.21 keep with each score the warning that reading it was to give."""
+
 
 def check_key(key: Any) -> None:
     """Raise Refused for a key that cannot be hashed in reasonable time."""
@@ -156,7 +159,7 @@ _FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
 def find_plain(module: str, name: str) -> Any:
     """What stands for a global of the standard library; None where there is nothing."""
     if module == "builtins":
-        return PLAIN_TYPES.get(name)
+        return PLAIN_TYPES.get(name) or _WARNINGS.get(name)
     if (module, name) == ("collections", "OrderedDict"):
         return collections.OrderedDict
     make = _FUNCTIONS.get((module, name))
