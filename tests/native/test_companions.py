@@ -185,6 +185,20 @@ def test_inspect_tells_of_the_files_beside_a_model_and_what_is_wrong_with_them(t
     assert told["serving"].startswith("is refused: ")
 
 
+def test_inspect_reads_packed_arrays_too_and_refuses_what_cannot_be_served_of_them(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(INPUTS, INPUTS[:, 0] > 0)
+    path = with_companions(model, tmp_path / "model.pkl", "coef_", "classes_", packed=True, version=OTHER)
+    options = ServeOptions(cache_dir=tmp_path / "cache")
+    told = diagnose(path, options)
+    assert told["arrays"].endswith("all there")
+    assert "classes=0" not in told["offline"]
+    beside = tmp_path / "model.pkl_01.npy.z"
+    beside.write_bytes(beside.read_bytes()[:-12])
+    told = diagnose(path, options)
+    assert "model.pkl_01.npy.z is damaged" in told["arrays"]
+    assert told["serving"].startswith("is refused: ")
+
+
 @pytest.mark.slow
 def test_a_model_in_several_files_is_proven_and_served_from_its_environment(tmp_path: Path) -> None:
     put_installed(tmp_path / "cache")

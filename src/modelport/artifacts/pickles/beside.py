@@ -13,7 +13,7 @@ import numpy as np
 from modelport.artifacts.companions import is_companion
 from modelport.artifacts.pickles.arrays import check_array_state
 from modelport.artifacts.pickles.permit import Permit, Refused, class_of
-from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, ZFILE, ZFILE_HEAD, Stream, UnpacksTooFar
+from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, ZFILE, ZFILE_HEAD, Stream
 from modelport.errors import ArtifactError
 
 _SUBCLASSES = (np.ndarray, np.memmap, np.matrix)
@@ -44,7 +44,7 @@ class PackedArrayBeside:
     def read(self, path: Path, _: Callable[[Stream], Any]) -> Any:
         """The array."""
         place = place_beside(path, self.filename)
-        state = (*(self.state or ()), _unpack(place))
+        state = (*(self.state or ()), unpack_array(place))
         try:
             check_array_state(np.zeros(0), state)
         except Refused as error:
@@ -113,8 +113,11 @@ def _read_numbers(stream: Stream, shape: tuple[int, ...], fortran: bool, dtype: 
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
-def _unpack(place: Path) -> bytes:
-    """The bytes of a packed file, never more than its head says, nor than a file of its size may hold."""
+def unpack_array(place: Path) -> bytes:
+    """The bytes of a packed array, never more than its head says, nor than a file of its size may hold.
+
+    Raises ArtifactError where it is damaged.
+    """
     data = place.read_bytes()
     if not data.startswith(ZFILE):
         raise ArtifactError(f"{place} is no packed array of joblib")
@@ -122,7 +125,9 @@ def _unpack(place: Path) -> bytes:
     try:
         size = int(data[len(ZFILE) : ZFILE_HEAD], 16)
         if size > max(FREE_BYTES, len(data) * MOST_RATIO):
-            raise UnpacksTooFar
+            raise ArtifactError(
+                f"{place} unpacks to {size:,} bytes, as archive bombs do: save the model again, without compression"
+            )
         unpacked = zlib.decompressobj().decompress(data[start:], size + 1)
     except (ValueError, zlib.error) as error:
         raise ArtifactError(f"{place} is damaged: {str(error)[:100]}; copy it again") from None
