@@ -45,6 +45,18 @@ def test_inspect_says_which_models_their_own_version_answers_for_whatever_the_ro
     assert diagnose(told, options)["serving"].endswith("serves the first way that agrees on every row")
 
 
+@pytest.mark.slow
+def test_an_old_model_with_names_of_columns_in_json_beside_it_is_told_of_and_proven(tmp_path: Path) -> None:
+    put_installed(tmp_path / "cache")
+    (tmp_path / "columns.json").write_text('["a", "b"]')
+    options = ServeOptions(cache_dir=tmp_path / "cache", with_=(tmp_path / "columns.json",), no_compile=True)
+    path = doctored(Ridge().fit(INPUTS, INPUTS[:, 0]), tmp_path / "old.joblib")
+    assert diagnose(path, options)["serving"].startswith("uses the environment")
+    proven = prove(path, options)
+    assert proven.proof.way == AS_IT_IS
+    assert [field.name for field in proven.model.signature.inputs] == ["a", "b"]
+
+
 @pytest.mark.parametrize(("saved", "served_here"), [("1.2.2", False), ("1.3.2", True)])
 def test_a_search_that_has_not_changed_since_is_proven_by_rows_of_the_model_itself(
     saved: str, served_here: bool

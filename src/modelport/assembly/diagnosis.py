@@ -14,7 +14,7 @@ from modelport.artifacts.pickles.saved_by import shown
 from modelport.artifacts.pickles.stream import packing_of
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
-from modelport.assembly.native import cache_folder, read_stored
+from modelport.assembly.native import cache_folder, objects_in, read_stored
 from modelport.assembly.origins import SCIKIT_LEARN, untold_in
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SetupError, UnprovenVersion, UntrustedPickle
@@ -196,9 +196,8 @@ def _told_of_need(
 
 def _told_of_ways(outline: Outline, stored: StoredVersions, options: ServeOptions) -> str:
     """What is done in the environment."""
-    kinds, _ = kinds_of(
-        thing for read in (outline, *map(read_outline, options.with_ or ())) for thing in read.objects()
-    )
+    beside = [thing for path in options.with_ or () for thing in objects_in(path)]
+    kinds, _ = kinds_of([*outline.objects(), *beside])
     saved, installed = stored.versions.get(SCIKIT_LEARN), installed_version(SCIKIT_LEARN)
     tied = next(objections(kinds, saved, installed, asked=True), "") if saved and installed else ""
     if tied:
