@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import LabelSpreading
@@ -207,3 +207,11 @@ def test_what_takes_some_of_the_rows_at_equal_distances_is_not_compiled_though_c
     inputs, labels = iris()
     made = refused(estimator.fit(np.round(inputs), labels), tmp_path, np.round(inputs))
     assert "equal distances" in made.reason
+
+
+def test_a_radius_is_compiled_where_a_tree_is_searched_and_not_where_distances_are_rounded(tmp_path: Path) -> None:
+    inputs, labels = iris()
+    searched = {kind: RadiusNeighborsClassifier(0.5, algorithm=kind, outlier_label=0) for kind in ("kd_tree", "brute")}
+    compiled(searched["kd_tree"].fit(inputs, labels), tmp_path, inputs)
+    made = refused(searched["brute"].fit(inputs, labels), tmp_path, inputs)
+    assert "right at its radius" in made.reason

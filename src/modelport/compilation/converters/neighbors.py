@@ -78,6 +78,12 @@ def averaged_within(estimator: Any, inputs: Columns) -> Tensor:
 
 
 def _inside(estimator: Any, x: Tensor) -> Tensor:
+    if (
+        estimator._fit_method == "brute"
+    ):  # its distances are rounded: of tenths, every fortieth row or so has one at the radius
+        raise NotConvertible(
+            name_of(estimator), "which rows are right at its radius, the rounding of its search decides"
+        )
     distance = distances_to(estimator, x)
     limit = float(estimator.radius) ** 2 if estimator.effective_metric_ == "euclidean" else float(estimator.radius)
     return (distance <= limit).as_float()
