@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.semi_supervised import LabelSpreading
 
 from modelport.compilation.compiled import open_compiled
 from modelport.compilation.compiler import NotCompiled, Original, compile_model
@@ -187,3 +189,29 @@ def test_a_record_that_overflows_inside_is_refused_as_the_original_does(tmp_path
     assert made.report.refused_alike == made.report.excluded
     with pytest.raises(ValueError, match="too large"):
         made.predict([(1.0, 1.0, 1.0, 1.0), (3e38, 1.0, 1.0, 1.0)])
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KNeighborsClassifier(4, algorithm="brute"),
+        KNeighborsRegressor(4, algorithm="brute"),
+        LocalOutlierFactor(4, algorithm="brute", novelty=True),
+        LabelSpreading(kernel="knn"),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_what_takes_some_of_the_rows_at_equal_distances_is_not_compiled_though_checked_rows_show_no_difference(
+    estimator: Any, tmp_path: Path
+) -> None:
+    inputs, labels = iris()
+    made = refused(estimator.fit(np.round(inputs), labels), tmp_path, np.round(inputs))
+    assert "equal distances" in made.reason
+
+
+def test_a_radius_is_compiled_where_a_tree_is_searched_and_not_where_distances_are_rounded(tmp_path: Path) -> None:
+    inputs, labels = iris()
+    searched = {kind: RadiusNeighborsClassifier(0.5, algorithm=kind, outlier_label=0) for kind in ("kd_tree", "brute")}
+    compiled(searched["kd_tree"].fit(inputs, labels), tmp_path, inputs)
+    made = refused(searched["brute"].fit(inputs, labels), tmp_path, inputs)
+    assert "right at its radius" in made.reason

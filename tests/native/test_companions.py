@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,35 @@ def test_an_array_that_is_missing_or_cut_is_told_before_anything_is_installed(
         prove(path, ServeOptions(cache_dir=tmp_path / "cache"))
 
 
+def test_an_array_that_unpacks_too_far_takes_no_memory(tmp_path: Path) -> None:
+    path = with_companions(MODEL, tmp_path / "model.pkl", "coef_", packed=True)
+    size = 80 * 2**20
+    packed = b"ZF" + f"{hex(size):<19}".encode() + zlib.compress(bytes(size))
+    (tmp_path / "model.pkl_01.npy.z").write_bytes(packed)
+    with pytest.raises(ArtifactError, match="as archive bombs do"):
+        load_pickle(path, False)
+    with pytest.raises(foreign_reader.Refused, match="unpacks too far"):
+        foreign_reader.read_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:2] + b"?" + data[3:], "is damaged"),
+        (lambda data: data[:-3] + b"???", "is damaged"),
+        (lambda data: b"ZF" + f"{hex(8):<19}".encode() + zlib.compress(bytes(8)), "does not fit model.pkl"),
+    ],
+    ids=["head", "content", "another array"],
+)
+def test_a_packed_array_that_is_damaged_is_not_taken_for_code(change: Any, said: str, tmp_path: Path) -> None:
+    path = with_companions(MODEL, tmp_path / "model.pkl", "coef_", packed=True)
+    beside = tmp_path / "model.pkl_01.npy.z"
+    beside.write_bytes(change(beside.read_bytes()))
+    with pytest.raises(ArtifactError, match=said) as caught:
+        load_pickle(path, False)
+    assert not isinstance(caught.value, UntrustedPickle)
+
+
 class _Call:
     def __reduce__(self) -> Any:
         return eval, ("1",)
@@ -152,6 +182,20 @@ def test_inspect_tells_of_the_files_beside_a_model_and_what_is_wrong_with_them(t
     (tmp_path / "model.pkl_02.npy").unlink()
     told = diagnose(path, options)
     assert "model.pkl_02.npy is missing: copy it into the same folder" in told["arrays"]
+    assert told["serving"].startswith("is refused: ")
+
+
+def test_inspect_reads_packed_arrays_too_and_refuses_what_cannot_be_served_of_them(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(INPUTS, INPUTS[:, 0] > 0)
+    path = with_companions(model, tmp_path / "model.pkl", "coef_", "classes_", packed=True, version=OTHER)
+    options = ServeOptions(cache_dir=tmp_path / "cache")
+    told = diagnose(path, options)
+    assert told["arrays"].endswith("all there")
+    assert "classes=0" not in told["offline"]
+    beside = tmp_path / "model.pkl_01.npy.z"
+    beside.write_bytes(beside.read_bytes()[:-12])
+    told = diagnose(path, options)
+    assert "model.pkl_01.npy.z is damaged" in told["arrays"]
     assert told["serving"].startswith("is refused: ")
 
 

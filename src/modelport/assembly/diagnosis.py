@@ -14,14 +14,16 @@ from modelport.artifacts.pickles.saved_by import shown
 from modelport.artifacts.pickles.stream import packing_of
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.assembly.artifacts import installed_version, load_artifact, pickle_in, read_head
-from modelport.assembly.native import cache_folder, read_stored
-from modelport.assembly.origins import untold_in
+from modelport.assembly.native import cache_folder, objects_in, read_stored
+from modelport.assembly.origins import SCIKIT_LEARN, untold_in
 from modelport.config import ServeOptions
 from modelport.errors import ArtifactError, SetupError, UnprovenVersion, UntrustedPickle
 from modelport.native import offline
 from modelport.native.environments import find
 from modelport.native.interpreters import find_interpreters
+from modelport.native.kinds import kinds_of
 from modelport.native.repairs import modules
+from modelport.native.ties import objections
 from modelport.native.versions import Need, StoredVersions, needed
 
 MOST_NAMED, MOST_LISTED, MOST_CHARACTERS = 5, 12, 100
@@ -187,13 +189,24 @@ def _told_of_need(
         need = needed(stored)
     except ArtifactError as error:
         return {"needs": str(error), "serving": "is refused: the version that saved it cannot be asked"}
-    serving = f"is refused: {outline.missing[0]}" if outline.missing else _told_of_serving(need, options)
+    then = _told_of_ways(outline, stored, options)
+    serving = f"is refused: {outline.missing[0]}" if outline.missing else _told_of_serving(need, options, then)
     return {"needs": f"{need}; Python {' or '.join(need.pythons)}", "serving": serving}
 
 
-def _told_of_serving(need: Need, options: ServeOptions) -> str:
+def _told_of_ways(outline: Outline, stored: StoredVersions, options: ServeOptions) -> str:
+    """What is done in the environment."""
+    beside = [thing for path in options.with_ or () for thing in objects_in(path)]
+    kinds, _ = kinds_of([*outline.objects(), *beside])
+    saved, installed = stored.versions.get(SCIKIT_LEARN), installed_version(SCIKIT_LEARN)
+    tied = next(objections(kinds, saved, installed, asked=True), "") if saved and installed else ""
+    if tied:
+        return f"and lets it answer itself, whatever this version would: {tied}"
+    return "holds the answers of this version against it, once, and serves the first way that agrees on every row"
+
+
+def _told_of_serving(need: Need, options: ServeOptions, then: str) -> str:
     first = need.requirements[0]
-    then = "holds the answers of this version against it, once, and serves the first way that agrees on every row"
     try:
         if find(need, cache_folder(options)) is not None:
             return f"uses the environment of {first} that is there, {then}"

@@ -46,7 +46,7 @@ def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
 
     Raises ArtifactError for what is damaged, and where its parts were saved by several versions.
     """
-    objects = [thing for file in (pickle_in(path), *beside) for thing in _objects_in(file)]
+    objects = [thing for file in (pickle_in(path), *beside) for thing in objects_in(file)]
     told = {str(v) for o in objects if (v := o.attributes.get("_sklearn_version")) is not None}
     if len(told) > 1:
         raise of_several(str(path), SCIKIT_LEARN, map(shown, told))
@@ -58,7 +58,10 @@ def read_stored(path: Path, beside: Sequence[Path] = ()) -> StoredVersions:
     return StoredVersions({**versions, **booster_versions(objects)}, frozenset(_libraries(objects) | skops))
 
 
-def _objects_in(path: Path) -> list[Named]:
+def objects_in(path: Path) -> list[Named]:
+    """What a file names and makes, which is nothing where it is JSON. Raises ArtifactError for a damaged one."""
+    if path.suffix.lower() == ".json":
+        return []
     try:
         return list(read_outline(path).objects())
     except ArtifactError:

@@ -19,7 +19,7 @@ from modelport.artifacts.pickles.saved_by import names_companions
 from modelport.artifacts.pickles.telling import is_pickle
 from modelport.artifacts.sample import read_records
 from modelport.assembly.artifacts import installed_version, load_artifact, other_version, pickle_in, read_head
-from modelport.assembly.native import boosters_in, cache_folder, load_native, open_native, read_stored
+from modelport.assembly.native import boosters_in, cache_folder, load_native, objects_in, open_native, read_stored
 from modelport.assembly.origins import SCIKIT_LEARN, OtherVersion
 from modelport.assembly.rehearsal import Predict, rehearse
 from modelport.assembly.tabled import prove_by_table
@@ -184,8 +184,7 @@ def _first_way(case: _Case) -> Proven:
 
 def _undecided(case: _Case) -> str:
     """Why rows that are equally near to two things may be answered otherwise here, whatever the checked rows show; else empty."""
-    outlines = [read_outline(path) for path in (pickle_in(case.artifact), *(case.options.with_ or ()))]
-    kinds, _ = kinds_of(thing for outline in outlines for thing in outline.objects())
+    kinds, _ = kinds_of(o for path in (pickle_in(case.artifact), *(case.options.with_ or ())) for o in objects_in(path))
     return next(objections(kinds, case.stored, installed_version(SCIKIT_LEARN), asked=True), "")
 
 

@@ -77,7 +77,8 @@ def _rescue_bundle(path: Path, options: ServeOptions, progress: Progress) -> Res
 def write_report(source: Path, digest: str, proven: Proven) -> str:
     """What a person files: which file, what was asked of whom, what agreed and what did not."""
     proof = proven.proof
-    compiled = proven.compiled if isinstance(proven.compiled, str) else str(proven.compiled.report)
+    found = proven.compiled
+    compiled = f"not compiled: {found}" if isinstance(found, str) else f"compiled: {found.report}"
     lines = [
         f"# {source.name}",
         "",
@@ -86,7 +87,7 @@ def write_report(source: Path, digest: str, proven: Proven) -> str:
         "- installed: " + ", ".join([f"scikit-learn {proof.installed or 'none'}", *_installed_boosters(proof)]),
         *_told_of_oracle(proof),
         f"- result: {proof}",
-        f"- compiled: {compiled}",
+        f"- {compiled}",
         *(f"- not taken: {other}" for other in proof.others),
     ]
     return "\n".join(lines) + "\n"

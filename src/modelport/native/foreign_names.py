@@ -418,6 +418,8 @@ def unpack_zfile(file: Any) -> bytes:
     if not head.startswith(b"ZF"):
         raise Refused("a file beside the model is no packed array of joblib")
     size = int(head[2:], 16)
+    if size > max(64 * 2**20, len(data) * 100):  # what a file of its size may hold, as our side has it
+        raise Refused("what joblib packed says that it unpacks too far")
     unpacked = zlib.decompressobj().decompress(data[1:] if data[:1] == b" " else data, size + 1)
     if len(unpacked) != size:
         raise Refused("what joblib packed has another size than it says")

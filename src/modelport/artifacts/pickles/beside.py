@@ -13,7 +13,7 @@ import numpy as np
 from modelport.artifacts.companions import is_companion
 from modelport.artifacts.pickles.arrays import check_array_state
 from modelport.artifacts.pickles.permit import Permit, Refused, class_of
-from modelport.artifacts.pickles.stream import ZFILE, ZFILE_HEAD, Stream
+from modelport.artifacts.pickles.stream import FREE_BYTES, MOST_RATIO, ZFILE, ZFILE_HEAD, Stream
 from modelport.errors import ArtifactError
 
 _SUBCLASSES = (np.ndarray, np.memmap, np.matrix)
@@ -44,8 +44,11 @@ class PackedArrayBeside:
     def read(self, path: Path, _: Callable[[Stream], Any]) -> Any:
         """The array."""
         place = place_beside(path, self.filename)
-        state = (*(self.state or ()), _unpack(place))
-        check_array_state(np.zeros(0), state)
+        state = (*(self.state or ()), unpack_array(place))
+        try:
+            check_array_state(np.zeros(0), state)
+        except Refused as error:
+            raise ArtifactError(f"{place} does not fit {path.name}: {error}; copy both again") from None
         array = np.zeros(0, np.int8)
         array.__setstate__(state)
         return array
@@ -110,14 +113,24 @@ def _read_numbers(stream: Stream, shape: tuple[int, ...], fortran: bool, dtype: 
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
-def _unpack(place: Path) -> bytes:
-    """The bytes of a packed file, never more than its head says."""
+def unpack_array(place: Path) -> bytes:
+    """The bytes of a packed array, never more than its head says, nor than a file of its size may hold.
+
+    Raises ArtifactError where it is damaged.
+    """
     data = place.read_bytes()
     if not data.startswith(ZFILE):
         raise ArtifactError(f"{place} is no packed array of joblib")
     start = ZFILE_HEAD + (data[ZFILE_HEAD : ZFILE_HEAD + 1] == b" ")
-    size = int(data[len(ZFILE) : ZFILE_HEAD], 16)
-    unpacked = zlib.decompressobj().decompress(data[start:], size + 1)
+    try:
+        size = int(data[len(ZFILE) : ZFILE_HEAD], 16)
+        if size > max(FREE_BYTES, len(data) * MOST_RATIO):
+            raise ArtifactError(
+                f"{place} unpacks to {size:,} bytes, as archive bombs do: save the model again, without compression"
+            )
+        unpacked = zlib.decompressobj().decompress(data[start:], size + 1)
+    except (ValueError, zlib.error) as error:
+        raise ArtifactError(f"{place} is damaged: {str(error)[:100]}; copy it again") from None
     if len(unpacked) != size:
-        raise ArtifactError(f"{place} is damaged: it unpacks to another size than it says")
+        raise ArtifactError(f"{place} is damaged: it unpacks to another size than it says; copy it again")
     return unpacked

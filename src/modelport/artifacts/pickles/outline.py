@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modelport.artifacts.pickles.beside import place_beside, read_array
+from modelport.artifacts.pickles.beside import place_beside, read_array, unpack_array
 from modelport.artifacts.pickles.containers import ContainerReader
 from modelport.artifacts.pickles.stream import Stream, open_stream
 from modelport.errors import ArtifactError
@@ -138,6 +138,14 @@ def _dtype(value: Any) -> np.dtype[Any] | None:
         return None
 
 
+def _numbers(data: bytes, wrapper: Named) -> Any:
+    """What a packed file beside the model holds, flat; the wrapper as it is, where it does not say of which type that is."""
+    state = wrapper.attributes.get("state")
+    dtype = _dtype(state[2]) if isinstance(state, tuple) and len(state) == 4 else None
+    whole = dtype is not None and not dtype.hasobject and dtype.itemsize > 0 and len(data) % dtype.itemsize == 0
+    return np.frombuffer(data, dtype) if whole else wrapper
+
+
 class _Reader(ContainerReader):
     """Python's unpickler, with every opcode that names, calls or fills something taken over by stand-ins."""
 
@@ -214,12 +222,14 @@ class _Reader(ContainerReader):
         return np.frombuffer(data, dtype) if data else np.empty(0, dtype)
 
     def _read_beside(self, thing: Named) -> None:
-        """An array in a file of its own takes the place of what names that; a packed one holds numbers, and is left alone."""
+        """An array in a file of its own takes the place of what names that."""
         name = thing.attributes.get("filename")
         self.beside.append(str(name))
         try:
             place = place_beside(self._stream.path or Path(), name)
-            if not thing.name.endswith(".ZNDArrayWrapper"):
+            if thing.name.endswith(".ZNDArrayWrapper"):
+                self.stack[-1] = _numbers(unpack_array(place), thing)
+            else:
                 found = read_array(place, lambda stream: type(self)(stream, self._names).load())
                 self.stack[-1] = found.ravel() if isinstance(found, np.ndarray) else found
         except ArtifactError as error:

@@ -9,7 +9,6 @@ import numpy as np
 from modelport.compilation.columns import Columns
 from modelport.compilation.converters.kernels import exact_distances, squared_distances
 from modelport.compilation.converters.registry import (
-    Classes,
     Classified,
     classifier,
     name_of,
@@ -47,51 +46,23 @@ def distances_to(estimator: Any, x: Tensor) -> Tensor:
     raise NotConvertible(name_of(estimator), f"its metric {metric!r:.40} has no converter")
 
 
-def nearest(estimator: Any, inputs: Columns, count: int) -> tuple[Tensor, Tensor]:
-    """True distances and positions of the nearest stored records."""
-    x = inputs.numbers(name_of(estimator))
-    measured, places = x.graph.ops("TopK", 2, distances_to(estimator, x), np.array([count]), axis=1, largest=0)
-    return (measured.apply("Sqrt") if estimator.effective_metric_ == "euclidean" else measured), places
-
-
-def _weights(estimator: Any, distances: Tensor) -> Tensor | None:
-    if estimator.weights in (None, "uniform"):
-        return None
-    if estimator.weights != "distance":
-        raise NotConvertible(name_of(estimator), "weighs by a function of its own")
-    same = distances.equals(0.0).as_float()
-    any_same = same.reduce("Max", 1, keep=True) > 0.0
-    return any_same.where(same, 1.0 / distances)
-
-
 @classifier("KNeighborsClassifier")
-def voted_by_neighbors(estimator: Any, inputs: Columns) -> Classes:
+def voted_by_neighbors(estimator: Any, _: Columns) -> Classified:
     """Votes of the nearest."""
-    distances, places = nearest(estimator, inputs, estimator.n_neighbors)
-    weights = _weights(estimator, distances)
-    several = isinstance(estimator.classes_, list)
-    labels = np.asarray(estimator._y).reshape(len(estimator._y), -1)
-    found = []
-    for k, classes in enumerate(estimator.classes_ if several else [estimator.classes_]):
-        votes = inputs.tensor.graph.constant(np.eye(len(classes))[labels[:, k]]).gather(places)
-        weighed = votes if weights is None else votes * weights.reshape(0, -1, 1)
-        total = weighed.in_order(1, estimator.n_neighbors)
-        found.append(Classified(total.argmax(), total / total.total(keep=True)))
-    return found if several else found[0]
+    raise _undecided(estimator)
 
 
-@regressor("KNeighborsRegressor")
-def averaged_neighbors(estimator: Any, inputs: Columns) -> Tensor:
-    """The mean of the nearest."""
-    distances, places = nearest(estimator, inputs, estimator.n_neighbors)
-    weights = _weights(estimator, distances)
-    known = np.asarray(estimator._y, dtype=np.float64)
-    values = inputs.tensor.graph.constant(known.reshape(len(known), -1)).gather(places)
-    if weights is None:
-        mean = values.total(1) / float(estimator.n_neighbors)
-    else:
-        mean = (values * weights.reshape(0, -1, 1)).total(1) / weights.total(keep=True)
-    return mean.reshape(-1) if known.ndim == 1 else mean
+@regressor("KNeighborsRegressor", "LocalOutlierFactor")
+def averaged_neighbors(estimator: Any, _: Columns) -> Tensor:
+    """The mean of the nearest, or whether they are denser."""
+    raise _undecided(estimator)
+
+
+def _undecided(estimator: Any) -> NotConvertible:
+    """Checked rows seldom show it: among those that callers send, whole numbers say, equal distances are common."""
+    return NotConvertible(
+        name_of(estimator), "which of the stored rows at equal distances it takes, its search decides"
+    )
 
 
 @regressor("RadiusNeighborsRegressor")
@@ -107,6 +78,12 @@ def averaged_within(estimator: Any, inputs: Columns) -> Tensor:
 
 
 def _inside(estimator: Any, x: Tensor) -> Tensor:
+    if (
+        estimator._fit_method == "brute"
+    ):  # its distances are rounded: of tenths, every fortieth row or so has one at the radius
+        raise NotConvertible(
+            name_of(estimator), "which rows are right at its radius, the rounding of its search decides"
+        )
     distance = distances_to(estimator, x)
     limit = float(estimator.radius) ** 2 if estimator.effective_metric_ == "euclidean" else float(estimator.radius)
     return (distance <= limit).as_float()
@@ -202,18 +179,6 @@ def centre_distances(estimator: Any, inputs: Columns) -> Columns:
     return inputs.now(squared_distances(x, centres).apply("Sqrt"), len(centres))
 
 
-@regressor("LocalOutlierFactor")
-def local_outliers(estimator: Any, inputs: Columns) -> Tensor:
-    """-1 where the density around is lower than around the neighbors."""
-    distances, places = nearest(estimator, inputs, estimator.n_neighbors_)
-    g = inputs.tensor.graph
-    reach = g.constant(np.asarray(estimator._distances_fit_X_)[:, estimator.n_neighbors_ - 1]).gather(places)
-    mean = g.op("Max", distances, reach).total(keep=True) / float(estimator.n_neighbors_)
-    density = 1.0 / (mean + 1e-10)
-    score = (g.constant(np.asarray(estimator._lrd)).gather(places) / density).total() / float(estimator.n_neighbors_)
-    return (-score - float(estimator.offset_) < 0.0).where(np.array(-1), np.array(1))
-
-
 @classifier("LabelPropagation", "LabelSpreading")
 def propagated(estimator: Any, inputs: Columns) -> Classified:
     """The labels of the stored records, weighed by a kernel."""
@@ -223,8 +188,7 @@ def propagated(estimator: Any, inputs: Columns) -> Classified:
         kernel = (squared_distances(x, estimator.X_) * -float(estimator.gamma)).apply("Exp")
         table = kernel @ spread
     elif estimator.kernel == "knn":
-        places = nearest(estimator.nn_fit, inputs, estimator.n_neighbors)[1]
-        table = x.graph.constant(spread).gather(places).in_order(1, estimator.n_neighbors)
+        raise _undecided(estimator)
     else:
         raise NotConvertible(name_of(estimator), "its kernel is a function of its own")
     table = table / table.total(keep=True)
