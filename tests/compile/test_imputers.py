@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-from sklearn.impute import IterativeImputer, KNNImputer
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
@@ -25,14 +25,11 @@ IMPUTERS: dict[str, Any] = {
         DecisionTreeRegressor(max_depth=3), random_state=0, add_indicator=True, max_iter=3, n_nearest_features=2
     ),
     "a first guess alone": IterativeImputer(max_iter=0, initial_strategy="median"),
-    "neighbors": KNNImputer(n_neighbors=3),
-    "near neighbors count more": KNNImputer(weights="distance", add_indicator=True),
-    "more neighbors than records": KNNImputer(n_neighbors=500),
 }
 
 
 def gappy() -> tuple[Any, Any]:
-    """Records with gaps, no two of which are equally far from a third."""
+    """Records with gaps."""
     inputs, labels = iris()
     return with_gaps(inputs + np.random.default_rng(0).normal(size=inputs.shape) * 0.01), labels
 

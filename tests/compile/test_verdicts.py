@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -198,6 +199,7 @@ def test_a_record_that_overflows_inside_is_refused_as_the_original_does(tmp_path
         KNeighborsRegressor(4, algorithm="brute"),
         LocalOutlierFactor(4, algorithm="brute", novelty=True),
         LabelSpreading(kernel="knn"),
+        make_pipeline(KNNImputer(), LogisticRegression(max_iter=300)),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )

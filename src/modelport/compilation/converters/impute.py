@@ -9,11 +9,9 @@ import numpy as np
 from modelport.compilation.columns import Columns, is_gap, join
 from modelport.compilation.converters.prepare import filled, indicated
 from modelport.compilation.converters.registry import name_of, predict, transformer
-from modelport.compilation.graph import Array, NotConvertible, Tensor
+from modelport.compilation.graph import NotConvertible, Tensor
 
 MOST_REGRESSIONS = 1000
-MAX_CELLS = 2_000_000
-"""Stored records times fields, as for models of nearest neighbors."""
 
 
 def _with_indicator(estimator: Any, inputs: Columns, made: Columns) -> Columns:
@@ -53,52 +51,6 @@ def regressed(estimator: Any, inputs: Columns) -> Columns:
 
 
 @transformer("KNNImputer")
-def neighbors_mean(estimator: Any, inputs: Columns) -> Columns:
-    """The mean of the nearest stored records that have the field; of all of them where nothing can be compared."""
-    name = name_of(estimator)
-    if estimator.metric != "nan_euclidean" or estimator.weights not in ("uniform", "distance"):
-        raise NotConvertible(name, "its metric or its weights are a function of its own")
-    known = np.asarray(estimator._fit_X, dtype=np.float64)
-    if known.size > MAX_CELLS:
-        raise NotConvertible(name, f"compares with {len(known):,} stored rows")
-    x, missing = inputs.numbers(name), np.asarray(estimator._mask_fit_X)
-    gaps = _gaps_of(estimator, x)
-    distances = _gap_distances(x, gaps, known, missing)
-    columns = []
-    for i in range(inputs.width):
-        if missing[:, i].all():
-            columns += [x.graph.repeat(np.zeros(1))] if estimator.keep_empty_features else []
-        else:
-            value = _from_neighbors(estimator, distances, known[:, i], ~missing[:, i])
-            columns.append(gaps.columns([i]).where(value, x.columns([i])))
-    made = inputs.now(x.graph.concat(columns), len(columns))
-    return _with_indicator(estimator, inputs, made)
-
-
-def _gap_distances(x: Tensor, gaps: Tensor, known: Array, missing: Array) -> Tensor:
-    """By the fields that both have, scaled up to all of them; NaN where there is none."""
-    there, absent = np.where(missing, 0.0, known), missing.astype(np.float64)
-    cells, holes = gaps.where(0.0, x), gaps.as_float()
-    lengths = (there * there).sum(axis=1)
-    squares = cells * cells
-    apart = ((cells @ there.T) * -2.0 + squares.total(keep=True) + lengths).clip(0.0, None)
-    apart = (apart - squares @ absent.T - holes @ (there * there).T).clip(0.0, None)
-    shared = (1.0 - holes) @ (1.0 - absent).T
-    scaled = apart / shared.equals(0.0).where(1.0, shared) * float(known.shape[1])
-    return shared.equals(0.0).where(np.nan, scaled.apply("Sqrt"))
-
-
-def _from_neighbors(estimator: Any, distances: Tensor, values: Array, donors: Array) -> Tensor:
-    places, own = np.flatnonzero(donors), values[donors]
-    near = distances.columns(places)
-    count = min(int(estimator.n_neighbors), len(places))
-    finite = near.is_nan().where(np.inf, near)
-    nearest, chosen = near.graph.ops("TopK", 2, finite, np.array([count]), axis=1, largest=0)
-    comparable = (nearest < np.inf).as_float()
-    weights = comparable
-    if estimator.weights == "distance":
-        same = nearest.equals(0.0).as_float()
-        weights = (same.reduce("Max", 1, keep=True) > 0.0).where(same, comparable / nearest)
-    total = weights.total(keep=True)
-    mean = (near.graph.constant(own).gather(chosen) * weights).total(keep=True) / total
-    return total.equals(0.0).where(float(own.mean()), mean)
+def neighbors_mean(estimator: Any, _: Columns) -> Columns:
+    """The mean of the nearest stored records that have the field."""
+    raise NotConvertible(name_of(estimator), "which of the stored rows at equal distances it takes, its search decides")
