@@ -75,6 +75,15 @@ def test_names_that_python_does_not_take_become_aliases() -> None:
     assert "total_tokens = 40" in app_code(next(c for c in CONTESTANTS if c.name == "fastapi-naive"), subject(), 4)
 
 
+@pytest.mark.parametrize("name", ["litestar", "blacksheep", "fastapi-pool"])
+def test_a_pool_of_threads_has_as_many_as_there_are_slots(name: str, tmp_path: Path) -> None:
+    chosen = [c for c in EVERYBODY if c.name == name]
+    environments = {c.environment: Environment(tmp_path / c.environment) for c in chosen}
+    (entry,) = write_contestants(chosen, subject(), environments, tmp_path / "out", 7)
+    for file in ("app.py", "work.py"):
+        assert (entry.folder / file).read_text().count("ThreadPoolExecutor(max_workers=7)") == 1
+
+
 def test_rows_of_numbers_are_an_array_and_all_others_a_table() -> None:
     ast.parse(model_code(subject()))
     assert "np.array(" in model_code(subject())
@@ -88,7 +97,9 @@ def test_each_contestant_has_a_command_that_is_whole(tmp_path: Path) -> None:
         words = " ".join(entry.command)
         assert words.count("{") == words.count("{port}") == 1
         assert "{" not in entry.slots
-        assert "{" not in (entry.folder / "start.sh").read_text().replace('"{port}"', "")
+        script = (entry.folder / "start.sh").read_text()
+        assert "{" not in script.replace('"{port}"', "")
+        assert str(entry.folder) not in script  # the folder of a report may be moved
         assert ("--data /d.csv" in words) == entry.contestant.is_ours
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.compare import cases, contestants, generators
-from modelport.compare.baseline import changes, doubts
+from modelport.compare.baseline import changes, doubts, need_same_model
 from modelport.compare.comparison import Setting, Teller, build_environments, start
 from modelport.compare.continuation import continue_from
 from modelport.compare.forecast import fitted
@@ -55,13 +55,19 @@ class Choice:
 
 
 def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> int:
-    """Measure and write report.html and results.json. 0 well, 1 for a regression, 130 where it was interrupted."""
-    need_linux()
-    generators.need_tools()
+    """Measure and write report.html and results.json; of a run that is complete, resumed, write the report alone.
+
+    0 well, 1 for a regression, 130 where it was interrupted.
+    """
     if choice.minutes is not None and choice.seconds is not None:
         raise ConfigError("--minutes chooses how long each load is, and so does --seconds: give one of them")
     earlier = None if choice.baseline is None else read_results(choice.baseline)  # before hours of work, not after
     begun = _begun(choice)
+    if begun is not None and begun.complete:
+        print("the run in this folder is complete: nothing is measured, its report is written anew", file=sys.stderr)
+        return _publish(begun, choice, False, earlier)
+    need_linux()
+    generators.need_tools()
     setting = _setting(model, options, choice)
     with _telling() as teller:
         if generators.offer():
@@ -70,7 +76,10 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
         results, trials = start(setting, environments)
         if begun is not None:
             continue_from(results, begun)
+        if earlier is not None:
+            need_same_model(results, earlier)
         interrupted = _measured(setting, results, trials, teller)
+    results.write(choice.results)
     return _publish(results, choice, interrupted, earlier)
 
 
@@ -128,12 +137,12 @@ def _measured(setting: Setting, results: Results, trials: list[Any], teller: Tel
     try:
         run(setting, results, trials, teller, lambda: results.write(setting.out / "results.json"))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one would leave no report
         return True
     return False
 
 
 def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Results | None) -> int:
-    results.write(choice.results)
     page = choice.out / "report.html"
     page.write_text(render(results, choice.price), encoding="utf-8")
     for sentence in sentences(results):

@@ -258,7 +258,11 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
     "--cores", type=click.IntRange(1, 256), default=1, show_default=True, help="Cores for the server under test."
 )
 @click.option("--price", type=click.FloatRange(0, min_open=True), help="What an hour of a machine like this costs you.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder that was interrupted.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in the folder that was interrupted; of one that is complete, write the report anew.",
+)
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )

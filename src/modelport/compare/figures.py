@@ -37,9 +37,24 @@ class Figure:
     """Of what the weight of one more is meant."""
 
 
+def amount(value: float) -> str:
+    """How many, whole where that says enough."""
+    return f"{value:,.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
+
+
+def times(value: float) -> str:
+    """A factor, with two digits at least."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def per_s(value: float) -> str:
     """Requests in a second."""
-    return f"{value:,.0f}/s"
+    return f"{amount(value)}/s"
+
+
+def cpu_s(value: float) -> str:
+    """Seconds of a processor."""
+    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
 
 
 def percent(value: float) -> str:

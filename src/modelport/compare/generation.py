@@ -92,8 +92,9 @@ def _command(parts: Sequence[str], values: dict[str, str], flags: Sequence[str])
 
 
 def _write_script(folder: Path, name: str, command: Sequence[str]) -> None:
+    """It starts where it lies, so that the folder may be moved."""
     script = shlex.join(command).replace("{port}", "8000")
-    (folder / name).write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder.resolve()))} && exec {script}\n")
+    (folder / name).write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec {script}\n', encoding="utf-8")
     (folder / name).chmod(0o755)
 
 

@@ -128,8 +128,16 @@ class Results:
         return [o for o in self.observations if o.contestant == contestant and o.case == case]
 
     def title(self, contestant: str) -> str:
-        """How a contestant is called in a sentence."""
-        return next((str(c["title"]) for c in self.contestants if c["name"] == contestant), contestant)
+        """How a contestant is called in a sentence: of two that are called alike, with how many requests it works on at once."""
+        found = next((c for c in self.contestants if c["name"] == contestant), None)
+        if found is None:
+            return contestant
+        alike = [str(c["slots"]).partition(":")[0] for c in self.contestants if c["title"] == found["title"]]
+        if len(alike) == 1:
+            return str(found["title"])
+        differ = len(set(alike)) == len(alike)
+        how = f"{str(found['slots']).partition(':')[0]} at once" if differ else str(found["setup"])
+        return f"{found['title']} ({how})"
 
     def is_ours(self, contestant: str) -> bool:
         """Whether it is Modelport in some form."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ from modelport.compare.trial import Trial, check
 from modelport.errors import SetupError
 
 Step = tuple[int, Trial]
+
+FAILURES = (SetupError, OSError, http.client.HTTPException, subprocess.SubprocessError)
+"""What a contestant may do to those who ask it: it is told of that one, and the run goes on."""
 
 
 class Clock:
@@ -101,9 +106,9 @@ def _measure(trial: Trial, number: int, rates: Rates, results: Results, teller: 
         with clock.part(trial.key):
             measure_round(trial, number, rates, results.keep)
         results.done.append([number, trial.key])
-    except SetupError as error:
-        results.failed.setdefault(trial.name, f"round {number + 1}: {error}")
-        teller.say(f"{trial.name} failed in round {number + 1}: {str(error).splitlines()[0]}")
+    except FAILURES as error:
+        results.failed.setdefault(trial.name, f"round {number + 1}: {_reason(error)}")
+        teller.say(f"{trial.name} failed in round {number + 1}: {_reason(error).splitlines()[0]}")
 
 
 def _check_all(
@@ -125,10 +130,14 @@ def _check_all(
         try:
             with clock.part(_checking(trial)):
                 rough[trial.key] = check(trial, reference, results.conduct)
-        except SetupError as error:
-            results.failed[trial.name] = str(error)
-            teller.say(f"{trial.name} takes no part: {error}")
+        except FAILURES as error:
+            results.failed[trial.name] = _reason(error)
+            teller.say(f"{trial.name} takes no part: {_reason(error)}")
     return rough
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, SetupError) else f"{type(error).__name__}: {error}"
 
 
 def _round_part(trial: Trial, rates: Rates) -> Part:

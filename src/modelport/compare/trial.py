@@ -100,6 +100,7 @@ def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict
             path = path_of(case, trial.entry.contestant)
             kind = headers_of(case)["Content-Type"]
             answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS, media_type=kind)
+            _need_success(trial.name, case, answers)
             _compare(trial.name, case, answers, reference.setdefault(case.name, answers))
             if case.kind not in (START, OVERLOAD):
                 load = closed(trial, case, server, 1.0)
@@ -183,6 +184,14 @@ def first_answer(trial: Trial, server: ServerProcess) -> float:
     body, path = bodies_of(case, trial.subject)[0], path_of(case, trial.entry.contestant)
     kind = headers_of(case)["Content-Type"]
     return first_answer_s(server, path, body, lambda response: response.status == 200, media_type=kind)
+
+
+def _need_success(name: str, case: Case, given: Sequence[Response]) -> None:
+    """All might be wrong alike."""
+    for number, one in enumerate(given):
+        if one.status != 200:
+            said = _shown(one.body[:200].decode(errors="replace"))
+            raise SetupError(f"{name} answers request {number} of {case.title} with status {one.status}: {said}")
 
 
 def _compare(name: str, case: Case, given: Sequence[Response], wanted: Sequence[Response]) -> None:
