@@ -230,3 +230,18 @@ def test_the_code_of_a_graph_answers_as_the_graph_does(tmp_path: Path) -> None:
     ast.parse(code)
     assert (entry.folder / "model.onnx").read_bytes() == b"graph"
     assert "CLASSES = ['Rock', 'Hip-Hop']" in code
+
+
+def test_code_that_was_edited_is_kept_only_where_that_is_said(tmp_path: Path) -> None:
+    environments = {"flask": Environment(tmp_path / "flask")}
+    flask = [c for c in CONTESTANTS if c.name == "flask"]
+    (first,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4, keep=True)
+    assert first.edited == ()
+    as_written = (first.folder / "app.py").read_text()
+    (first.folder / "app.py").write_text(f"{as_written}# quicker\n")
+    (kept,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4, keep=True)
+    assert [name for name, _ in kept.edited] == ["app.py"]
+    assert (kept.folder / "app.py").read_text().endswith("# quicker\n")
+    (anew,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4)
+    assert anew.edited == ()
+    assert (anew.folder / "app.py").read_text() == as_written

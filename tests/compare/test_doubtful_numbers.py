@@ -186,3 +186,14 @@ def test_a_report_written_anew_can_be_judged_by_a_baseline(cli: Cli) -> None:
     done = cli("compare", "--resume", "--out", "now", "--baseline", "then.json")
     assert done.code == 1, done.err
     assert "requests per second, one row: 0.50 times as good as in the baseline" in done.out
+
+
+def test_code_that_was_edited_is_named(cli: Cli) -> None:
+    run = results(EVEN, complete=False)
+    run.contestants[0]["edited"] = {"app.py": "0123456789ab"}
+    page = render(run)
+    assert "Flask: app.py was edited, and is not what this command writes." in page
+    assert '<a href="contestants/flask/app.py">app.py</a> (edited)' in page
+    (cli.folder / "compare").mkdir()
+    run.write(cli.folder / "compare" / "results.json")
+    assert "say --keep-code again" in cli.refuses("compare", "--quick", "--resume")

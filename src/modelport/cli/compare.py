@@ -47,6 +47,7 @@ class Choice:
     price: float | None
     baseline: Path | None
     guests: tuple[str, ...] = ()
+    keep_code: bool = False
 
     @property
     def results(self) -> Path:
@@ -103,6 +104,7 @@ def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setti
         plan=plan,
         out=choice.out,
         command=shlex.join(["modelport", *sys.argv[1:]]),
+        keep_code=choice.keep_code,
     )
 
 
@@ -114,7 +116,10 @@ def _begun(choice: Choice) -> Results | None:
         raise ConfigError(
             f"--resume: there is no {choice.results}, so no run to go on with; begin one without --resume"
         )
-    return read_results(choice.results)
+    begun = read_results(choice.results)
+    if not (begun.complete or choice.keep_code) and any(c.get("edited") for c in begun.contestants):
+        raise ConfigError("--resume: code of this run was edited, and would be written anew; say --keep-code again")
+    return begun
 
 
 def _plan(choice: Choice) -> Plan:

@@ -266,6 +266,7 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )
+@click.option("--keep-code", is_flag=True, help="Measure the contestants' code as it lies in the folder, edits too.")
 @click.option(
     "--with",
     "with_",
@@ -282,7 +283,7 @@ def compare(model: Path | None, only: str | None, cases: str | None, **given: An
     from modelport.cli.compare import Choice, run_compare
     from modelport.compare.guests import split_with
 
-    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume")
+    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume", "keep_code")
     chosen = {name: given.pop(name) for name in own}
     guests, files = split_with(given.pop("with_"))
     given["with_"] = files or None

@@ -45,6 +45,8 @@ class Setting:
     plan: Plan
     out: Path
     command: str
+    keep_code: bool = False
+    """Whether code that lies in the folder already is measured as it is, edits and all."""
 
 
 def cache_folder() -> Path:
@@ -94,7 +96,8 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
     work.mkdir(parents=True)
     problems = {c.name: environments[c.environment].problem for c in setting.contestants if c.environment}
     present = [c for c in setting.contestants if not problems.get(c.name)]
-    entries = write_contestants(present, setting.subject, environments, setting.out / "contestants", setting.plan.slots)
+    folder, slots = setting.out / "contestants", setting.plan.slots
+    entries = write_contestants(present, setting.subject, environments, folder, slots, setting.keep_code)
     results = Results(
         about=_about(setting, environments),
         contestants=[_plain(entry) for entry in entries],
@@ -121,6 +124,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "environment": c.environment or "the environment of this command",
         "command": list(entry.command),
         "folder": f"contestants/{c.name}",
+        "edited": dict(entry.edited),
     }
 
 

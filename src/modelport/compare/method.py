@@ -78,6 +78,11 @@ def doubts(results: Results) -> list[str]:
     found += _bounded(results)
     found += _silent(results)
     found += [_other_slots(results, c) for c in results.contestants]
+    found += [
+        f"{results.title(c['name'])}: {', '.join(c['edited'])} was edited, and is not what this command writes."
+        for c in results.contestants
+        if c.get("edited")
+    ]
     late = dict.fromkeys(o.contestant for o in results.observations if o.values.get("lag_s", 0.0) > LATE_S)
     found += [
         f"The load generator was late itself beside {results.title(name)} in a case that is no plain load."

@@ -152,11 +152,19 @@ class Results:
         ]
 
     def write(self, path: Path) -> None:
-        """As JSON; a reader sees the old file or the new one, never half of one."""
+        """As JSON, a sample on each line; a reader sees the old file or the new one, never half of one."""
         content = {"schema": SCHEMA, **asdict(self)}
+        parts = (f"{json.dumps(key)}: {_json(value)}" for key, value in content.items())
         waiting = path.with_suffix(".json.new")
-        waiting.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        waiting.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
         waiting.replace(path)
+
+
+def _json(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, indent=1)
+    lines = (json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in value)
+    return "[\n" + ",\n".join(lines) + "\n]" if value else "[]"
 
 
 def read_results(path: Path) -> Results:

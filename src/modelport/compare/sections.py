@@ -260,7 +260,8 @@ def lineup(results: Results) -> str:
     )
     heads = "".join(f'<th class="text">{word}</th>' for word in ("set up", "requests at once", "started as", "code"))
     return (
-        "<h2>Contestants</h2><p>Each folder holds the code that ran and a <code>start.sh</code>; edit it, and measure again.</p>"
+        "<h2>Contestants</h2><p>Each folder holds the code that ran and a <code>start.sh</code>. Edit it, and measure "
+        "again with <code>--keep-code</code>: without it, all code is written anew.</p>"
         f'<div class="wide"><table><tr><th>contestant</th>{heads}</tr>{rows}</table></div>'
     )
 
@@ -275,7 +276,9 @@ def _code(results: Results, contestant: dict[str, Any]) -> str:
         "start.sh",
     ]
     folder = escape(contestant["folder"])
-    return ", ".join(f'<a href="{folder}/{file}">{file}</a>' for file in files)
+    edited = contestant.get("edited", {})
+    links = (f'<a href="{folder}/{file}">{file}</a>{" (edited)" if file in edited else ""}' for file in files)
+    return ", ".join(links)
 
 
 def _samples(results: Results) -> list[Measurement | Observation]:
