@@ -9,6 +9,7 @@ from typing import Any
 from modelport.compare.cases import MEMORY
 from modelport.compare.findings import BUSY_GENERATOR, at_once, capacities, utilisation
 from modelport.compare.forecast import in_words
+from modelport.compare.generators import BUNDLED
 from modelport.compare.memory import ROUNDS
 from modelport.compare.results import Results
 
@@ -24,8 +25,9 @@ def method(results: Results) -> str:
     lines = [
         f"Server and all its processes: core {', '.join(map(str, cores['server']))}. Load generator: core {cores['load']}.",
         f"{plan['rounds']} round{'s' * (plan['rounds'] > 1)}. In each, every contestant is started alone, asked for its first "
-        f"answer, warmed up for {plan['warm_up_s']:g} s, loaded for {plan['capacity_s']:g} s, and loaded at each arrival rate "
-        f"for {plan['latency_s']:g} s. The order rotates from round to round.",
+        f"answer, warmed up for {_closed_s(results, 'warm_up_s'):g} s, loaded as fast as it goes for "
+        f"{_closed_s(results, 'capacity_s'):g} s, and at each arrival rate for {plan['latency_s']:g} s. The order rotates from round "
+        "to round.",
         f"Capacity: {results.about['generator']}, closed loop. Latency: the bundled generator (Python), open loop; arrival "
         "times are drawn with a fixed seed, exponential pauses, the same for everybody.",
         *_headroom(results),
@@ -39,6 +41,12 @@ def method(results: Results) -> str:
         *(f"{key}: {value}" for key, value in results.about["machine"].items()),
     ]
     return f"<h2>How it was measured</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _closed_s(results: Results, planned: str) -> float:
+    """How long a closed loop took: other generators than the bundled one know whole seconds only."""
+    seconds = float(results.about["plan"][planned])
+    return seconds if results.about["generator"] == BUNDLED else max(1, round(seconds))
 
 
 def _headroom(results: Results) -> list[str]:
