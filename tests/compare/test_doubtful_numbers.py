@@ -197,3 +197,10 @@ def test_code_that_was_edited_is_named(cli: Cli) -> None:
     (cli.folder / "compare").mkdir()
     run.write(cli.folder / "compare" / "results.json")
     assert "say --keep-code again" in cli.refuses("compare", "--quick", "--resume")
+
+
+def test_a_number_in_which_several_are_better_is_one_row_that_names_them_all() -> None:
+    run = results({"flask": [300.0] * 3, "fastapi": [200.0] * 3, "modelport": [100.0] * 3})
+    section = render(run).partition("Where Modelport is behind")[2].partition("<h2>")[0]
+    assert section.count("<td>requests per second, one row</td><td>Flask</td><td>100/s</td><td>300/s</td>") == 1
+    assert "Fastapi: 200/s" in section

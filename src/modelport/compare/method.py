@@ -26,8 +26,8 @@ def method(results: Results) -> str:
         f"Server and all its processes: core {', '.join(map(str, cores['server']))}. Load generator: core {cores['load']}.",
         f"{plan['rounds']} round{'s' * (plan['rounds'] > 1)}. In each, every contestant is started alone, asked for its first "
         f"answer, warmed up for {_closed_s(results, 'warm_up_s'):g} s, loaded as fast as it goes for "
-        f"{_closed_s(results, 'capacity_s'):g} s, and at each arrival rate for {plan['latency_s']:g} s. The order rotates from round "
-        "to round.",
+        f"{_closed_s(results, 'capacity_s'):g} s, and at each arrival rate for {plan['latency_s']:g} s. The order rotates from "
+        "round to round.",
         f"Capacity: {results.about['generator']}, closed loop. Latency: the bundled generator (Python), open loop; arrival "
         "times are drawn with a fixed seed, exponential pauses, the same for everybody.",
         *_headroom(results),

@@ -118,16 +118,22 @@ def losing(results: Results) -> str:
     head, wrong = "<h2>Where Modelport is behind</h2>", _without_answer(results)
     if not lost:
         return f"{head}<p>In no number of this run.</p>{wrong}"
-    rows = [
-        [c.what, results.title(c.other), c.ours, c.theirs, _factor(c.ratio), "yes" if c.word == "lost" else "one round"]
-        for c in lost
-    ]
-    header = ["number", "better", "Modelport", "the other", "better by (95 % interval)", "shown"]
-    more = table(header, rows[MOST_LOSSES:])
+    numbers = dict.fromkeys(c.what for c in lost)
+    rows = [_lost_row(results, [c for c in lost if c.what == what]) for what in numbers]
+    header = ["number", "best", "Modelport", "that one", "better by (95 % interval)", "shown", "better, too"]
+    more = table(header, rows[MOST_LOSSES:], text_from=6)
     rest = (
         f"<details><summary>And {len(rows) - MOST_LOSSES} more</summary>{more}</details>" if rows[MOST_LOSSES:] else ""
     )
-    return f"{head}{_more_slots(results, lost)}{table(header, rows[:MOST_LOSSES])}{rest}{wrong}"
+    return f"{head}{_more_slots(results, lost)}{table(header, rows[:MOST_LOSSES], text_from=6)}{rest}{wrong}"
+
+
+def _lost_row(results: Results, lost: Sequence[Contest]) -> list[str]:
+    """One number: who is better in it the most, and who is, too."""
+    first = lost[0]
+    shown = "yes" if first.word == "lost" else "one round"
+    others = "; ".join(f"{results.title(c.other)}: {c.theirs}" for c in lost[1:])
+    return [first.what, results.title(first.other), first.ours, first.theirs, _factor(first.ratio), shown, others]
 
 
 def _factor(ratio: Interval) -> str:
