@@ -33,12 +33,18 @@ from modelport.compare.verdict import losses
 
 MOST_LOSSES = 40
 
-SLOTS = {
+ARRAYS = (
+    "FastAPI with a thread pool, Litestar and BlackSheep read such bodies with msgspec and write them with orjson, as experts do; "
+    "Flask, and FastAPI with def or async def, as their documentation begins."
+)
+REMARKS = {
     "wait": "Handlers that are async wait on the event loop, as many of them as ask: those of Modelport, of FastAPI with async def "
     "or a thread pool, and of Litestar and BlackSheep. All others wait in their slots.",
     "release-gil": "Everybody works on as many of these at once as there are slots: who has more of them answers more.",
+    "array-in": ARRAYS,
+    "vectors-out": ARRAYS,
 }
-"""What decides where a model only waits."""
+"""What decides a case beside the framework itself."""
 
 
 def speed(results: Results) -> str:
@@ -71,8 +77,8 @@ def _case_speed(results: Results, case: str, case_title: str) -> str:
     ]
     header = ["contestant", "requests/s", "95 % interval", "CPU seconds per 1,000", "errors"]
     ours = {results.title(c.contestant) for c in ranked if results.is_ours(c.contestant)}
-    slots = f"<p>{escape(SLOTS[case])}</p>" if case in SLOTS else ""
-    return f"<div><h3>{escape(title)}</h3>{slots}{bar_chart(bars, title)}{table(header, rows, ours)}</div>"
+    remark = f"<p>{escape(REMARKS[case])}</p>" if case in REMARKS else ""
+    return f"<div><h3>{escape(title)}</h3>{remark}{bar_chart(bars, title)}{table(header, rows, ours)}</div>"
 
 
 def _rate(capacity: Capacity) -> str:
