@@ -13,7 +13,7 @@ from modelport.compare.report import render
 from modelport.compare.results import Measurement, Results, read_results
 from modelport.compare.verdict import losses, sentences
 from tests.cli.test_command_line import Cli, cli
-from tests.compare.fixed import MIB, case, latencies, results
+from tests.compare.fixed import MIB, case, everything, latencies, results
 
 __all__ = ["cli"]
 
@@ -204,3 +204,18 @@ def test_a_number_in_which_several_are_better_is_one_row_that_names_them_all() -
     section = render(run).partition("Where Modelport is behind")[2].partition("<h2>")[0]
     assert section.count("<td>requests per second, one row</td><td>Flask</td><td>100/s</td><td>300/s</td>") == 1
     assert "Fastapi: 200/s" in section
+
+
+def test_an_overload_that_was_none_is_left_out_and_told() -> None:
+    run = everything({name: [100.0, 101, 99] for name in ("modelport", "flask")})
+    assert "twice the capacity: of its capacity" in {c.what for c in contests(run, "modelport")}
+    run.observations = [
+        dataclasses.replace(o, values={**o.values, "good_share": 2.0, "refused": 0.0, "lost": 0.01})
+        if (o.contestant, o.case) == ("flask", "overload")
+        else o
+        for o in run.observations
+    ]
+    assert not [c for c in contests(run, "modelport") if c.what.startswith("twice the capacity")]
+    page = render(run)
+    assert "Flask: with twice the capacity that was measured just before, nearly every request was answered" in page
+    assert "200%" not in page

@@ -17,6 +17,9 @@ LEAST_BYTES = 100.0
 LEAST_SPREAD = 16
 """From this many connections on, what one of them weighs can be told from what all of them share."""
 
+LEAST_OVERLOAD = 0.1
+"""Whoever refuses and loses together less than this part of twice its capacity has a larger one than was measured."""
+
 Form = Callable[[float], str]
 
 
@@ -117,12 +120,23 @@ def figures_of(case: str) -> list[Figure]:
     return [figure for figure in FIGURES if figure.case == case]
 
 
+def observed(results: Results, contestant: str, case: str) -> list[Observation]:
+    """The observations that show what their case is about: not those of an overload that was none."""
+    return [o for o in results.observed(contestant, case) if not is_no_overload(o)]
+
+
+def is_no_overload(observation: Observation) -> bool:
+    """Whether twice the capacity was not too much, so that the capacity before it was measured too low."""
+    unanswered = observation.values.get("refused", 0.0) + observation.values.get("lost", 0.0)
+    return observation.case == "overload" and unanswered < LEAST_OVERLOAD
+
+
 def by_round(results: Results, figure: Figure, contestant: str) -> dict[int, float]:
     """Its value in each round; latencies in milliseconds, weights in bytes. Rounds that do not bear it are left out."""
     if figure.weight:
         return _weights_by_round(results, figure.weight, contestant)
     found = {}
-    for observation in results.observed(contestant, figure.case):
+    for observation in observed(results, contestant, figure.case):
         value = _value(observation, figure)
         if value is not None:
             found[observation.round] = value
@@ -134,7 +148,7 @@ def told(results: Results, figure: Figure, contestant: str) -> Interval | None:
     values = list(by_round(results, figure, contestant).values())
     spread = interval(values)
     if figure.latency:
-        pooled = _pooled(results.observed(contestant, figure.case), figure)
+        pooled = _pooled(observed(results, contestant, figure.case), figure)
         if pooled is None:
             return None
         low, high = (spread.low, spread.high) if spread is not None else (None, None)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from modelport.compare.cases import MEMORY
+from modelport.compare.figures import is_no_overload
 from modelport.compare.findings import BUSY_GENERATOR, at_once, capacities, utilisation
 from modelport.compare.forecast import in_words
 from modelport.compare.generators import BUNDLED
@@ -85,6 +86,7 @@ def doubts(results: Results) -> list[str]:
         )
     found += _bounded(results)
     found += _silent(results)
+    found += _not_overloaded(results)
     found += [_other_slots(results, c) for c in results.contestants]
     found += [
         f"{results.title(c['name'])}: {', '.join(c['edited'])} was edited, and is not what this command writes."
@@ -127,6 +129,18 @@ def _silent(results: Results) -> list[str]:
                 f"the case of {case['title']}. Longer loads (--seconds) may tell more; the claims leave this out."
             )
     return found
+
+
+def _not_overloaded(results: Results) -> list[str]:
+    """Whose capacity was measured too low, so that twice of it was not too much."""
+    names = dict.fromkeys(o.contestant for o in results.observations if is_no_overload(o))
+    titles = "; ".join(results.title(name) for name in names)
+    if not names:
+        return []
+    return [
+        f"{titles}: with twice the capacity that was measured just before, nearly every request was answered in time, so the "
+        "capacity is larger and this was no overload. Such rounds are left out."
+    ]
 
 
 def _other_slots(results: Results, contestant: dict[str, Any]) -> str:
