@@ -61,7 +61,9 @@ def cpu_s(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share."""
+    """A share; what is next to none may be none, which is kept as half a request."""
+    if 0 < value < 0.001:
+        return "< 0.1%"
     return f"{value:.1%}" if 0 < value < 0.01 or 0.99 < value < 1 else f"{value:.0%}"
 
 
