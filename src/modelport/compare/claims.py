@@ -44,7 +44,9 @@ def _much_faster(results: Results) -> Checked:
     compared += _ratios(results, "fastapi", "flask-typed", beside=", beside Flask with Pydantic")
     if not compared:
         return _missing(claim, "fastapi, flask")
-    found = f"Requests per second of FastAPI with def over Flask's, both with {_slots(results)} slots: {_listed(compared)}."
+    found = (
+        f"Requests per second of FastAPI with def over Flask's, both with {_slots(results)} slots: {_listed(compared)}."
+    )
     return Checked(claim, _joined([_size(ratio) for _, ratio in compared]), found)
 
 

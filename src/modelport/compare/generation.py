@@ -49,9 +49,7 @@ def write_contestants(
     keep: bool = False,
 ) -> list[Entry]:
     """One folder for each below `out`. Code that is there already is replaced, unless it is to be kept, edits and all."""
-    return [
-        _write(contestant, subject, environments, out / contestant.name, slots, keep) for contestant in contestants
-    ]
+    return [_write(contestant, subject, environments, out / contestant.name, slots, keep) for contestant in contestants]
 
 
 def able(contestants: Sequence[Contestant], subject: Subject) -> tuple[tuple[Contestant, ...], Subject]:

@@ -105,7 +105,9 @@ def latency(results: Results) -> str:
         elif any(found.values()):
             untold.append(str(case["title"]))
     if untold:
-        parts.append(f"<p>Not told, as too few requests arrived or the generator was late: {escape(', '.join(untold))}.</p>")
+        parts.append(
+            f"<p>Not told, as too few requests arrived or the generator was late: {escape(', '.join(untold))}.</p>"
+        )
     if not parts:
         return ""
     return (

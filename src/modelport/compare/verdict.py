@@ -119,7 +119,9 @@ def _losses(results: Results, compared: list[Contest]) -> str:
     ahead = sum(c.word in ("won", "ahead") for c in compared)
     even = len(compared) - ahead - len(lost)
     undecided = f"; in {even} no difference can be shown" if even else ""
-    head = f"Of {len(compared):,} numbers that were compared one by one, Modelport was ahead in {ahead:,} and behind in "
+    head = (
+        f"Of {len(compared):,} numbers that were compared one by one, Modelport was ahead in {ahead:,} and behind in "
+    )
     if not lost:
         return f"{head}none{undecided}."
     worst = lost[0]
