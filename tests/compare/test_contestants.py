@@ -97,10 +97,10 @@ def test_each_contestant_has_a_command_that_is_whole(tmp_path: Path) -> None:
         words = " ".join(entry.command)
         assert words.count("{") == words.count("{port}") == 1
         assert "{" not in entry.slots
-        script = (entry.folder / "start.sh").read_text()
+        script = (entry.folder / ("start_work.sh" if entry.contestant.only_cases else "start.sh")).read_text()
         assert "{" not in script.replace('"{port}"', "")
         assert str(entry.folder) not in script  # the folder of a report may be moved
-        assert ("--data /d.csv" in words) == entry.contestant.is_ours
+        assert ("--data /d.csv" in words) == (entry.contestant.is_ours and not entry.contestant.only_cases)
 
 
 def test_ours_always_takes_part_and_an_unknown_name_is_told_the_nearest() -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from modelport.compare.cases import CASES, PREDICT, WEIGHED, WORK, select
 from modelport.compare.contestants import CONTESTANTS
-from modelport.compare.forecast import Forecast, Part, apps_of, fitted, in_words, rounds_of, takes_part, whole_s
+from modelport.compare.forecast import Forecast, Part, apps_of, asked_of, fitted, in_words, rounds_of, whole_s
 from modelport.compare.machine import Cores
-from modelport.compare.trial import Plan
+from modelport.compare.plan import Plan
 from modelport.errors import SetupError
 
-PLAN = Plan(rounds=5, warm_up_s=2.0, capacity_s=5.0, latency_s=5.0, rates=6, slots=4, cores=Cores((0,), 1))
+PLAN = Plan(
+    rounds=5, warm_up_s=2.0, capacity_s=5.0, latency_s=5.0, rates=6, work_rates=3, slots=4, cores=Cores((0,), 1)
+)
 
 
 def test_what_was_done_teaches_about_itself_and_about_the_rest() -> None:
@@ -31,7 +33,7 @@ def test_a_run_takes_at_least_its_loads_and_no_case_is_forgotten() -> None:
     for case in CASES:
         without = tuple(other for other in CASES if other != case)
         assert whole_s(CONTESTANTS, without, PLAN) < whole, case.name
-    loads = sum(takes_part(c, case.app) for c in CONTESTANTS for case in CASES if case.kind == "load")
+    loads = sum(bool(asked_of(c, case.app, [case])) for c in CONTESTANTS for case in CASES if case.kind == "load")
     assert whole > loads * PLAN.rounds * (PLAN.warm_up_s + PLAN.capacity_s)
 
 

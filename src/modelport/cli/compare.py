@@ -20,11 +20,11 @@ from modelport.compare.forecast import fitted
 from modelport.compare.generation import able
 from modelport.compare.guests import GUESTS, guests_of
 from modelport.compare.machine import choose_cores, need_linux
+from modelport.compare.plan import Plan
 from modelport.compare.report import render
 from modelport.compare.results import Results, read_results
 from modelport.compare.run import run
 from modelport.compare.subject import read_subject, train_music
-from modelport.compare.trial import Plan
 from modelport.compare.verdict import sentences
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError
@@ -90,7 +90,8 @@ def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setti
     usual = contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS)
     names = (*(choice.only or usual), *guests_of(choice.guests))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
-    chosen, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
+    known, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
+    chosen = tuple(c for c in known if not c.only_cases or {*c.only_cases} & {case.name for case in asked})
     plan = _plan(choice)
     if choice.minutes is not None:
         plan = fitted(chosen, asked, plan, choice.minutes)
@@ -131,6 +132,7 @@ def _plan(choice: Choice) -> Plan:
         capacity_s=seconds,
         latency_s=seconds,
         rates=3 if choice.quick else 6,
+        work_rates=3,
         slots=choice.slots,
         cores=choose_cores(os.sched_getaffinity(0), choice.cores),
     )

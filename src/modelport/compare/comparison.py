@@ -16,12 +16,13 @@ from modelport.compare import generators
 from modelport.compare.cases import Case
 from modelport.compare.contestants import Contestant
 from modelport.compare.environments import Environment, reason_in, stamp_of
-from modelport.compare.forecast import apps_of, takes_part
+from modelport.compare.forecast import apps_of, asked_of
 from modelport.compare.generation import Entry, write_contestants
 from modelport.compare.machine import is_busy, machine, share_a_core
+from modelport.compare.plan import Plan
 from modelport.compare.results import Results
 from modelport.compare.subject import Subject
-from modelport.compare.trial import Plan, Trial
+from modelport.compare.trial import Trial
 from modelport.errors import SetupError
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
@@ -105,10 +106,10 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
         failed={name: problem for name, problem in problems.items() if problem},
     )
     trials = [
-        Trial(entry, setting.subject, cases, setting.plan, work)
+        Trial(entry, setting.subject, asked, setting.plan, work)
         for app, cases in apps_of(setting.cases).items()
         for entry in entries
-        if takes_part(entry.contestant, app)
+        if (asked := asked_of(entry.contestant, app, cases))
     ]
     return results, trials
 

@@ -23,7 +23,7 @@ def continue_from(results: Results, earlier: Results) -> None:
                 f"--resume: {what} is another one than in the run that was interrupted ({_short(then)}, now {_short(now)}): "
                 "rounds are compared with each other, so all must be measured alike. Measure anew without --resume"
             )
-    for key in ("rates", "rough_capacities", "took_s"):
+    for key in ("rates", "rough_capacities", "most_sent_per_s", "took_s"):
         if key in earlier.about:
             results.about[key] = earlier.about[key]
     results.about["date"], results.about["command"] = earlier.about["date"], earlier.about["command"]

@@ -83,13 +83,15 @@ def _write(
     flags = subject.serve_flags
     command = _command(contestant.command, values, flags)
     work_command: tuple[str, ...] = ()
-    _write_script(folder, "start.sh", command)
+    if not contestant.only_cases:
+        _write_script(folder, "start.sh", command)
     if contestant.work_template:
         edited += write_work(contestant, folder, slots, keep)
         as_work = ["work:app" if word == "app:app" else word for word in contestant.command if word != "{flags}"]
         work_command = _command(as_work, values | {"artifact": "work.py"}, ())
-        work_command += ("--standby", "off") if contestant.is_ours else ()
+        work_command += ("--standby", "off") if "serve" in contestant.command else ()
         _write_script(folder, "start_work.sh", work_command)
+        command = work_command if contestant.only_cases else command
     return Entry(contestant, folder, command, contestant.slots.format(slots=slots), work_command, tuple(edited))
 
 

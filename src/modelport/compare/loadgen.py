@@ -134,18 +134,53 @@ class Run:
         }
 
 
-def closed_loop(run: Run, seconds: float) -> dict[str, Any]:
-    """As fast as the server lets the connections go."""
+class Pace:
+    """Right answers in a second of a closed loop, whether they come one by one or all at the end of a turn.
+
+    A turn is over when there is an answer for each connection. Whole turns are counted, after the first; where there are not
+    two, what comes after the ramp.
+    """
+
+    def __init__(self, connections: int, began: float, ramp_s: float) -> None:
+        self._connections, self._ramp_ends = connections, began + ramp_s
+        self._marks: list[tuple[float, int]] = []
+        self._ramp, self._last = (began, 0), (began, 0)
+
+    def note(self, now: float, answers: int) -> None:
+        """So many have come."""
+        if now <= self._ramp_ends:
+            self._ramp = (now, answers)
+        self._last = (now, answers)
+        if answers >= (self._marks[-1][1] if self._marks else 0) + self._connections:
+            self._marks[1:] = [self._last] if self._marks else []
+            self._marks = self._marks or [self._last]
+
+    @property
+    def per_s(self) -> float:
+        """Of what was noted."""
+        (begin, before), (end, after) = self._marks if len(self._marks) == 2 else (self._ramp, self._last)
+        return (after - before) / (end - begin) if end > begin else 0.0
+
+
+def closed_loop(run: Run, seconds: float, skip_s: float = 0.0) -> dict[str, Any]:
+    """As fast as the server lets the connections go. `skip_s` is how long it takes until it has found its pace."""
     began = clock()
-    end = began + seconds
+    end, pace = began + seconds, Pace(run.most, began, skip_s)
     while (now := clock()) < end:
         while run.send(now):
             pass
         run.poll(min(0.1, end - now))
+        pace.note(clock(), run.statuses[run.expect])
     took = clock() - began
     result = run.result(took)
     run.close()
-    return {**result, "in_flight": run.unanswered(), "unanswered": 0, "idle_share": run.waited_s / took}
+    return {
+        **result,
+        "in_flight": run.unanswered(),
+        "unanswered": 0,
+        "idle_share": run.waited_s / took,
+        "pace_per_s": pace.per_s,
+    }
 
 
 def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 0.0) -> dict[str, Any]:
@@ -172,8 +207,13 @@ def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 
     result = run.result(seconds - skip_s)
     lost = run.unanswered() + len(waiting)
     run.close()
-    lag = run.lag.percentile(0.99)
-    return {**result, "offered": offered, "unanswered": lost, "lag_p99_s": lag}
+    return {**result, "offered": offered, "unanswered": lost, "lag_s": lateness(run.lag)}
+
+
+def lateness(lag: Histogram) -> float | None:
+    """How late requests were sent: the highest percentile up to p99 that their number bears, of very few the latest."""
+    told = (lag.percentile(share) for share in (0.99, 0.95, 0.9, 0.5))
+    return next((found for found in told if found is not None), lag.longest)
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
@@ -200,7 +240,7 @@ def main() -> None:
     gc.disable()  # a run makes no cycles, and a collection would count as the server's latency
     run = Run(options.port, read_pool(options.pool), options.connections, options.expect, options.patience)
     result = (
-        closed_loop(run, options.seconds)
+        closed_loop(run, options.seconds, options.skip)
         if options.rate is None
         else open_loop(run, options.seconds, options.rate, options.seed, options.skip)
     )

@@ -27,7 +27,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One load on one contestant. `rate` is None in a closed loop; `lag_s` is how late the generator itself was."""
+    """One load on one contestant. `rate` is None in a closed loop; `lag_s` is how late the generator itself was.
+
+    `pace_per_s` is what a closed loop came to when it had found its pace, where that is known.
+    """
 
     contestant: str
     case: str
@@ -45,11 +48,13 @@ class Measurement:
     lag_s: float | None = None
     generator_busy: float | None = None
     latencies: list[list[int]] = field(default_factory=list)
+    pace_per_s: float | None = None
 
     @property
     def per_s(self) -> float:
         """Right answers in a second; of none, half a one: it has to be told, and a logarithm of nothing cannot be."""
-        return max(self.answers, 0.5) / self.seconds
+        found = self.answers / self.seconds if self.pace_per_s is None else self.pace_per_s
+        return max(found, 0.5 / self.seconds)
 
     @property
     def errors(self) -> int:

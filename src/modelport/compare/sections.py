@@ -35,11 +35,15 @@ MOST_LOSSES = 40
 
 ARRAYS = (
     "FastAPI with a thread pool, Litestar and BlackSheep read such bodies with msgspec and write them with orjson, as experts do; "
-    "Flask, and FastAPI with def or async def, as their documentation begins."
+    "Flask uses orjson for both, as its JSON provider, but for the one with a single worker. That one, and FastAPI with def or "
+    "async def, are as their documentation begins."
 )
 REMARKS = {
     "wait": "Handlers that are async wait on the event loop, as many of them as ask: those of Modelport, of FastAPI with async def "
     "or a thread pool, and of Litestar and BlackSheep. All others wait in their slots.",
+    "hold-gil": "Threads of one process take turns at it, and so do handlers on an event loop: who has several processes answers "
+    "more, at the memory of each. These are Flask with sync workers, and Modelport as an application under Uvicorn, which takes "
+    "part only here. modelport serve runs a function in one process, whatever --workers says, and does no better than others in one.",
     "release-gil": "Everybody works on as many of these at once as there are slots: who has more of them answers more.",
     "array-in": ARRAYS,
     "vectors-out": ARRAYS,
@@ -284,10 +288,11 @@ def _code(results: Results, contestant: dict[str, Any]) -> str:
     """Links to its files: folders are no pages where the report is published."""
     work = {case["name"] for case in results.cases if case["app"] == WORK}
     works = any(s.contestant == contestant["name"] and s.case in work for s in _samples(results))
+    predicts = any(s.contestant == contestant["name"] for s in results.starts)
     files = [
         *(() if contestant["ours"] else ("app.py", "model.py")),
-        *(("work.py", "tasks.py") if works else ()),
-        "start.sh",
+        *(("start.sh",) if predicts or not works else ()),
+        *(("work.py", "tasks.py", "start_work.sh") if works else ()),
     ]
     folder = escape(contestant["folder"])
     edited = contestant.get("edited", {})
