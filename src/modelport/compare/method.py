@@ -30,7 +30,9 @@ def method(results: Results) -> str:
         f"{_closed_s(results, 'capacity_s'):g} s, and at each arrival rate for {plan['latency_s']:g} s. The order rotates from "
         "round to round.",
         f"Capacity: {results.about['generator']}, closed loop. Latency: the bundled generator (Python), open loop; arrival "
-        "times are drawn with a fixed seed, exponential pauses, the same for everybody.",
+        "times are drawn with a fixed seed, exponential pauses, the same for everybody. Where few requests arrive in a second, for "
+        "longer: so long that their percentiles can be told.",
+        *_turns(results),
         *_headroom(results),
         *_more_method(results),
         "Before anything is timed, all answers are compared after parsing: equal, numbers within 1e-5.",
@@ -42,6 +44,17 @@ def method(results: Results) -> str:
         *(f"{key}: {value}" for key, value in results.about["machine"].items()),
     ]
     return f"<h2>How it was measured</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _turns(results: Results) -> list[str]:
+    """How capacity is measured where it is slots and not speed that decide."""
+    if not any(case.get("task_s") for case in results.cases):
+        return []
+    return [
+        "Capacity, where a function takes 50 ms: the bundled generator, without a warm-up, for as long as two turns take at least "
+        "(in a turn every caller has one answer); whole turns after the first are counted, so that neither the beginning nor "
+        "answers that come in waves make it larger or smaller."
+    ]
 
 
 def _closed_s(results: Results, planned: str) -> float:

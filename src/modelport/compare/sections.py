@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from modelport.compare.cases import PREDICT, WORK
+from modelport.compare.cases import LOAD, PREDICT, WORK
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.claims import checked
 from modelport.compare.contestants import OURS
@@ -32,6 +32,8 @@ from modelport.compare.tables import table
 from modelport.compare.verdict import losses
 
 MOST_LOSSES = 40
+END = 0.99
+"""A rate above this part of what the generator sends on time was bounded by it."""
 
 ARRAYS = (
     "FastAPI with a thread pool, Litestar and BlackSheep read such bodies with msgspec and write them with orjson, as experts do; "
@@ -43,7 +45,7 @@ REMARKS = {
     "or a thread pool, and of Litestar and BlackSheep. All others wait in their slots.",
     "hold-gil": "Threads of one process take turns at it, and so do handlers on an event loop: who has several processes answers "
     "more, at the memory of each. These are Flask with sync workers, and Modelport as an application under Uvicorn, which takes "
-    "part only here. modelport serve runs a function in one process, whatever --workers says, and does no better than others in one.",
+    "part only here. modelport serve runs a function in one process, whatever --workers says, and does no better than one of them.",
     "release-gil": "Everybody works on as many of these at once as there are slots: who has more of them answers more.",
     "array-in": ARRAYS,
     "vectors-out": ARRAYS,
@@ -114,11 +116,30 @@ def latency(results: Results) -> str:
         )
     if not parts:
         return ""
+    parts += [f"<p>{escape(line)}</p>" for line in _ends_of_rates(results)]
     return (
         "<h2>Latency</h2><p>Requests arrive at their own times, the same for everybody, whether or not the server keeps up. "
         "Latency counts from the time a request was meant to be sent. A line ends where its server cannot follow, or where the "
         "generator was late itself.</p>" + "".join(parts)
     )
+
+
+def _ends_of_rates(results: Results) -> list[str]:
+    """Where the generator and not the fastest contestant decides which rate is the highest."""
+    most, rates = results.about.get("most_sent_per_s", {}), results.about.get("rates", {})
+    ended = [
+        f"{case['title']} {amount(most[case['name']])}/s"
+        for case in results.cases
+        if case["kind"] == LOAD
+        and case["name"] in most
+        and max(rates.get(case["name"], [0])) > END * most[case["name"]]
+    ]
+    if not ended:
+        return []
+    return [
+        "The highest rate is not what the fastest can do, but what the generator, which is written in Python, sends on time (half "
+        f"of what it can ask for at most): {'; '.join(ended)}."
+    ]
 
 
 def losing(results: Results) -> str:
