@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelport.compare.cases import Case
+from modelport.compare.cases import OVERLOAD, Case
 from modelport.compare.machine import Cores
 
-TURNS, MORE_S = 2.2, 0.6
-"""Two turns are counted, with a tenth to spare, and what it takes to begin."""
+TURNS, MORE_TURNS, MORE_S = 2.2, 3.3, 0.6
+"""Two turns with a tenth to spare, three where the pace decides what comes next; and what it takes to begin."""
 ENOUGH, ENOUGH_EACH = 220, 22
 """So many requests in all rounds bear a p95, so many in each a p50 that can be compared; each with a tenth to spare."""
 LONGEST_S, LONGER = 6.0, 4.0
@@ -39,7 +39,8 @@ def turn_s(case: Case, slots: int) -> float:
 
 def closed_s(case: Case, plan: Plan) -> float:
     """How long a closed loop is: at least two turns."""
-    return max(plan.capacity_s, TURNS * turn_s(case, plan.slots) + MORE_S) if case.task_s else plan.capacity_s
+    turns = MORE_TURNS if case.kind == OVERLOAD else TURNS
+    return max(plan.capacity_s, turns * turn_s(case, plan.slots) + MORE_S) if case.task_s else plan.capacity_s
 
 
 def warm_up_s(case: Case, plan: Plan) -> float:

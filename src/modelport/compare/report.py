@@ -23,8 +23,8 @@ def render(results: Results, price: float | None = None) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">Measured on {escape(results.about["date"])} by <code>{escape(results.about["command"])}</code></p>',
-        *_notes(results),
         f'<div class="verdict">{"".join(f"<p>{escape(s)}</p>" for s in sentences(results))}</div>',
+        *_notes(results),
         sections.speed(results),
         sections.latency(results),
         sections.losing(results),

@@ -84,7 +84,8 @@ def _case_speed(results: Results, case: str, case_title: str) -> str:
     header = ["contestant", "requests/s", "95 % interval", "CPU seconds per 1,000", "errors"]
     ours = {results.title(c.contestant) for c in ranked if results.is_ours(c.contestant)}
     remark = f"<p>{escape(REMARKS[case])}</p>" if case in REMARKS else ""
-    return f"<div><h3>{escape(title)}</h3>{remark}{bar_chart(bars, title)}{table(header, rows, ours)}</div>"
+    more = f"<details><summary>Intervals, processor time, errors</summary>{table(header, rows, ours)}</details>"
+    return f"<div><h3>{escape(title)}</h3>{bar_chart(bars, title)}{remark}{more}</div>"
 
 
 def _rate(capacity: Capacity) -> str:
@@ -107,7 +108,9 @@ def latency(results: Results) -> str:
             if any(curve.points for curve in curves)
         ]
         if charts:
-            parts.append(f'<div class="plots">{"".join(charts)}</div>{legend(middle)}{_latency_table(results, found)}')
+            parts.append(
+                f'<div class="plots">{"".join(charts)}</div>{legend(_drawn(middle, high))}{_latency_table(results, found)}'
+            )
         elif any(found.values()):
             untold.append(str(case["title"]))
     if untold:
@@ -122,6 +125,12 @@ def latency(results: Results) -> str:
         "Latency counts from the time a request was meant to be sent. A line ends where its server cannot follow, or where the "
         "generator was late itself.</p>" + "".join(parts)
     )
+
+
+def _drawn(*plots: Sequence[Curve]) -> list[Curve]:
+    """Whose line is in one of the plots."""
+    seen = {curve.label for curves in plots for curve in curves if curve.points}
+    return [curve for curve in plots[0] if curve.label in seen]
 
 
 def _ends_of_rates(results: Results) -> list[str]:
