@@ -26,6 +26,8 @@ from modelport.compare.trial import CHECK_S
 from modelport.errors import SetupError
 
 START_S, STOP_S = 2.0, 0.7
+TURN = 0.6
+"""The part of a turn for which a server goes on when its callers have hung up, on the average: handlers that wait have none."""
 ONE_LOAD_S = 0.4
 """What a load takes beside its own time: its generator starts, and the server comes to rest before it."""
 COMPARE_S = 1.0
@@ -36,7 +38,8 @@ REACHED = 0.6
 
 SHORTER = (
     *((5.0, 5.0, 6, 2), (4.0, 4.0, 6, 2), (3.0, 3.0, 6, 2), (3.0, 3.0, 5, 2), (2.0, 2.0, 6, 2), (2.0, 2.0, 5, 2)),
-    *((2.0, 1.5, 5, 2), (2.0, 1.5, 4, 2), (2.0, 1.5, 4, 1), (1.0, 1.5, 4, 1), (1.0, 1.0, 4, 1), (1.0, 1.0, 3, 1)),
+    *((2.0, 1.5, 5, 2), (2.0, 1.2, 5, 2), (2.0, 1.2, 4, 2), (2.0, 1.2, 4, 1), (1.0, 1.2, 4, 1), (1.0, 1.0, 4, 1)),
+    (1.0, 1.0, 3, 1),
 )
 """Seconds of closed and of open loops, arrival rates of predictions and of other cases, from longer to shorter runs: where time
 is short, the others have fewer first. Closed loops have whole seconds, since wrk knows no others."""
@@ -129,7 +132,7 @@ def check_part(cases: Sequence[Case], plan: Plan) -> Part:
     """To see whether a contestant's answers are right."""
     asked = [case for case in cases if case.kind in (LOAD, SLOW, LEAVING)]
     loads_s = sum(max(CHECK_S, closed_s(case, plan)) if case.task_s else CHECK_S for case in asked)
-    rest_s = sum(ONE_LOAD_S + turn_s(case, plan.slots) for case in asked)
+    rest_s = sum(ONE_LOAD_S + TURN * turn_s(case, plan.slots) for case in asked)
     return Part(loads_s, START_S + STOP_S + COMPARE_S * len(cases) + rest_s)
 
 
@@ -148,7 +151,7 @@ def _case_part(case: Case, plan: Plan, loads: Loads) -> Part:
         warm_up_s(case, plan),
         closed_s(case, plan),
         plan.latency_s,
-        turn_s(case, plan.slots),
+        TURN * turn_s(case, plan.slots),
     )
     return {
         LOAD: Part(warm_up + closed + loads.seconds, (2 + loads.many) * ONE_LOAD_S + turn),

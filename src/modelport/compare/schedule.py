@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SHARE_LOW, SHARE_HIGH = 0.5, 0.85
+SHARE_LOW, SHARE_HIGH = 0.6, 0.85
 """Arrival rates reach from a part of the slowest capacity to a part of the fastest."""
 REACHABLE = 0.95
 """Above this part of its rough capacity a server may fall behind, and its latency would tell how long the load was."""

@@ -31,6 +31,9 @@ from modelport.compare.results import Measurement, Observation, Results
 from modelport.compare.tables import table
 from modelport.compare.verdict import losses
 
+Plot = tuple[str, list[Curve]]
+"""What is plotted, and the curve of each contestant."""
+
 MOST_LOSSES = 40
 END = 0.99
 """A rate above this part of what the generator sends on time was bounded by it."""
@@ -100,17 +103,15 @@ def latency(results: Results) -> str:
     parts, untold = [], []
     for case in results.cases:
         found = latencies(results, case["name"])
-        middle, high = _curves(results, found, 0), _curves(results, found, 2)
+        (_, middle), (_, high) = plotted = _percentile_plots(results, found)
         charts = [
-            f"<div><h3>{word}, {escape(case['title'])}</h3>"
-            f"{curve_chart(curves, f'{word} over the arrival rate', 'requests/s that arrive', 'ms')}</div>"
-            for word, curves in (("Half of the answers", middle), ("99 % of the answers", high))
+            _latency_chart(word, str(case["title"]), curves)
+            for word, curves in plotted
             if any(curve.points for curve in curves)
         ]
         if charts:
-            parts.append(
-                f'<div class="plots">{"".join(charts)}</div>{legend(_drawn(middle, high))}{_latency_table(results, found)}'
-            )
+            lines = legend(_drawn(middle, high)) if len(_rates(middle)) > 1 else ""
+            parts.append(f'<div class="plots">{"".join(charts)}</div>{lines}{_latency_table(results, found)}')
         elif any(found.values()):
             untold.append(str(case["title"]))
     if untold:
@@ -125,6 +126,33 @@ def latency(results: Results) -> str:
         "Latency counts from the time a request was meant to be sent. A line ends where its server cannot follow, or where the "
         "generator was late itself.</p>" + "".join(parts)
     )
+
+
+def _percentile_plots(results: Results, found: dict[str, list[Latency]]) -> tuple[Plot, Plot]:
+    """The middle, and the highest percentile up to p99 that is told of everybody."""
+    middle, high, top = (_curves(results, found, which) for which in (0, 1, 2))
+    everybody = {curve.label for curve in middle if curve.points}
+    if everybody <= {curve.label for curve in top if curve.points}:
+        return ("Half of the answers", middle), ("99 % of the answers", top)
+    return ("Half of the answers", middle), ("95 % of the answers", high)
+
+
+def _latency_chart(word: str, case_title: str, curves: Sequence[Curve]) -> str:
+    """Lines over the arrival rate; bars where there is but one."""
+    rates = _rates(curves)
+    if len(rates) > 1:
+        drawn, title = curve_chart(curves, f"{word} over the arrival rate", "requests/s that arrive", "ms"), word
+    else:
+        told = sorted(((curve.points[0][1], curve) for curve in curves if curve.points), key=lambda pair: pair[0])
+        title = f"{word} at {amount(rates[0])} requests/s"
+        bars = [Bar(c.label, Interval(ms, None, None, 1), milliseconds(ms), c.ours) for ms, c in told]
+        drawn = bar_chart(bars, title)
+    return f"<div><h3>{escape(f'{title}, {case_title}')}</h3>{drawn}</div>"
+
+
+def _rates(curves: Sequence[Curve]) -> list[float]:
+    """The arrival rates at which anything is told."""
+    return sorted({rate for curve in curves for rate, _ in curve.points})
 
 
 def _drawn(*plots: Sequence[Curve]) -> list[Curve]:
