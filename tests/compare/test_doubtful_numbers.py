@@ -219,3 +219,50 @@ def test_an_overload_that_was_none_is_left_out_and_told() -> None:
     page = render(run)
     assert "Flask: with twice the capacity that was measured just before, nearly every request was answered" in page
     assert "200%" not in page
+
+
+def at_rates(run: Results, *rates: float) -> Results:
+    """The open loops of a run, once at each of these rates."""
+    closed = [m for m in run.measurements if m.rate is None]
+    opened = [dataclasses.replace(m, rate=rate) for m in run.measurements if m.rate is not None for rate in rates]
+    run.measurements = closed + opened
+    return run
+
+
+def test_latency_is_a_line_over_several_rates_and_a_bar_at_a_single_one() -> None:
+    several = render(at_rates(results(EVEN), 100.0, 500.0))
+    assert "Half of the answers, one row" in several
+    assert "requests/s that arrive" in several
+    single = render(results(EVEN))
+    assert "Half of the answers at 100 requests/s, one row" in single
+    assert "requests/s that arrive" not in single
+
+
+def test_where_not_all_bear_a_p99_the_plot_is_of_p95() -> None:
+    run = at_rates(results(EVEN), 100.0, 500.0)
+    assert "99 % of the answers, one row" in render(run)
+    run.measurements = changed(run, "flask", closed=False, answers=100, latencies=latencies(0.002, 100))
+    page = render(run)
+    assert "95 % of the answers, one row" in page
+    assert "99 % of the answers, one row" not in page
+
+
+def test_a_legend_names_only_whose_line_is_drawn() -> None:
+    run = at_rates(results({**EVEN, "flask-naive": [100.0] * 3}), 100.0, 500.0)
+    run.measurements = [m for m in run.measurements if m.contestant != "flask-naive" or m.rate is None]
+    legend = render(run).partition('<ul class="legend">')[2].partition("</ul>")[0]
+    assert "Fastapi" in legend
+    assert "Flask-naive" not in legend
+
+
+@pytest.mark.parametrize(("highest", "told"), [(8000.0, True), (4000.0, False)])
+def test_where_the_generator_ends_the_rates_the_report_says_so(highest: float, told: bool) -> None:
+    run = results(EVEN)
+    run.about |= {"most_sent_per_s": {"one-row": 8000.0}, "rates": {"one-row": [100.0, highest]}}
+    assert ("The highest rate is not what the fastest can do" in render(run)) == told
+    assert ("one row 8,000/s" in render(run)) == told
+
+
+def test_the_verdict_stands_before_what_is_said_against_the_run() -> None:
+    page = render(results(EVEN, complete=False))
+    assert page.index('class="verdict"') < page.index("This run was interrupted") < page.index("<h2>Capacity")
