@@ -266,3 +266,13 @@ def test_where_the_generator_ends_the_rates_the_report_says_so(highest: float, t
 def test_the_verdict_stands_before_what_is_said_against_the_run() -> None:
     page = render(results(EVEN, complete=False))
     assert page.index('class="verdict"') < page.index("This run was interrupted") < page.index("<h2>Capacity")
+
+
+@pytest.mark.parametrize(("lags", "late"), [((0.01, 0.01, 0.0), True), ((0.01, 0.0, 0.0), False)])
+def test_a_generator_that_was_late_in_most_rounds_has_measured_itself(lags: tuple[float, ...], late: bool) -> None:
+    run = results(EVEN)
+    run.measurements = [
+        dataclasses.replace(m, lag_s=lags[m.round]) if m.rate and m.contestant == "flask" else m
+        for m in run.measurements
+    ]
+    assert ("<td>≤ " in render(run).partition("All latencies")[2].partition("</table>")[0]) == late

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from modelport.compare.cases import LOAD, PREDICT
 from modelport.compare.figures import amount, by_round, cpu_s, figures_of, milliseconds, per_s
@@ -18,7 +18,7 @@ SLEEPING = ("wait", "hold-gil", "release-gil")
 MODEL_S = 0.05
 """What the functions of `tasks.py` take that stand for a model."""
 LATE_SHARE = 0.1
-"""A generator whose own lateness is more than this part of the latency has measured itself."""
+"""A generator whose own lateness is more than this part of the latency, in half of the rounds, has measured itself."""
 BUSY_GENERATOR = 0.9
 """A generator that computes for a larger part of its time has nothing more to give: the server may be faster."""
 
@@ -169,7 +169,7 @@ def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
         pooled = pooled.merged(one)
     told = tuple(pooled.percentile(share) for share in SHARES)
     spans = tuple(_span(rounds, share) for share in SHARES)
-    lag = max((m.lag_s for m in samples if m.lag_s is not None), default=0.0)
+    lag = median([m.lag_s for m in samples if m.lag_s is not None] or [0.0])
     middle = told[0]
     late = middle is not None and lag > LATE_SHARE * middle and lag > 0.001
     return Latency(name, rate, told, spans, pooled.total, sum(m.errors for m in samples), late)

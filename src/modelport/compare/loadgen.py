@@ -25,8 +25,11 @@ from modelport.compare.pool import read_pool
 from modelport.compare.results import GRACE_S
 from modelport.compare.wire import Connection
 
-SPIN_S = 0.0015
-"""epoll counts milliseconds: what is due sooner than this is waited for awake."""
+SPIN_S = 0.0005
+"""What is due sooner than this, beyond whole milliseconds, is waited for awake: epoll counts those, and wakes up a little late."""
+
+MOST_ASLEEP_S = 0.05
+"""Somebody may lose patience meanwhile."""
 
 DEADLINE = "deadline"
 """A failure: the client had hung up before an answer came, or would have."""
@@ -198,12 +201,17 @@ def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 
         while waiting and run.send(waiting[0]):
             waiting.popleft()
         run.hang_up(now)
-        due_s = times[0] - now if times else 0.05
-        run.poll(0 if due_s < SPIN_S else min(due_s - SPIN_S / 2, 0.05))
+        run.poll(_asleep_s(times[0] - now) if times else MOST_ASLEEP_S)
     result = run.result(seconds - skip_s)
     lost = run.unanswered() + len(waiting)
     run.close()
     return {**result, "offered": offered, "unanswered": lost, "lag_s": lateness(run.lag)}
+
+
+def _asleep_s(due_s: float) -> float:
+    """How long to wait for answers before something is due, in whole milliseconds: epoll would take a part of one for all of it."""
+    whole_ms = int((min(due_s, MOST_ASLEEP_S) - SPIN_S) * 1000)
+    return max(0.0, whole_ms - 0.01) / 1000
 
 
 def lateness(lag: Histogram) -> float | None:
