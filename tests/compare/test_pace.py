@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from modelport.compare.cases import CASES, select
 from modelport.compare.histogram import Histogram
-from modelport.compare.loadgen import Pace, Run, closed_loop, lateness
+from modelport.compare.loadgen import Run, Turns, closed_loop, lateness
 from modelport.compare.machine import Cores
 from modelport.compare.plan import Plan, closed_s, open_s, turn_s, warm_up_s
 from modelport.compare.pool import request_bytes
@@ -24,36 +26,47 @@ PLAN = Plan(5, 2.0, 2.0, 1.5, rates=5, work_rates=2, slots=4, cores=Cores((0,), 
 (ROW,) = select(["one-row"])
 
 
-@pytest.mark.parametrize("seconds", [7.2, 8.0, 9.9, 13.0])
-def test_answers_that_come_in_waves_at_the_end_of_each_turn_are_not_counted_by_chance(seconds: float) -> None:
-    pace = Pace(256, 0.0, ramp_s=3.2)
-    for step in range(1, int(seconds * 100)):
-        pace.note(step / 100, 256 * int(step / 100 / 3.4))  # nobody has an answer for 3.4 s, then everybody
-    assert pace.per_s == pytest.approx(256 / 3.4, rel=0.01)
+def turns_of(answers: Iterator[tuple[float, int]], callers: int, lasts: float) -> float:
+    """The pace of a load that ends then, of answers to these callers at these times."""
+    turns = Turns(callers)
+    for now, caller in answers:
+        if now > lasts:
+            break
+        turns.note(caller, now)
+    return turns.per_s(lasts)
 
 
-@given(st.floats(10, 5000), st.integers(1, 256), st.floats(3, 10))
+@pytest.mark.parametrize("lasts", [7.0, 7.6, 9.9, 10.3, 13.0])
+def test_answers_that_come_in_waves_at_the_end_of_each_turn_are_not_counted_by_chance(lasts: float) -> None:
+    waves = ((3.4 * turn + caller / 10_000, caller) for turn in count(1) for caller in range(256))
+    assert turns_of(waves, 256, lasts) == pytest.approx(256 / 3.4, rel=0.001)
+
+
+def test_a_wave_that_the_end_of_the_load_cuts_counts_as_a_whole_one() -> None:
+    waves = ((3.4 * turn + caller / 1000, caller) for turn in count(1) for caller in range(256))
+    assert turns_of(waves, 256, 7.05) == pytest.approx(256 / 3.4, rel=0.001)
+
+
+@given(st.floats(50, 5000), st.integers(1, 64), st.floats(5, 10))
 def test_answers_that_come_one_by_one_are_counted_as_fast_as_they_come(
     per_s: float, callers: int, lasts: float
 ) -> None:
-    pace = Pace(callers, 0.0, ramp_s=1.0)
-    for step in range(1, int(lasts * 100)):
-        pace.note(step / 100, int(per_s * step / 100))
-    assert pace.per_s == pytest.approx(per_s, abs=1.5)
+    one_by_one = ((number / per_s, number % callers) for number in count(1))
+    assert turns_of(one_by_one, callers, lasts) == pytest.approx(per_s, rel=0.01)
 
 
-def test_where_not_even_two_turns_end_the_ramp_is_left_out() -> None:
-    pace = Pace(256, 0.0, ramp_s=2.0)
-    for step in range(1, 501):
-        now = step / 100
-        pace.note(now, max(0, int(20 * (now - 2))))
-    assert pace.per_s == pytest.approx(20, rel=0.02)
+def test_where_few_callers_have_two_answers_all_of_them_are_counted() -> None:
+    one_by_one = ((0.05 * number, number % 256) for number in count(1))
+    assert turns_of(one_by_one, 256, 7.6) == pytest.approx(20, rel=0.01)
+
+
+def test_callers_who_are_served_more_often_do_not_speak_for_those_who_are_not() -> None:
+    half = ((0.01 * number, number % 4) for number in count(1))  # four of eight are never answered
+    assert turns_of(half, 8, 5.0) == pytest.approx(100, rel=0.01)
 
 
 def test_of_no_answer_the_pace_is_none_and_is_told_as_half_an_answer() -> None:
-    pace = Pace(4, 0.0, ramp_s=0.0)
-    pace.note(2.0, 0)
-    assert pace.per_s == 0
+    assert Turns(4).per_s(2.0) == 0
     assert dataclasses.replace(measurement("a", 0, None, 0, []), pace_per_s=0.0, seconds=2.0).per_s == 0.25
 
 
@@ -63,10 +76,11 @@ def test_a_capacity_is_the_pace_where_it_is_known() -> None:
     assert dataclasses.replace(plain, pace_per_s=77.0).per_s == 77
 
 
-def test_a_closed_loop_tells_its_pace() -> None:
+@pytest.mark.parametrize("path", ["/", "/closes"])
+def test_a_closed_loop_tells_its_pace_whether_or_not_connections_stay(path: str) -> None:
     with answering() as port:
-        found = closed_loop(Run(port, [request_bytes("POST", "/", b"{}", {})], 4, 200), 0.3, skip_s=0.05)
-    assert found["pace_per_s"] == pytest.approx(found["statuses"]["200"] / 0.3, rel=0.4)
+        found = closed_loop(Run(port, [request_bytes("POST", path, b"{}", {})], 4, 200), 0.5)
+    assert found["pace_per_s"] == pytest.approx(found["statuses"]["200"] / 0.5, rel=0.25)
 
 
 def test_a_load_of_tasks_lasts_for_two_turns_of_its_callers_at_least() -> None:

@@ -47,7 +47,7 @@ class Load:
     in_flight: int = 0
     """Those of a closed loop that were not answered yet when it ended."""
     pace_per_s: float | None = None
-    """Right answers in a second of a closed loop, over whole turns; None where only their number is known."""
+    """Right answers in a second of a closed loop, by what passes between two to the same caller; None where it is not known."""
 
 
 def need_tools() -> None:
@@ -158,12 +158,9 @@ def impatient_loop(
     return _bundled(port, pool, core, most, seconds + patience_s, *more)
 
 
-def steady_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int, skip_s: float = 0.0) -> Load:
-    """A closed loop by the bundled generator whatever is installed: it counts whole turns of its connections.
-
-    `skip_s` is how long the server takes until it has found its pace.
-    """
-    return _bundled(port, pool, core, connections, seconds, "--skip", str(skip_s))
+def steady_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> Load:
+    """A closed loop by the bundled generator whatever is installed: it knows what each caller has had, and no whole seconds."""
+    return _bundled(port, pool, core, connections, seconds)
 
 
 def status_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> tuple[Load, dict[str, int]]:

@@ -31,10 +31,39 @@ SPIN_S = 0.0005
 MOST_ASLEEP_S = 0.05
 """Somebody may lose patience meanwhile."""
 
+TELLING = 0.9
+"""So many of the callers must have had two answers, so that those who have do not speak for others."""
+
 DEADLINE = "deadline"
 """A failure: the client had hung up before an answer came, or would have."""
 
 clock = time.perf_counter
+
+
+class Turns:
+    """Right answers in a second of a closed loop, whether they come one by one or all together at the end of a turn.
+
+    What passes between two answers to the same caller is a whole turn, wherever the load begins and ends.
+    """
+
+    def __init__(self, callers: int) -> None:
+        self.free = list(range(callers))
+        self._first, self._last, self._counts = [0.0] * callers, [0.0] * callers, [0] * callers
+
+    def note(self, caller: int, now: float) -> None:
+        """A caller has had an answer."""
+        if not self._counts[caller]:
+            self._first[caller] = now
+        self._last[caller] = now
+        self._counts[caller] += 1
+
+    def per_s(self, took_s: float) -> float:
+        """Of all callers; by their number, in the time that the load took, where too few had two answers."""
+        telling = [n for n, count in enumerate(self._counts) if count > 1 and self._last[n] > self._first[n]]
+        if len(telling) < TELLING * len(self._counts):
+            return sum(self._counts) / took_s
+        spans = sum(self._last[n] - self._first[n] for n in telling)
+        return len(self._counts) * sum(self._counts[n] - 1 for n in telling) / spans
 
 
 class Run:
@@ -45,6 +74,7 @@ class Run:
     ) -> None:
         self.port, self.pool, self.most, self.expect = port, pool, connections, expect
         self.patience_s, self.counts_from = patience_s, 0.0
+        self.turns: Turns | None = None
         self.asked: deque[tuple[float, Connection]] = deque()
         self.epoll = select.epoll()
         self.open: dict[int, Connection] = {}
@@ -61,6 +91,8 @@ class Run:
         elif len(self.open) < self.most:
             connection = Connection(self.port, self.epoll)
             self.open[connection.fd] = connection
+            if self.turns is not None:
+                connection.caller = self.turns.free.pop()
         else:
             return False
         connection.ask(self.pool[self.sent % len(self.pool)], due)
@@ -83,8 +115,11 @@ class Run:
                 self.idle.remove(connection)
                 self._drop(connection)
             return
+        now = clock()
         if connection.due >= self.counts_from:
-            self._count(outcome, clock() - connection.due)
+            self._count(outcome, now - connection.due)
+        if self.turns is not None and outcome == self.expect:
+            self.turns.note(connection.caller, now)
         if connection.ended or self.patience_s is not None:
             self._drop(connection)  # clients with a patience are people of their own: nobody takes another's connection
         else:
@@ -101,6 +136,8 @@ class Run:
 
     def _drop(self, connection: Connection) -> None:
         del self.open[connection.fd]
+        if self.turns is not None:
+            self.turns.free.append(connection.caller)
         connection.close()
 
     def hang_up(self, now: float) -> None:
@@ -133,43 +170,14 @@ class Run:
         }
 
 
-class Pace:
-    """Right answers in a second of a closed loop, whether they come one by one or all at the end of a turn.
-
-    A turn is over when there is an answer for each connection. Whole turns are counted, after the first; where there are not
-    two, what comes after the ramp.
-    """
-
-    def __init__(self, connections: int, began: float, ramp_s: float) -> None:
-        self._connections, self._ramp_ends = connections, began + ramp_s
-        self._marks: list[tuple[float, int]] = []
-        self._ramp, self._last = (began, 0), (began, 0)
-
-    def note(self, now: float, answers: int) -> None:
-        """So many have come."""
-        if now <= self._ramp_ends:
-            self._ramp = (now, answers)
-        self._last = (now, answers)
-        if answers >= (self._marks[-1][1] if self._marks else 0) + self._connections:
-            self._marks[1:] = [self._last] if self._marks else []
-            self._marks = self._marks or [self._last]
-
-    @property
-    def per_s(self) -> float:
-        """Of what was noted."""
-        (begin, before), (end, after) = self._marks if len(self._marks) == 2 else (self._ramp, self._last)
-        return (after - before) / (end - begin) if end > begin else 0.0
-
-
-def closed_loop(run: Run, seconds: float, skip_s: float = 0.0) -> dict[str, Any]:
-    """As fast as the server lets the connections go. `skip_s` is how long it takes until it has found its pace."""
+def closed_loop(run: Run, seconds: float) -> dict[str, Any]:
+    """As fast as the server lets the connections go."""
     began, computed_s = clock(), time.process_time()
-    end, pace = began + seconds, Pace(run.most, began, skip_s)
+    end, run.turns = began + seconds, Turns(run.most)
     while (now := clock()) < end:
         while run.send(now):
             pass
         run.poll(min(0.1, end - now))
-        pace.note(clock(), run.statuses[run.expect])
     took, computed_s = clock() - began, time.process_time() - computed_s
     result = run.result(took)
     run.close()
@@ -178,7 +186,7 @@ def closed_loop(run: Run, seconds: float, skip_s: float = 0.0) -> dict[str, Any]
         "in_flight": run.unanswered(),
         "unanswered": 0,
         "idle_share": max(0.0, 1 - computed_s / took),
-        "pace_per_s": pace.per_s,
+        "pace_per_s": run.turns.per_s(took),
     }
 
 
@@ -244,7 +252,7 @@ def main() -> None:
     gc.disable()  # a run makes no cycles, and a collection would count as the server's latency
     run = Run(options.port, read_pool(options.pool), options.connections, options.expect, options.patience)
     result = (
-        closed_loop(run, options.seconds, options.skip)
+        closed_loop(run, options.seconds)
         if options.rate is None
         else open_loop(run, options.seconds, options.rate, options.seed, options.skip)
     )

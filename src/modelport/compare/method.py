@@ -52,8 +52,8 @@ def _turns(results: Results) -> list[str]:
         return []
     return [
         "Capacity, where a function takes 50 ms: the bundled generator, without a warm-up, for as long as two turns take at least "
-        "(in a turn every caller has one answer); whole turns after the first are counted, so that neither the beginning nor "
-        "answers that come in waves make it larger or smaller."
+        "(in a turn every caller has one answer). What passes between two answers to the same caller is counted, so that neither "
+        "the beginning nor answers that come in waves make it larger or smaller."
     ]
 
 

@@ -44,7 +44,7 @@ def closed_s(case: Case, plan: Plan) -> float:
 
 
 def warm_up_s(case: Case, plan: Plan) -> float:
-    """How long a server is warmed up: not at all where a closed loop counts from its second turn on."""
+    """How long a server is warmed up: not at all where slots and not speed decide."""
     return 0.0 if case.task_s else plan.warm_up_s
 
 

@@ -29,7 +29,7 @@ from modelport.compare.conduct import statuses
 from modelport.compare.continuation import trial_key
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
-from modelport.compare.plan import Plan, closed_s, open_s, turn_s, warm_up_s
+from modelport.compare.plan import Plan, closed_s, open_s, warm_up_s
 from modelport.compare.pool import write_pool
 from modelport.compare.processes import ServerProcess, serving
 from modelport.compare.results import Measurement
@@ -183,10 +183,9 @@ def closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> L
 
 
 def steady(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
-    """The same by the bundled generator, which tells the pace that the server has found."""
-    connections, core, skip_s = case.connections, trial.plan.cores.load, turn_s(case, trial.plan.slots)
-    pool = trial.pool(case)
-    return generators.steady_loop(server.port, pool, connections=connections, seconds=seconds, core=core, skip_s=skip_s)
+    """The same by the bundled generator, which tells the pace, whether or not answers come in waves."""
+    pool, core = trial.pool(case), trial.plan.cores.load
+    return generators.steady_loop(server.port, pool, connections=case.connections, seconds=seconds, core=core)
 
 
 def wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> int:
