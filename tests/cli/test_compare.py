@@ -17,7 +17,7 @@ __all__ = ["cli"]
         (("--quick", "--cases", "nothing"), "'nothing' is no case; there are one-row"),
         (("--quick", "--cores", "256"), "256 cores for the server and one for the load generator are 257"),
         (("--quick", "--baseline", "absent.json"), "absent.json cannot be read: No such file"),
-        (("--quick", "--minutes", "0.1"), "--minutes 0.1 is too little: with loads of 1 s"),
+        (("--quick", "--minutes", "0.1"), "--minutes 0.1 is too little: with the shortest loads"),
         (("--quick", "--minutes", "9", "--seconds", "2"), "and so does --seconds: give one of them"),
         (("--quick", "--resume"), "so no run to go on with; begin one without --resume"),
         (("model.onnx",), "load the model with joblib.load, so it takes .joblib"),

@@ -75,6 +75,15 @@ def test_names_that_python_does_not_take_become_aliases() -> None:
     assert "total_tokens = 40" in app_code(next(c for c in CONTESTANTS if c.name == "fastapi-naive"), subject(), 4)
 
 
+@pytest.mark.parametrize("name", ["litestar", "blacksheep", "fastapi-pool"])
+def test_a_pool_of_threads_has_as_many_as_there_are_slots(name: str, tmp_path: Path) -> None:
+    chosen = [c for c in EVERYBODY if c.name == name]
+    environments = {c.environment: Environment(tmp_path / c.environment) for c in chosen}
+    (entry,) = write_contestants(chosen, subject(), environments, tmp_path / "out", 7)
+    for file in ("app.py", "work.py"):
+        assert (entry.folder / file).read_text().count("ThreadPoolExecutor(max_workers=7)") == 1
+
+
 def test_rows_of_numbers_are_an_array_and_all_others_a_table() -> None:
     ast.parse(model_code(subject()))
     assert "np.array(" in model_code(subject())
@@ -88,8 +97,10 @@ def test_each_contestant_has_a_command_that_is_whole(tmp_path: Path) -> None:
         words = " ".join(entry.command)
         assert words.count("{") == words.count("{port}") == 1
         assert "{" not in entry.slots
-        assert "{" not in (entry.folder / "start.sh").read_text().replace('"{port}"', "")
-        assert ("--data /d.csv" in words) == entry.contestant.is_ours
+        script = (entry.folder / ("start_work.sh" if entry.contestant.only_cases else "start.sh")).read_text()
+        assert "{" not in script.replace('"{port}"', "")
+        assert str(entry.folder) not in script  # the folder of a report may be moved
+        assert ("--data /d.csv" in words) == (entry.contestant.is_ours and not entry.contestant.only_cases)
 
 
 def test_ours_always_takes_part_and_an_unknown_name_is_told_the_nearest() -> None:
@@ -219,3 +230,18 @@ def test_the_code_of_a_graph_answers_as_the_graph_does(tmp_path: Path) -> None:
     ast.parse(code)
     assert (entry.folder / "model.onnx").read_bytes() == b"graph"
     assert "CLASSES = ['Rock', 'Hip-Hop']" in code
+
+
+def test_code_that_was_edited_is_kept_only_where_that_is_said(tmp_path: Path) -> None:
+    environments = {"flask": Environment(tmp_path / "flask")}
+    flask = [c for c in CONTESTANTS if c.name == "flask"]
+    (first,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4, keep=True)
+    assert first.edited == ()
+    as_written = (first.folder / "app.py").read_text()
+    (first.folder / "app.py").write_text(f"{as_written}# quicker\n")
+    (kept,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4, keep=True)
+    assert [name for name, _ in kept.edited] == ["app.py"]
+    assert (kept.folder / "app.py").read_text().endswith("# quicker\n")
+    (anew,) = write_contestants(flask, subject(), environments, tmp_path / "out", 4)
+    assert anew.edited == ()
+    assert (anew.folder / "app.py").read_text() == as_written

@@ -15,6 +15,7 @@ from modelport.errors import SetupError
 from tests.compare.fixed import everything
 
 RATES = {"modelport": [100.0, 101, 99], "flask": [50.0, 51, 49]}
+EDITED = [{"name": "modelport", "edited": {"app.py": "0123456789ab"}}, {"name": "flask"}]
 
 
 def interrupted() -> Results:
@@ -55,6 +56,7 @@ def test_only_starts_that_were_measured_to_their_end_are_kept(tmp_path: Path) ->
         (("about", "plan", "capacity_s"), 9.0, "the plan is another one"),
         (("about", "machine", "processor"), "Q", r"the machine \(processor\) is another one"),
         (("about", "versions", "flask"), {"flask": "2"}, "a package of the contestants is another one"),
+        (("contestants",), EDITED, "the code of the contestants is another one"),
         (("cases",), [], "the choice of cases is another one"),
     ],
 )

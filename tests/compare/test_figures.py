@@ -170,3 +170,9 @@ def test_a_run_that_ended_among_these_cases_makes_a_page(kept: int) -> None:
     assert "This run was interrupted" in render(run)
     assert sentences(run)
     assert hardships("x", 0)
+
+
+def test_a_share_that_is_next_to_none_is_not_rounded_up() -> None:
+    form = next(f for f in FIGURES if f.key == "answered").form
+    shares = (0.0, 0.0009, 0.004, 0.5, 0.996, 1.0)
+    assert [form(share) for share in shares] == ["0%", "< 0.1%", "0.4%", "50%", "99.6%", "100%"]

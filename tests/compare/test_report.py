@@ -33,7 +33,7 @@ def test_the_verdict_names_the_best_of_the_others_and_the_interval() -> None:
 def test_the_verdict_says_so_where_another_is_faster() -> None:
     told = sentences(results(LOSES))
     assert "0.50 times as many" in told[0]
-    assert "behind in 1, the most in requests per second, one row: 1,000/s against 2,000/s of Flask" in told[-1]
+    assert "behind in 2, the most in requests per second, one row: 1,000/s against 2,000/s of Flask" in told[-1]
 
 
 def test_the_verdict_shows_no_difference_where_the_interval_holds_one() -> None:
@@ -55,6 +55,7 @@ def test_every_loss_is_listed_and_nothing_else() -> None:
     lost = losses(contests(slower, "modelport"))
     assert [(c.what, c.other) for c in lost] == [
         ("p50 at 100 requests/s, one row", "flask"),
+        ("p95 at 100 requests/s, one row", "flask"),
         ("p99 at 100 requests/s, one row", "flask"),
     ]
     page = render(slower)

@@ -106,11 +106,29 @@ def test_everybody_runs_once_in_each_round_and_begins_one_in_turn() -> None:
 
 def test_rates_reach_from_what_all_can_do_to_what_one_can() -> None:
     rates = arrival_rates([100, 10_000], 5)
-    assert rates[0] == pytest.approx(40)
+    assert rates[0] == pytest.approx(60)
     assert rates[-1] == pytest.approx(8500)
     assert rates == sorted(rates)
-    assert reachable(rates, 100) == rates[:1]
+    assert reachable(rates, 100) == rates[:3]
     assert reachable(rates, 10_000) == rates
+
+
+@given(st.lists(st.floats(1, 1e5), min_size=3, max_size=16), st.integers(3, 6), st.floats(0.5, 1e5))
+def test_two_in_three_have_as_many_points_as_there_are_rates_below_the_middle(
+    capacities: list[float], count: int, most: float
+) -> None:
+    rates = arrival_rates(capacities, count, most)
+    assert rates == sorted(set(rates))
+    assert rates[-1] <= most * 1.0001
+    several = [c for c in capacities if len(reachable(rates, c)) >= min(len(rates), 2)]
+    assert len(several) >= 2 / 3 * len(capacities)
+
+
+def test_what_the_generator_sends_on_time_bounds_the_rates() -> None:
+    rates = arrival_rates([1000, 1200, 1500, 50_000], 5, most=8000)
+    assert rates[-1] == pytest.approx(8000)
+    assert [len(reachable(rates, c)) for c in (1000, 1200, 1500, 50_000)] == [2, 3, 3, 5]
+    assert arrival_rates([1000, 2000], 4, most=300) == [300]
 
 
 def test_arrivals_are_the_same_for_everybody_and_of_the_rate_that_was_asked_for() -> None:

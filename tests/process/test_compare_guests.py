@@ -12,8 +12,8 @@ from modelport.compare.comparison import Setting, Teller, build_environments, st
 from modelport.compare.contestants import CONTESTANTS
 from modelport.compare.guests import GUESTS
 from modelport.compare.machine import Cores
+from modelport.compare.plan import Plan
 from modelport.compare.subject import Subject
-from modelport.compare.trial import Plan
 from modelport.errors import SetupError
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def setting(out: Path, *names: str) -> Setting:
     """Of contestants of these names."""
     chosen = tuple(c for c in (*CONTESTANTS, *GUESTS) if c.name in names)
     subject = Subject("m", Path("/m.joblib"), DESCRIBED, ({},), (), ())
-    return Setting(subject, chosen, (), Plan(1, 1, 1, 1, 1, 4, Cores((0,), 1)), out, "modelport compare")
+    return Setting(subject, chosen, (), Plan(1, 1, 1, 1, 1, 1, 4, Cores((0,), 1)), out, "modelport compare")
 
 
 @pytest.fixture

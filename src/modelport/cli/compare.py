@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from modelport.compare import cases, contestants, generators
-from modelport.compare.baseline import changes, doubts
+from modelport.compare.baseline import changes, doubts, need_same_model
 from modelport.compare.comparison import Setting, Teller, build_environments, start
 from modelport.compare.continuation import continue_from
 from modelport.compare.forecast import fitted
 from modelport.compare.generation import able
 from modelport.compare.guests import GUESTS, guests_of
 from modelport.compare.machine import choose_cores, need_linux
+from modelport.compare.plan import Plan
 from modelport.compare.report import render
 from modelport.compare.results import Results, read_results
 from modelport.compare.run import run
 from modelport.compare.subject import read_subject, train_music
-from modelport.compare.trial import Plan
 from modelport.compare.verdict import sentences
 from modelport.config import ServeOptions
 from modelport.errors import ConfigError
@@ -47,6 +47,7 @@ class Choice:
     price: float | None
     baseline: Path | None
     guests: tuple[str, ...] = ()
+    keep_code: bool = False
 
     @property
     def results(self) -> Path:
@@ -55,13 +56,19 @@ class Choice:
 
 
 def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> int:
-    """Measure and write report.html and results.json. 0 well, 1 for a regression, 130 where it was interrupted."""
-    need_linux()
-    generators.need_tools()
+    """Measure and write report.html and results.json; of a run that is complete, resumed, write the report alone.
+
+    0 well, 1 for a regression, 130 where it was interrupted.
+    """
     if choice.minutes is not None and choice.seconds is not None:
         raise ConfigError("--minutes chooses how long each load is, and so does --seconds: give one of them")
     earlier = None if choice.baseline is None else read_results(choice.baseline)  # before hours of work, not after
     begun = _begun(choice)
+    if begun is not None and begun.complete:
+        print("the run in this folder is complete: nothing is measured, its report is written anew", file=sys.stderr)
+        return _publish(begun, choice, False, earlier)
+    need_linux()
+    generators.need_tools()
     setting = _setting(model, options, choice)
     with _telling() as teller:
         if generators.offer():
@@ -70,7 +77,10 @@ def run_compare(model: Path | None, options: ServeOptions, choice: Choice) -> in
         results, trials = start(setting, environments)
         if begun is not None:
             continue_from(results, begun)
+        if earlier is not None:
+            need_same_model(results, earlier)
         interrupted = _measured(setting, results, trials, teller)
+    results.write(choice.results)
     return _publish(results, choice, interrupted, earlier)
 
 
@@ -80,7 +90,8 @@ def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setti
     usual = contestants.QUICK if choice.quick else tuple(c.name for c in contestants.CONTESTANTS)
     names = (*(choice.only or usual), *guests_of(choice.guests))
     wanted = choice.cases or (cases.QUICK if choice.quick else tuple(c.name for c in cases.CASES))
-    chosen, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
+    known, asked = contestants.select(names, GUESTS), cases.select(wanted)  # refused before anything is written
+    chosen = tuple(c for c in known if not c.only_cases or {*c.only_cases} & {case.name for case in asked})
     plan = _plan(choice)
     if choice.minutes is not None:
         plan = fitted(chosen, asked, plan, choice.minutes)
@@ -94,6 +105,7 @@ def _setting(model: Path | None, options: ServeOptions, choice: Choice) -> Setti
         plan=plan,
         out=choice.out,
         command=shlex.join(["modelport", *sys.argv[1:]]),
+        keep_code=choice.keep_code,
     )
 
 
@@ -105,7 +117,10 @@ def _begun(choice: Choice) -> Results | None:
         raise ConfigError(
             f"--resume: there is no {choice.results}, so no run to go on with; begin one without --resume"
         )
-    return read_results(choice.results)
+    begun = read_results(choice.results)
+    if not (begun.complete or choice.keep_code) and any(c.get("edited") for c in begun.contestants):
+        raise ConfigError("--resume: code of this run was edited, and would be written anew; say --keep-code again")
+    return begun
 
 
 def _plan(choice: Choice) -> Plan:
@@ -117,6 +132,7 @@ def _plan(choice: Choice) -> Plan:
         capacity_s=seconds,
         latency_s=seconds,
         rates=3 if choice.quick else 6,
+        work_rates=3,
         slots=choice.slots,
         cores=choose_cores(os.sched_getaffinity(0), choice.cores),
     )
@@ -128,12 +144,12 @@ def _measured(setting: Setting, results: Results, trials: list[Any], teller: Tel
     try:
         run(setting, results, trials, teller, lambda: results.write(setting.out / "results.json"))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one would leave no report
         return True
     return False
 
 
 def _publish(results: Results, choice: Choice, interrupted: bool, earlier: Results | None) -> int:
-    results.write(choice.results)
     page = choice.out / "report.html"
     page.write_text(render(results, choice.price), encoding="utf-8")
     for sentence in sentences(results):

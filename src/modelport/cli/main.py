@@ -258,10 +258,15 @@ def diff(old: str, new: str, requests: Path, tolerance: float, ignore_header: tu
     "--cores", type=click.IntRange(1, 256), default=1, show_default=True, help="Cores for the server under test."
 )
 @click.option("--price", type=click.FloatRange(0, min_open=True), help="What an hour of a machine like this costs you.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder that was interrupted.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in the folder that was interrupted; of one that is complete, write the report anew.",
+)
 @click.option(
     "--baseline", type=FILE, metavar="FILE", help="An earlier results.json: exit with 1 where Modelport got worse."
 )
+@click.option("--keep-code", is_flag=True, help="Measure the contestants' code as it lies in the folder, edits too.")
 @click.option(
     "--with",
     "with_",
@@ -278,7 +283,7 @@ def compare(model: Path | None, only: str | None, cases: str | None, **given: An
     from modelport.cli.compare import Choice, run_compare
     from modelport.compare.guests import split_with
 
-    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume")
+    own = ("quick", "out", "rounds", "seconds", "minutes", "slots", "cores", "price", "baseline", "resume", "keep_code")
     chosen = {name: given.pop(name) for name in own}
     guests, files = split_with(given.pop("with_"))
     given["with_"] = files or None

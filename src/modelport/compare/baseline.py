@@ -36,12 +36,16 @@ class Change:
         return f"{self.what}: {self.ratio.value:.2f} times as good as in the baseline ({span}): {word}"
 
 
+def need_same_model(now: Results, then: Results) -> None:
+    """Raise SetupError where two runs are of different models."""
+    mine, before = now.about["model"]["version"], then.about["model"]["version"]
+    if mine != before:
+        raise SetupError(f"the baseline is of another model: version {before}, now {mine}")
+
+
 def changes(now: Results, then: Results) -> list[Change]:
     """Every number of Modelport that both runs have. Raises SetupError where they have none, or are of different models."""
-    if now.about["model"]["version"] != then.about["model"]["version"]:
-        raise SetupError(
-            f"the baseline is of another model: version {then.about['model']['version']}, now {now.about['model']['version']}"
-        )
+    need_same_model(now, then)
     found = [change for change in _changes(now, then) if change.ratio.low is not None]
     if not found:
         raise SetupError(
@@ -55,7 +59,7 @@ def doubts(now: Results, then: Results) -> list[str]:
     """Why the two runs may differ for other reasons than Modelport."""
     keys = ("processor", "cores", "kernel", "python")
     return [
-        f"{key}: {then.about['machine'][key]} in the baseline, {now.about['machine'][key]} now"
+        f"{key}: {then.about['machine'].get(key, 'unknown')} in the baseline, {now.about['machine'].get(key, 'unknown')} now"
         for key in keys
         if then.about["machine"].get(key) != now.about["machine"].get(key)
     ]

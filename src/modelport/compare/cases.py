@@ -24,6 +24,9 @@ LOAD, START, INVALID, SLOW = "load", "start", "invalid", "slow"
 LEAVING, OVERLOAD, MEMORY = "leaving", "overload", "memory"
 """How a case is measured; all but the first have figures of their own (`figures.py`)."""
 
+TASK_S = 0.05
+"""What the functions of `tasks.py` take that stand for a model or an upstream."""
+
 DEADLINE_S = 1.0
 """How long the clients of `overload` wait; they say so in a header, and hang up then."""
 
@@ -40,6 +43,10 @@ class Case:
     kind: str = LOAD
     asks: str = ""
     """The function of `tasks.py` that is asked for, where the case is not called like it."""
+    task_s: float = 0.0
+    """How long its function takes without computing, for which servers have slots."""
+    one_at_a_time: bool = False
+    """Whether slots of one process take turns at it."""
 
     @property
     def function(self) -> str:
@@ -50,17 +57,17 @@ class Case:
 CASES = (
     Case("one-row", "one row", rows=1, connections=32),
     Case("64-rows", "64 rows in one request", rows=64, connections=16),
-    Case("wait", "an upstream that takes 50 ms", rows=1, connections=256, app=WORK),
-    Case("hold-gil", "a model of 50 ms that holds the GIL", rows=1, connections=16, app=WORK),
-    Case("release-gil", "a model of 50 ms that releases the GIL", rows=1, connections=16, app=WORK),
+    Case("wait", "an upstream that takes 50 ms", 1, 256, app=WORK, task_s=TASK_S),
+    Case("hold-gil", "a model of 50 ms that holds the GIL", 1, 16, app=WORK, task_s=TASK_S, one_at_a_time=True),
+    Case("release-gil", "a model of 50 ms that releases the GIL", 1, 16, app=WORK, task_s=TASK_S),
     Case("array-in", "1 MB of floats in", rows=1, connections=8, app=WORK),
     Case("vectors-out", "128 × 1536 floats out", rows=1, connections=8, app=WORK),
     Case("image-in", "an image of 5 MB in", rows=1, connections=8, app=WORK),
     Case("start", "the start", rows=1, connections=1, kind=START),
     Case("invalid", "invalid input", rows=1, connections=32, kind=INVALID),
     Case("slow-clients", "beside slow clients", rows=1, connections=32, kind=SLOW),
-    Case("overload", "twice the capacity", 1, 64, app=WORK, kind=OVERLOAD, asks="release-gil"),
-    Case("leaving-clients", "beside clients that leave", 1, 64, app=WORK, kind=LEAVING, asks="release-gil"),
+    Case("overload", "twice the capacity", 1, 64, WORK, OVERLOAD, asks="release-gil", task_s=TASK_S),
+    Case("leaving-clients", "beside clients that leave", 1, 64, WORK, LEAVING, asks="release-gil", task_s=TASK_S),
     Case("memory", "memory", rows=1, connections=1, app=WEIGHED, kind=MEMORY),
 )
 QUICK = ("one-row", "start")
@@ -123,4 +130,5 @@ def _work_bodies(name: str) -> list[bytes]:
         return [json.dumps([round(draw.random(), 8) for _ in range(count)]).encode() for _ in range(4)]
     if name == "image-in":
         return [draw.randbytes(5_000_000) for _ in range(2)]
-    return [json.dumps({"id": f"caller-{n}"}).encode() for n in range(256)]
+    callers = 8 if name == "vectors-out" else 256  # all answers are compared, and those are of 2 MB
+    return [json.dumps({"id": f"caller-{n}"}).encode() for n in range(callers)]

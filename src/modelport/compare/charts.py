@@ -65,7 +65,7 @@ def curve_chart(curves: Sequence[Curve], title: str, x_title: str, y_title: str)
     lines.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(x_title)}</text>')
     lines.append(f'<text x="{LEFT + 6}" y="{TOP + 12}">{escape(y_title)}</text>')
     for curve in sorted(curves, key=lambda c: c.ours):
-        kind = "ours" if curve.ours else f"c{curve.number % COLOURS}"
+        kind = _kind(curve)
         places = [(x_axis.place(x), y_axis.place(y)) for x, y in curve.points if min(x, y) > 0]
         if not places:
             continue
@@ -78,11 +78,19 @@ def curve_chart(curves: Sequence[Curve], title: str, x_title: str, y_title: str)
 def legend(curves: Sequence[Curve]) -> str:
     """Which line is whose."""
     items = [
-        f'<li><svg viewBox="0 0 28 10" width="28" height="10" aria-hidden="true"><path d="M0 5H28" class="line '
-        f'{"ours" if curve.ours else f"c{curve.number % COLOURS}"}"/></svg>{escape(curve.label)}</li>'
+        f'<li><svg viewBox="0 0 28 10" width="28" height="10" aria-hidden="true"><path d="M0 5H28" class="line {_kind(curve)}"/>'
+        f"</svg>{escape(curve.label)}</li>"
         for curve in curves
     ]
     return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _kind(curve: Curve) -> str:
+    """Its classes: whoever has the colour of an earlier one is dashed otherwise, with hollow points."""
+    if curve.ours:
+        return "ours"
+    turn, colour = divmod(curve.number, COLOURS)
+    return f"c{colour} r{turn}" if turn else f"c{colour}"
 
 
 class _Axis:

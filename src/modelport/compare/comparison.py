@@ -16,12 +16,13 @@ from modelport.compare import generators
 from modelport.compare.cases import Case
 from modelport.compare.contestants import Contestant
 from modelport.compare.environments import Environment, reason_in, stamp_of
-from modelport.compare.forecast import apps_of, takes_part
+from modelport.compare.forecast import apps_of, asked_of
 from modelport.compare.generation import Entry, write_contestants
 from modelport.compare.machine import is_busy, machine, share_a_core
+from modelport.compare.plan import Plan
 from modelport.compare.results import Results
 from modelport.compare.subject import Subject
-from modelport.compare.trial import Plan, Trial
+from modelport.compare.trial import Trial
 from modelport.errors import SetupError
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
@@ -45,6 +46,8 @@ class Setting:
     plan: Plan
     out: Path
     command: str
+    keep_code: bool = False
+    """Whether code that lies in the folder already is measured as it is, edits and all."""
 
 
 def cache_folder() -> Path:
@@ -94,7 +97,8 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
     work.mkdir(parents=True)
     problems = {c.name: environments[c.environment].problem for c in setting.contestants if c.environment}
     present = [c for c in setting.contestants if not problems.get(c.name)]
-    entries = write_contestants(present, setting.subject, environments, setting.out / "contestants", setting.plan.slots)
+    folder, slots = setting.out / "contestants", setting.plan.slots
+    entries = write_contestants(present, setting.subject, environments, folder, slots, setting.keep_code)
     results = Results(
         about=_about(setting, environments),
         contestants=[_plain(entry) for entry in entries],
@@ -102,10 +106,10 @@ def start(setting: Setting, environments: dict[str, Environment]) -> tuple[Resul
         failed={name: problem for name, problem in problems.items() if problem},
     )
     trials = [
-        Trial(entry, setting.subject, cases, setting.plan, work)
+        Trial(entry, setting.subject, asked, setting.plan, work)
         for app, cases in apps_of(setting.cases).items()
         for entry in entries
-        if takes_part(entry.contestant, app)
+        if (asked := asked_of(entry.contestant, app, cases))
     ]
     return results, trials
 
@@ -121,6 +125,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "environment": c.environment or "the environment of this command",
         "command": list(entry.command),
         "folder": f"contestants/{c.name}",
+        "edited": dict(entry.edited),
     }
 
 

@@ -45,6 +45,8 @@ class Contestant:
     """Threads that the template's pool has; 0: as many as slots."""
     compiled: bool = False
     """Whether it runs the graph that Modelport has compiled, and not the saved file."""
+    only_cases: tuple[str, ...] = ()
+    """The cases in which it takes part, none of them a prediction; empty for all."""
     files: tuple[tuple[str, str], ...] = ()
     """What else lies in its folder: names, each with the template that it is made of."""
     group: str = ""
@@ -62,7 +64,7 @@ CONTESTANTS = (
     Contestant(
         *("flask-naive", "Flask, Gunicorn with one worker", NAIVE, "1: one process, one thread", "flask", "flask"),
         (*GUNICORN, "app:app"),
-        work_template="flask_work",
+        work_template="flask_naive_work",
     ),
     Contestant(
         *("flask", "Flask, Gunicorn sync", BEST, "{slots}: as many processes of one thread", "flask", "flask"),
@@ -134,7 +136,14 @@ CONTESTANTS = (
         batch_path="/predict",
     ),
     Contestant(
-        *(OURS, "Modelport", "as it comes", "one batch at a time, of whatever waits"),
+        *("modelport-processes", "Modelport, Uvicorn with processes", "for functions that hold the GIL"),
+        *("{slots}: as many processes of one thread", "", ""),
+        ("{python}", "-m", "uvicorn", "--port", "{port}", "--no-access-log", "--workers", "{slots}", "app:app"),
+        work_template="modelport_app_work",
+        only_cases=("hold-gil",),
+    ),
+    Contestant(
+        *(OURS, "Modelport", "as it comes", "one batch at a time, of whatever waits; a function: {slots} threads"),
         *("", ""),
         (*SERVE, "{flags}"),
         batch_path="/predict",

@@ -23,7 +23,7 @@ def continue_from(results: Results, earlier: Results) -> None:
                 f"--resume: {what} is another one than in the run that was interrupted ({_short(then)}, now {_short(now)}): "
                 "rounds are compared with each other, so all must be measured alike. Measure anew without --resume"
             )
-    for key in ("rates", "rough_capacities", "took_s"):
+    for key in ("rates", "rough_capacities", "most_sent_per_s", "took_s"):
         if key in earlier.about:
             results.about[key] = earlier.about[key]
     results.about["date"], results.about["command"] = earlier.about["date"], earlier.about["command"]
@@ -60,6 +60,7 @@ def _conditions(results: Results, earlier: Results) -> Iterator[tuple[str, Any, 
         [c["name"] for c in results.contestants],
         [c["name"] for c in earlier.contestants],
     )
+    yield "the code of the contestants", _edited(results), _edited(earlier)
     yield "the choice of cases", _plain(results.cases), earlier.cases
     yield "the plan", _plain(results.about["plan"]), earlier.about["plan"]
     yield "the load generator", results.about["generator"], earlier.about["generator"]
@@ -68,6 +69,11 @@ def _conditions(results: Results, earlier: Results) -> Iterator[tuple[str, Any, 
     yield "a package of the contestants", *versions
     for key in ("processor", "cores", "kernel", "python"):
         yield f"the machine ({key})", results.about["machine"].get(key), earlier.about["machine"].get(key)
+
+
+def _edited(results: Results) -> list[Any]:
+    """What was edited by hand; earlier runs do not tell it, and had nothing of the kind."""
+    return [c.get("edited", {}) for c in results.contestants]
 
 
 def _plain(value: Any) -> Any:

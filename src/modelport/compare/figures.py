@@ -17,6 +17,9 @@ LEAST_BYTES = 100.0
 LEAST_SPREAD = 16
 """From this many connections on, what one of them weighs can be told from what all of them share."""
 
+LEAST_OVERLOAD = 0.1
+"""Whoever refuses and loses together less than this part of twice its capacity has a larger one than was measured."""
+
 Form = Callable[[float], str]
 
 
@@ -37,13 +40,30 @@ class Figure:
     """Of what the weight of one more is meant."""
 
 
+def amount(value: float) -> str:
+    """How many, whole where that says enough."""
+    return f"{value:,.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
+
+
+def times(value: float) -> str:
+    """A factor, with two digits at least."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def per_s(value: float) -> str:
     """Requests in a second."""
-    return f"{value:,.0f}/s"
+    return f"{amount(value)}/s"
+
+
+def cpu_s(value: float) -> str:
+    """Seconds of a processor."""
+    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
 
 
 def percent(value: float) -> str:
-    """A share."""
+    """A share; what is next to none may be none, which is kept as half a request."""
+    if 0 < value < 0.001:
+        return "< 0.1%"
     return f"{value:.1%}" if 0 < value < 0.01 or 0.99 < value < 1 else f"{value:.0%}"
 
 
@@ -102,12 +122,23 @@ def figures_of(case: str) -> list[Figure]:
     return [figure for figure in FIGURES if figure.case == case]
 
 
+def observed(results: Results, contestant: str, case: str) -> list[Observation]:
+    """The observations that show what their case is about: not those of an overload that was none."""
+    return [o for o in results.observed(contestant, case) if not is_no_overload(o)]
+
+
+def is_no_overload(observation: Observation) -> bool:
+    """Whether twice the capacity was not too much, so that the capacity before it was measured too low."""
+    unanswered = observation.values.get("refused", 0.0) + observation.values.get("lost", 0.0)
+    return observation.case == "overload" and unanswered < LEAST_OVERLOAD
+
+
 def by_round(results: Results, figure: Figure, contestant: str) -> dict[int, float]:
     """Its value in each round; latencies in milliseconds, weights in bytes. Rounds that do not bear it are left out."""
     if figure.weight:
         return _weights_by_round(results, figure.weight, contestant)
     found = {}
-    for observation in results.observed(contestant, figure.case):
+    for observation in observed(results, contestant, figure.case):
         value = _value(observation, figure)
         if value is not None:
             found[observation.round] = value
@@ -119,7 +150,7 @@ def told(results: Results, figure: Figure, contestant: str) -> Interval | None:
     values = list(by_round(results, figure, contestant).values())
     spread = interval(values)
     if figure.latency:
-        pooled = _pooled(results.observed(contestant, figure.case), figure)
+        pooled = _pooled(observed(results, contestant, figure.case), figure)
         if pooled is None:
             return None
         low, high = (spread.low, spread.high) if spread is not None else (None, None)

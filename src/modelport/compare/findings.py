@@ -4,41 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
-from modelport.compare.cases import LOAD
-from modelport.compare.figures import by_round, figures_of, milliseconds
+from modelport.compare.cases import LOAD, PREDICT
+from modelport.compare.figures import amount, by_round, cpu_s, figures_of, milliseconds, per_s
 from modelport.compare.histogram import Histogram
 from modelport.compare.intervals import Interval, interval, paired_ratio
 from modelport.compare.results import Measurement, Results, Start
 
+MIB = 2**20
 SHARES = (0.5, 0.95, 0.99, 0.999)
 SLEEPING = ("wait", "hold-gil", "release-gil")
 MODEL_S = 0.05
 """What the functions of `tasks.py` take that stand for a model."""
 LATE_SHARE = 0.1
-"""A generator whose own lateness is more than this part of the latency has measured itself."""
+"""A generator whose own lateness is more than this part of the latency, in half of the rounds, has measured itself."""
+BUSY_GENERATOR = 0.9
+"""A generator that computes for a larger part of its time has nothing more to give: the server may be faster."""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What one contestant can do in one case, as fast as it goes."""
+    """What one contestant can do in one case, as fast as it goes; at least that where it is `bounded` by the generator."""
 
     contestant: str
     per_s: Interval
     cpu_s_per_1000: float
     errors: int
     pss_bytes: float
+    answers: int
+    bounded: bool
 
 
 @dataclass(frozen=True)
 class Latency:
-    """What one contestant takes at one arrival rate; percentiles in seconds, None where the samples do not bear them."""
+    """What one contestant takes at one arrival rate; percentiles in seconds, None where the samples do not bear them.
+
+    `spans` are the same over the rounds, with their intervals, as far as each round alone bears them.
+    """
 
     contestant: str
     rate: float
     percentiles: tuple[float | None, ...]
-    answers: int
+    spans: tuple[Interval | None, ...]
+    requests: int
     errors: int
     late: bool
 
@@ -61,9 +70,9 @@ class Contest:
 
     @property
     def word(self) -> str:
-        """won, lost, or no difference that can be shown."""
+        """won, lost, or no difference that can be shown; of a single round its value decides."""
         if self.ratio.low is None or self.ratio.high is None:
-            return "ahead" if self.ratio.value > 1 else "behind"
+            return "even" if self.ratio.value == 1 else "ahead" if self.ratio.value > 1 else "behind"
         if self.ratio.low > 1:
             return "won"
         return "lost" if self.ratio.high < 1 else "even"
@@ -81,12 +90,18 @@ def capacities(results: Results, case: str) -> list[Capacity]:
     found = []
     for name in names(results):
         samples = results.of(name, case, open_loop=False)
-        per_s = interval([m.per_s for m in samples])
-        if per_s is not None:
+        speed = interval([m.per_s for m in samples])
+        if speed is not None:
             answers, cpu = sum(m.answers for m in samples), sum(m.cpu_s for m in samples)
             errors, pss = sum(m.errors for m in samples), fmean(m.pss_bytes for m in samples)
-            found.append(Capacity(name, per_s, 1000 * cpu / max(answers, 1), errors, pss))
+            each = 1000 * cpu / max(answers, 1)
+            found.append(Capacity(name, speed, each, errors, pss, answers, is_bounded(samples)))
     return sorted(found, key=lambda c: -c.per_s.value)
+
+
+def is_bounded(samples: Sequence[Measurement]) -> bool:
+    """Whether the load generator itself had nothing more to give in one of these."""
+    return any((m.generator_busy or 0) > BUSY_GENERATOR for m in samples)
 
 
 def latencies(results: Results, case: str) -> dict[str, list[Latency]]:
@@ -111,8 +126,9 @@ def idle_bytes(results: Results, name: str) -> Interval | None:
 
 
 def loaded_bytes(results: Results, name: str) -> Interval | None:
-    """Memory after each load."""
-    return interval([float(m.pss_bytes) for m in results.measurements if m.contestant == name])
+    """Memory after each load of the model itself: what serves the other cases is another application."""
+    cases = {case["name"] for case in results.cases if case["app"] == PREDICT}
+    return interval([float(m.pss_bytes) for m in results.measurements if m.contestant == name and m.case in cases])
 
 
 def contests(results: Results, ours: str) -> list[Contest]:
@@ -147,30 +163,34 @@ def at_once(results: Results, name: str) -> float | None:
 
 
 def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
+    rounds = [sample.histogram for sample in samples]
     pooled = Histogram()
-    for sample in samples:
-        pooled = pooled.merged(sample.histogram)
+    for one in rounds:
+        pooled = pooled.merged(one)
     told = tuple(pooled.percentile(share) for share in SHARES)
-    lag = max((m.lag_s for m in samples if m.lag_s is not None), default=0.0)
+    spans = tuple(_span(rounds, share) for share in SHARES)
+    lag = median([m.lag_s for m in samples if m.lag_s is not None] or [0.0])
     middle = told[0]
     late = middle is not None and lag > LATE_SHARE * middle and lag > 0.001
-    return Latency(name, rate, told, pooled.total, sum(m.errors for m in samples), late)
+    return Latency(name, rate, told, spans, pooled.total, sum(m.errors for m in samples), late)
+
+
+def _span(rounds: Sequence[Histogram], share: float) -> Interval | None:
+    found = [one.percentile(share) for one in rounds]
+    return interval([value for value in found if value is not None])
 
 
 def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -> list[Contest]:
     name, title = str(case["name"]), str(case["title"])
-    found = _contest(
-        f"requests per second, {title}",
-        _by_round(results.of(ours, name, open_loop=False), lambda m: m.per_s),
-        _by_round(results.of(other, name, open_loop=False), lambda m: m.per_s),
-        other,
-        "{:,.0f}/s".format,
-        more_is_better=True,
-    )
+    closed = [results.of(who, name, open_loop=False) for who in (ours, other)]
+    found = []
+    for what, read, form, more_is_better in CLOSED_LOOP:
+        mine, theirs = (_by_round(samples, read) for samples in closed)
+        found += _contest(f"{what}, {title}", mine, theirs, other, form, more_is_better=more_is_better)
     for rate in sorted({m.rate for m in results.of(ours, name, open_loop=True) if m.rate is not None}):
-        for share, word in ((0.5, "p50"), (0.99, "p99")):
+        for share in SHARES[:3]:
             mine, theirs = (_percentiles(results, who, name, rate, share) for who in (ours, other))
-            what = f"{word} at {rate:,.0f} requests/s, {title}"
+            what = f"p{share * 100:g} at {amount(rate)} requests/s, {title}"
             found += _contest(what, mine, theirs, other, milliseconds, more_is_better=False)
     return found
 
@@ -209,11 +229,32 @@ def _first_answer_s(start: Start) -> float:
 
 
 def _idle_mib(start: Start) -> float:
-    return start.pss_idle_bytes / 2**20
+    return start.pss_idle_bytes / MIB
 
 
 def _by_round(samples: Sequence[Measurement], read: Callable[[Measurement], float]) -> dict[int, float]:
     return {m.round: read(m) for m in samples}
+
+
+def _right_per_s(measured: Measurement) -> float:
+    return measured.per_s
+
+
+def _cpu_s_per_1000(measured: Measurement) -> float:
+    """0, which is compared with nothing, where there was no answer."""
+    return 1000 * measured.cpu_s / measured.answers if measured.answers else 0.0
+
+
+def _loaded_mib(measured: Measurement) -> float:
+    return measured.pss_bytes / MIB
+
+
+CLOSED_LOOP: tuple[tuple[str, Callable[[Measurement], float], Callable[[float], str], bool], ...] = (
+    ("requests per second", _right_per_s, per_s, True),
+    ("CPU seconds per 1,000 requests", _cpu_s_per_1000, cpu_s, False),
+    ("memory under load", _loaded_mib, "{:,.0f} MiB".format, False),
+)
+"""The numbers of a closed loop that are judged: name, what it is of a round, how it is written, whether more is better."""
 
 
 def _contest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 import sys
@@ -35,13 +36,20 @@ class Entry:
     slots: str
     work_command: tuple[str, ...] = ()
     """The same for the cases that are no prediction; empty where it takes no part in them."""
+    edited: tuple[tuple[str, str], ...] = ()
+    """Files that were kept and are not as they are written here, each with a digest."""
 
 
 def write_contestants(
-    contestants: Sequence[Contestant], subject: Subject, environments: dict[str, Environment], out: Path, slots: int
+    contestants: Sequence[Contestant],
+    subject: Subject,
+    environments: dict[str, Environment],
+    out: Path,
+    slots: int,
+    keep: bool = False,
 ) -> list[Entry]:
-    """One folder for each below `out`. Code that is there already, and was edited, is replaced: the report shows what ran."""
-    return [_write(contestant, subject, environments, out / contestant.name, slots) for contestant in contestants]
+    """One folder for each below `out`. Code that is there already is replaced, unless it is to be kept, edits and all."""
+    return [_write(contestant, subject, environments, out / contestant.name, slots, keep) for contestant in contestants]
 
 
 def able(contestants: Sequence[Contestant], subject: Subject) -> tuple[tuple[Contestant, ...], Subject]:
@@ -53,37 +61,57 @@ def able(contestants: Sequence[Contestant], subject: Subject) -> tuple[tuple[Con
 
 
 def _write(
-    contestant: Contestant, subject: Subject, environments: dict[str, Environment], folder: Path, slots: int
+    contestant: Contestant,
+    subject: Subject,
+    environments: dict[str, Environment],
+    folder: Path,
+    slots: int,
+    keep: bool,
 ) -> Entry:
     folder.mkdir(parents=True, exist_ok=True)
+    edited: list[tuple[str, str]] = []
     values = {"slots": str(slots), "artifact": str(subject.artifact), "python": sys.executable, "port": "{port}"}
     if contestant.environment:
         values["bin"] = str(environments[contestant.environment].folder / "bin")
         code = graph_code(subject) if contestant.compiled else model_code(subject)
-        (folder / "model.py").write_text(code, encoding="utf-8")
+        edited += _put(folder / "model.py", code, keep)
         if contestant.compiled and isinstance(subject.graph, Graph):
             shutil.copyfile(subject.graph.path, folder / GRAPH)
         for name, template in contestant.files:
             shutil.copyfile(HERE / "templates" / f"{template}.template", folder / name)
-        (folder / "app.py").write_text(app_code(contestant, subject, slots), encoding="utf-8")
+        edited += _put(folder / "app.py", app_code(contestant, subject, slots), keep)
     flags = subject.serve_flags
     command = _command(contestant.command, values, flags)
     work_command: tuple[str, ...] = ()
-    _write_script(folder, "start.sh", command)
+    if not contestant.only_cases:
+        _write_script(folder, "start.sh", command)
     if contestant.work_template:
-        write_work(contestant, folder, slots)
+        edited += write_work(contestant, folder, slots, keep)
         as_work = ["work:app" if word == "app:app" else word for word in contestant.command if word != "{flags}"]
         work_command = _command(as_work, values | {"artifact": "work.py"}, ())
-        work_command += ("--standby", "off") if contestant.is_ours else ()
+        work_command += ("--standby", "off") if "serve" in contestant.command else ()
         _write_script(folder, "start_work.sh", work_command)
-    return Entry(contestant, folder, command, contestant.slots.format(slots=slots), work_command)
+        command = work_command if contestant.only_cases else command
+    return Entry(contestant, folder, command, contestant.slots.format(slots=slots), work_command, tuple(edited))
 
 
-def write_work(contestant: Contestant, folder: Path, slots: int) -> None:
-    """The application of a contestant for the cases that are no prediction, and the functions that it serves."""
-    (folder / "tasks.py").write_text(_filled("tasks"), encoding="utf-8")
+def write_work(contestant: Contestant, folder: Path, slots: int, keep: bool = False) -> list[tuple[str, str]]:
+    """The application of a contestant for the cases that are no prediction, and the functions that it serves.
+
+    Returns those that were kept and are edited.
+    """
     code = _filled(contestant.work_template, threads=str(contestant.threads or slots))
-    (folder / "work.py").write_text(code, encoding="utf-8")
+    return [*_put(folder / "tasks.py", _filled("tasks"), keep), *_put(folder / "work.py", code, keep)]
+
+
+def _put(path: Path, code: str, keep: bool) -> list[tuple[str, str]]:
+    """Write a file; of one that is kept and is another, return its name and a digest."""
+    there = path.read_bytes() if keep and path.exists() else None
+    if there is None:
+        path.write_text(code, encoding="utf-8")
+    if there in (None, code.encode()):
+        return []
+    return [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()[:12])]
 
 
 def _command(parts: Sequence[str], values: dict[str, str], flags: Sequence[str]) -> tuple[str, ...]:
@@ -92,8 +120,9 @@ def _command(parts: Sequence[str], values: dict[str, str], flags: Sequence[str])
 
 
 def _write_script(folder: Path, name: str, command: Sequence[str]) -> None:
+    """It starts where it lies, so that the folder may be moved."""
     script = shlex.join(command).replace("{port}", "8000")
-    (folder / name).write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder.resolve()))} && exec {script}\n")
+    (folder / name).write_text(f'#!/bin/sh\ncd "$(dirname "$0")" && exec {script}\n', encoding="utf-8")
     (folder / name).chmod(0o755)
 
 

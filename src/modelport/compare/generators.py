@@ -46,6 +46,8 @@ class Load:
     refused_latencies: list[list[int]] = field(default_factory=list)
     in_flight: int = 0
     """Those of a closed loop that were not answered yet when it ended."""
+    pace_per_s: float | None = None
+    """Right answers in a second of a closed loop, by what passes between two to the same caller; None where it is not known."""
 
 
 def need_tools() -> None:
@@ -131,9 +133,10 @@ def _load(said: dict[str, Any]) -> Load:
         unanswered=said["unanswered"],
         latencies=said["answered"],
         busy=None if idle is None else 1 - idle,
-        lag_s=said.get("lag_p99_s"),
+        lag_s=said.get("lag_s"),
         refused_latencies=said["refused"],
         in_flight=said.get("in_flight", 0),
+        pace_per_s=said.get("pace_per_s"),
     )
 
 
@@ -156,7 +159,7 @@ def impatient_loop(
 
 
 def steady_loop(port: int, pool: Path, *, connections: int, seconds: float, core: int) -> Load:
-    """A closed loop by the bundled generator whatever is installed: it counts every answer by itself, and has no whole seconds."""
+    """A closed loop by the bundled generator whatever is installed: it knows what each caller has had, and no whole seconds."""
     return _bundled(port, pool, core, connections, seconds)
 
 

@@ -49,6 +49,11 @@ class Histogram:
                 return _middle(bucket)
         return None
 
+    @property
+    def longest(self) -> float | None:
+        """The longest latency; None where there is no answer."""
+        return _middle(max(self.counts)) if self.counts else None
+
     def plain(self) -> list[list[int]]:
         """As JSON holds it: pairs of a bucket and its count, by latency."""
         return [[bucket, self.counts[bucket]] for bucket in sorted(self.counts)]

@@ -25,13 +25,45 @@ from modelport.compare.pool import read_pool
 from modelport.compare.results import GRACE_S
 from modelport.compare.wire import Connection
 
-SPIN_S = 0.0015
-"""epoll counts milliseconds: what is due sooner than this is waited for awake."""
+SPIN_S = 0.0005
+"""What is due sooner than this, beyond whole milliseconds, is waited for awake: epoll counts those, and wakes up a little late."""
+
+MOST_ASLEEP_S = 0.05
+"""Somebody may lose patience meanwhile."""
+
+TELLING = 0.9
+"""So many of the callers must have had two answers, so that those who have do not speak for others."""
 
 DEADLINE = "deadline"
 """A failure: the client had hung up before an answer came, or would have."""
 
 clock = time.perf_counter
+
+
+class Turns:
+    """Right answers in a second of a closed loop, whether they come one by one or all together at the end of a turn.
+
+    What passes between two answers to the same caller is a whole turn, wherever the load begins and ends.
+    """
+
+    def __init__(self, callers: int) -> None:
+        self.free = list(range(callers))
+        self._first, self._last, self._counts = [0.0] * callers, [0.0] * callers, [0] * callers
+
+    def note(self, caller: int, now: float) -> None:
+        """A caller has had an answer."""
+        if not self._counts[caller]:
+            self._first[caller] = now
+        self._last[caller] = now
+        self._counts[caller] += 1
+
+    def per_s(self, took_s: float) -> float:
+        """Of all callers; by their number, in the time that the load took, where too few had two answers."""
+        telling = [n for n, count in enumerate(self._counts) if count > 1 and self._last[n] > self._first[n]]
+        if len(telling) < TELLING * len(self._counts):
+            return sum(self._counts) / took_s
+        spans = sum(self._last[n] - self._first[n] for n in telling)
+        return len(self._counts) * sum(self._counts[n] - 1 for n in telling) / spans
 
 
 class Run:
@@ -42,12 +74,12 @@ class Run:
     ) -> None:
         self.port, self.pool, self.most, self.expect = port, pool, connections, expect
         self.patience_s, self.counts_from = patience_s, 0.0
+        self.turns: Turns | None = None
         self.asked: deque[tuple[float, Connection]] = deque()
         self.epoll = select.epoll()
         self.open: dict[int, Connection] = {}
         self.idle: list[Connection] = []
         self.sent = 0
-        self.waited_s = 0.0
         self.statuses: Counter[int] = Counter()
         self.failures: Counter[str] = Counter()
         self.answered, self.refused, self.lag = Histogram(), Histogram(), Histogram()
@@ -59,6 +91,8 @@ class Run:
         elif len(self.open) < self.most:
             connection = Connection(self.port, self.epoll)
             self.open[connection.fd] = connection
+            if self.turns is not None:
+                connection.caller = self.turns.free.pop()
         else:
             return False
         connection.ask(self.pool[self.sent % len(self.pool)], due)
@@ -69,10 +103,7 @@ class Run:
 
     def poll(self, wait_s: float) -> None:
         """Read what has come, and wait for it so long."""
-        began = clock()
-        events = self.epoll.poll(max(wait_s, 0))
-        self.waited_s += clock() - began
-        for fd, _ in events:
+        for fd, _ in self.epoll.poll(max(wait_s, 0)):
             connection = self.open.get(fd)
             if connection is not None:
                 self._step(connection)
@@ -84,8 +115,11 @@ class Run:
                 self.idle.remove(connection)
                 self._drop(connection)
             return
+        now = clock()
         if connection.due >= self.counts_from:
-            self._count(outcome, clock() - connection.due)
+            self._count(outcome, now - connection.due)
+        if self.turns is not None and outcome == self.expect:
+            self.turns.note(connection.caller, now)
         if connection.ended or self.patience_s is not None:
             self._drop(connection)  # clients with a patience are people of their own: nobody takes another's connection
         else:
@@ -102,6 +136,8 @@ class Run:
 
     def _drop(self, connection: Connection) -> None:
         del self.open[connection.fd]
+        if self.turns is not None:
+            self.turns.free.append(connection.caller)
         connection.close()
 
     def hang_up(self, now: float) -> None:
@@ -136,16 +172,22 @@ class Run:
 
 def closed_loop(run: Run, seconds: float) -> dict[str, Any]:
     """As fast as the server lets the connections go."""
-    began = clock()
-    end = began + seconds
+    began, computed_s = clock(), time.process_time()
+    end, run.turns = began + seconds, Turns(run.most)
     while (now := clock()) < end:
         while run.send(now):
             pass
         run.poll(min(0.1, end - now))
-    took = clock() - began
+    took, computed_s = clock() - began, time.process_time() - computed_s
     result = run.result(took)
     run.close()
-    return {**result, "in_flight": run.unanswered(), "unanswered": 0, "idle_share": run.waited_s / took}
+    return {
+        **result,
+        "in_flight": run.unanswered(),
+        "unanswered": 0,
+        "idle_share": max(0.0, 1 - computed_s / took),
+        "pace_per_s": run.turns.per_s(took),
+    }
 
 
 def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 0.0) -> dict[str, Any]:
@@ -167,13 +209,23 @@ def open_loop(run: Run, seconds: float, rate: float, seed: int, skip_s: float = 
         while waiting and run.send(waiting[0]):
             waiting.popleft()
         run.hang_up(now)
-        due_s = times[0] - now if times else 0.05
-        run.poll(0 if due_s < SPIN_S else min(due_s - SPIN_S / 2, 0.05))
+        run.poll(_asleep_s(times[0] - now) if times else MOST_ASLEEP_S)
     result = run.result(seconds - skip_s)
     lost = run.unanswered() + len(waiting)
     run.close()
-    lag = run.lag.percentile(0.99)
-    return {**result, "offered": offered, "unanswered": lost, "lag_p99_s": lag}
+    return {**result, "offered": offered, "unanswered": lost, "lag_s": lateness(run.lag)}
+
+
+def _asleep_s(due_s: float) -> float:
+    """How long to wait for answers before something is due, in whole milliseconds: epoll would take a part of one for all of it."""
+    whole_ms = int((min(due_s, MOST_ASLEEP_S) - SPIN_S) * 1000)
+    return max(0.0, whole_ms - 0.01) / 1000
+
+
+def lateness(lag: Histogram) -> float | None:
+    """How late requests were sent: the highest percentile up to p99 that their number bears, of very few the latest."""
+    told = (lag.percentile(share) for share in (0.99, 0.95, 0.9, 0.5))
+    return next((found for found in told if found is not None), lag.longest)
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> list[float]:

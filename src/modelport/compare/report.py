@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.compare import figure_sections, sections
+from modelport.compare.method import doubts, method
 from modelport.compare.results import Results
 from modelport.compare.verdict import sentences
 
@@ -22,8 +23,8 @@ def render(results: Results, price: float | None = None) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">Measured on {escape(results.about["date"])} by <code>{escape(results.about["command"])}</code></p>',
-        *_notes(results),
         f'<div class="verdict">{"".join(f"<p>{escape(s)}</p>" for s in sentences(results))}</div>',
+        *_notes(results),
         sections.speed(results),
         sections.latency(results),
         sections.losing(results),
@@ -34,7 +35,7 @@ def render(results: Results, price: float | None = None) -> str:
         sections.claims_table(results),
         sections.cost_table(results, price),
         sections.lineup(results),
-        sections.method(results),
+        method(results),
         _raw(results),
     ]
     return _page(title, body)
@@ -54,17 +55,23 @@ def _notes(results: Results) -> list[str]:
     notes = list(results.about["notes"])
     if not results.complete:
         notes.insert(0, "This run was interrupted: what follows is what had been measured by then.")
-    notes += sections.doubts(results)
-    notes += [f"{results.title(name)} ({name}) is not measured whole: {why}" for name, why in results.failed.items()]
-    if not notes:
-        return []
-    return [f'<div class="note">{"".join(f"<p>{escape(note)}</p>" for note in notes)}</div>']
+    found = [f"<p>{escape(note)}</p>" for note in (*notes, *doubts(results))]
+    found += [_failure(f"{results.title(name)} ({name})", why) for name, why in results.failed.items()]
+    return [f'<div class="note">{"".join(found)}</div>'] if found else []
+
+
+def _failure(who: str, why: str) -> str:
+    """What went wrong in a line, and what was said of it below."""
+    first, _, rest = why.strip().partition("\n")
+    more = f"<details><summary>What it said</summary><pre>{escape(rest)}</pre></details>" if rest else ""
+    return f"<p>{escape(f'{who} is not measured whole: {first}')}</p>{more}"
 
 
 def _raw(results: Results) -> str:
     versions: dict[str, dict[str, Any]] = results.about["versions"]
     listed = "".join(
-        f"<h3>{escape(name)}</h3><p>{escape(', '.join(f'{p} {v}' for p, v in sorted(packages.items())))}</p>"
+        f'<h3><a href="contestants/requirements-{escape(name)}.txt">{escape(name)}</a></h3>'
+        f"<p>{escape(', '.join(f'{p} {v}' for p, v in sorted(packages.items())))}</p>"
         for name, packages in versions.items()
     )
     shown = json.dumps(results.about["plan"], indent=1)

@@ -27,7 +27,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One load on one contestant. `rate` is None in a closed loop; `lag_s` is how late the generator itself was."""
+    """One load on one contestant. `rate` is None in a closed loop; `lag_s` is how late the generator itself was.
+
+    `pace_per_s` is what a closed loop came to when it had found its pace, where that is known.
+    """
 
     contestant: str
     case: str
@@ -45,11 +48,13 @@ class Measurement:
     lag_s: float | None = None
     generator_busy: float | None = None
     latencies: list[list[int]] = field(default_factory=list)
+    pace_per_s: float | None = None
 
     @property
     def per_s(self) -> float:
         """Right answers in a second; of none, half a one: it has to be told, and a logarithm of nothing cannot be."""
-        return max(self.answers, 0.5) / self.seconds
+        found = self.answers / self.seconds if self.pace_per_s is None else self.pace_per_s
+        return max(found, 0.5 / self.seconds)
 
     @property
     def errors(self) -> int:
@@ -128,8 +133,16 @@ class Results:
         return [o for o in self.observations if o.contestant == contestant and o.case == case]
 
     def title(self, contestant: str) -> str:
-        """How a contestant is called in a sentence."""
-        return next((str(c["title"]) for c in self.contestants if c["name"] == contestant), contestant)
+        """How a contestant is called in a sentence: of two that are called alike, with how many requests it works on at once."""
+        found = next((c for c in self.contestants if c["name"] == contestant), None)
+        if found is None:
+            return contestant
+        alike = [str(c["slots"]).partition(":")[0] for c in self.contestants if c["title"] == found["title"]]
+        if len(alike) == 1:
+            return str(found["title"])
+        differ = len(set(alike)) == len(alike)
+        how = f"{str(found['slots']).partition(':')[0]} at once" if differ else str(found["setup"])
+        return f"{found['title']} ({how})"
 
     def is_ours(self, contestant: str) -> bool:
         """Whether it is Modelport in some form."""
@@ -144,11 +157,19 @@ class Results:
         ]
 
     def write(self, path: Path) -> None:
-        """As JSON; a reader sees the old file or the new one, never half of one."""
+        """As JSON, a sample on each line; a reader sees the old file or the new one, never half of one."""
         content = {"schema": SCHEMA, **asdict(self)}
+        parts = (f"{json.dumps(key)}: {_json(value)}" for key, value in content.items())
         waiting = path.with_suffix(".json.new")
-        waiting.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        waiting.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
         waiting.replace(path)
+
+
+def _json(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, indent=1)
+    lines = (json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in value)
+    return "[\n" + ",\n".join(lines) + "\n]" if value else "[]"
 
 
 def read_results(path: Path) -> Results:

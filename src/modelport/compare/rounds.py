@@ -24,6 +24,7 @@ class Rates:
 
     common: Mapping[str, Sequence[float]]
     rough: Mapping[str, Mapping[str, float]]
+    """Right answers in a second, by the key of a trial and by case."""
 
     def of(self, trial: Trial, case: Case) -> list[float]:
         """Those that a contestant is asked to keep up with: its own capacity in some cases, in others what is common."""

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import http.client
+import math
 import os
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from modelport.compare.cases import WEIGHED, Case
 from modelport.compare.comparison import Setting, Teller
-from modelport.compare.forecast import REACHED, Forecast, Part, check_part, in_words, rates_of, round_part, rounds_of
+from modelport.compare.forecast import (
+    Forecast,
+    Loads,
+    Part,
+    check_part,
+    expected_loads,
+    in_words,
+    known_loads,
+    rates_of,
+    round_part,
+    rounds_of,
+)
 from modelport.compare.machine import allow_connections
 from modelport.compare.results import Results
 from modelport.compare.rounds import Rates, measure_round
 from modelport.compare.schedule import arrival_rates, order
-from modelport.compare.trial import Trial, check
+from modelport.compare.trial import Rough, Trial, check
 from modelport.errors import SetupError
 
 Step = tuple[int, Trial]
+
+ON_TIME = 0.5
+"""The part of what the generator can ask for at most that it sends on time, whatever comes back meanwhile."""
+
+FAILURES = (SetupError, OSError, http.client.HTTPException, subprocess.SubprocessError)
+"""What a contestant may do to those who ask it: it is told of that one, and the run goes on."""
 
 
 class Clock:
@@ -101,19 +121,19 @@ def _measure(trial: Trial, number: int, rates: Rates, results: Results, teller: 
         with clock.part(trial.key):
             measure_round(trial, number, rates, results.keep)
         results.done.append([number, trial.key])
-    except SetupError as error:
-        results.failed.setdefault(trial.name, f"round {number + 1}: {error}")
-        teller.say(f"{trial.name} failed in round {number + 1}: {str(error).splitlines()[0]}")
+    except FAILURES as error:
+        results.failed.setdefault(trial.name, f"round {number + 1}: {_reason(error)}")
+        teller.say(f"{trial.name} failed in round {number + 1}: {_reason(error).splitlines()[0]}")
 
 
 def _check_all(
     setting: Setting, trials: Sequence[Trial], results: Results, teller: Teller, clock: Clock
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Rough]:
     """The rough capacities of all whose answers are right."""
     plan, checked = setting.plan, [trial for trial in trials if trial.app != WEIGHED]
-    checks = [(_checking(trial), check_part(trial.cases)) for trial in checked]
+    checks = [(_checking(trial), check_part(trial.cases, plan)) for trial in checked]
     steps = [
-        (t.key, round_part(t.entry.contestant, t.cases, plan, lambda c: 1 + REACHED * (rates_of(c, plan) - 1)))
+        (t.key, round_part(t.entry.contestant, t.cases, plan, lambda case: expected_loads(case, plan)))
         for _, t in _steps(trials, results, plan.rounds)
     ]
     clock.plan([*checks, *steps])
@@ -125,15 +145,19 @@ def _check_all(
         try:
             with clock.part(_checking(trial)):
                 rough[trial.key] = check(trial, reference, results.conduct)
-        except SetupError as error:
-            results.failed[trial.name] = str(error)
-            teller.say(f"{trial.name} takes no part: {error}")
+        except FAILURES as error:
+            results.failed[trial.name] = _reason(error)
+            teller.say(f"{trial.name} takes no part: {_reason(error)}")
     return rough
 
 
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, SetupError) else f"{type(error).__name__}: {error}"
+
+
 def _round_part(trial: Trial, rates: Rates) -> Part:
-    def known(case: Case) -> float:
-        return len(rates.of(trial, case))
+    def known(case: Case) -> Loads:
+        return known_loads(trial.plan, rates.of(trial, case))
 
     return round_part(trial.entry.contestant, trial.cases, trial.plan, known)
 
@@ -142,14 +166,25 @@ def _checking(trial: Trial) -> str:
     return f"checking {trial.key}"
 
 
-def _settled_rates(setting: Setting, results: Results, rough: dict[str, dict[str, float]]) -> Rates:
+def _settled_rates(setting: Setting, results: Results, found: dict[str, Rough]) -> Rates:
     """The arrival rates: those of the run that is gone on with, where there are any, since rounds are compared."""
     about = results.about
-    rough = {key: about.get("rough_capacities", {}).get(key, known) for key, known in rough.items()}
-    common = {}
+    rough = {key: about.get("rough_capacities", {}).get(key, known.per_s) for key, known in found.items()}
+    common, most = {}, _most_sent(found.values())
     for case in setting.cases:
         capacities = [known[case.name] for known in rough.values() if case.name in known]
         if capacities:
-            common[case.name] = arrival_rates(capacities, rates_of(case, setting.plan))
+            limit = most.get(case.name, math.inf)
+            common[case.name] = arrival_rates(capacities, rates_of(case, setting.plan), limit)
     about["rough_capacities"], about["rates"] = rough, about.get("rates") or common
+    about.setdefault("most_sent_per_s", most)
     return Rates(about["rates"], rough)
+
+
+def _most_sent(found: Iterable[Rough]) -> dict[str, float]:
+    """By case, how many requests in a second the bundled generator sends on time: a part of what it has been seen to do."""
+    most: dict[str, float] = {}
+    for known in found:
+        for case, per_s in known.generator_per_s.items():
+            most[case] = max(most.get(case, 0.0), ON_TIME * per_s)
+    return most

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import Any
 
-from modelport.compare.cases import MEMORY, PREDICT
+from modelport.compare.cases import LOAD, PREDICT, WORK
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.claims import checked
 from modelport.compare.contestants import OURS
 from modelport.compare.costs import HEADROOM, RATE, costs
-from modelport.compare.figures import milliseconds
+from modelport.compare.figures import amount, milliseconds, times
 from modelport.compare.findings import (
+    MIB,
     SHARES,
+    Capacity,
+    Contest,
     Latency,
-    at_once,
     capacities,
     contests,
     idle_bytes,
@@ -22,98 +25,219 @@ from modelport.compare.findings import (
     loaded_bytes,
     names,
     start_s,
-    utilisation,
 )
-from modelport.compare.forecast import in_words
 from modelport.compare.intervals import Interval
-from modelport.compare.memory import ROUNDS
-from modelport.compare.results import Results
+from modelport.compare.results import Measurement, Observation, Results
 from modelport.compare.tables import table
 from modelport.compare.verdict import losses
 
-MIB = 2**20
+Plot = tuple[str, list[Curve]]
+"""What is plotted, and the curve of each contestant."""
+
 MOST_LOSSES = 40
-BUSY_GENERATOR, IDLE_SERVER = 0.9, 0.85
-LATE_S = 0.01
-MORE_SLOTS = 1.15
-"""From so many times its slots on, a contestant is said to have more."""
+END = 0.99
+"""A rate above this part of what the generator sends on time was bounded by it."""
+
+ARRAYS = (
+    "FastAPI with a thread pool, Litestar and BlackSheep read such bodies with msgspec and write them with orjson, as experts do; "
+    "Flask uses orjson for both, as its JSON provider, but for the one with a single worker. That one, and FastAPI with def or "
+    "async def, are as their documentation begins."
+)
+REMARKS = {
+    "wait": "Handlers that are async wait on the event loop, as many of them as ask: those of Modelport, of FastAPI with async def "
+    "or a thread pool, and of Litestar and BlackSheep. All others wait in their slots.",
+    "hold-gil": "Threads of one process take turns at it, and so do handlers on an event loop: who has several processes answers "
+    "more, at the memory of each. These are Flask with sync workers, and Modelport as an application under Uvicorn, which takes "
+    "part only here. modelport serve runs a function in one process, whatever --workers says, and does no better than one of them.",
+    "release-gil": "Everybody works on as many of these at once as there are slots: who has more of them answers more.",
+    "array-in": ARRAYS,
+    "vectors-out": ARRAYS,
+}
+"""What decides a case beside the framework itself."""
 
 
 def speed(results: Results) -> str:
     """Capacity bars of each case, and their table."""
-    charts = []
-    for case in results.cases:
-        ranked = capacities(results, case["name"])
-        if not ranked:
-            continue
-        bars = [
-            Bar(results.title(c.contestant), c.per_s, f"{c.per_s.value:,.0f}/s", results.is_ours(c.contestant))
-            for c in ranked
-        ]
-        title = f"Requests per second, {case['title']}"
-        rows = [
-            [
-                results.title(c.contestant),
-                f"{c.per_s.value:,.0f}",
-                _span(c.per_s, 1, "{:,.0f}"),
-                f"{c.cpu_s_per_1000:.3g}",
-                f"{c.errors:,}",
-            ]
-            for c in ranked
-        ]
-        header = ["contestant", "requests/s", "95 % interval", "CPU seconds per 1,000", "errors"]
-        ours = {results.title(c.contestant) for c in ranked if results.is_ours(c.contestant)}
-        charts.append(f"<div><h3>{escape(title)}</h3>{bar_chart(bars, title)}{table(header, rows, ours)}</div>")
-    if not charts:
+    charts = [_case_speed(results, str(case["name"]), str(case["title"])) for case in results.cases]
+    if not any(charts):
         return ""
     return (
-        "<h2>Capacity</h2><p>As fast as each one goes: every connection asks again when it has its answer.</p>"
+        "<h2>Capacity</h2><p>As fast as each one goes: every connection asks again when it has its answer. ≥: the load generator "
+        "had no more to give.</p>"
         f'<div class="plots">{"".join(charts)}</div>'
     )
 
 
+def _case_speed(results: Results, case: str, case_title: str) -> str:
+    ranked = capacities(results, case)
+    if not ranked:
+        return ""
+    bars = [Bar(results.title(c.contestant), c.per_s, f"{_rate(c)}/s", results.is_ours(c.contestant)) for c in ranked]
+    title = f"Requests per second, {case_title}"
+    rows = [
+        [
+            results.title(c.contestant),
+            _rate(c),
+            _span(c.per_s) if c.answers else "–",
+            f"{c.cpu_s_per_1000:.3g}" if c.answers else "–",
+            f"{c.errors:,}",
+        ]
+        for c in ranked
+    ]
+    header = ["contestant", "requests/s", "95 % interval", "CPU seconds per 1,000", "errors"]
+    ours = {results.title(c.contestant) for c in ranked if results.is_ours(c.contestant)}
+    remark = f"<p>{escape(REMARKS[case])}</p>" if case in REMARKS else ""
+    more = f"<details><summary>Intervals, processor time, errors</summary>{table(header, rows, ours)}</details>"
+    return f"<div><h3>{escape(title)}</h3>{bar_chart(bars, title)}{remark}{more}</div>"
+
+
+def _rate(capacity: Capacity) -> str:
+    """Right answers in a second; 0 where there was none at all, which the numbers have as half a one."""
+    if not capacity.answers:
+        return "0"
+    return f"{'≥ ' if capacity.bounded else ''}{amount(capacity.per_s.value)}"
+
+
 def latency(results: Results) -> str:
     """Latency over the arrival rate."""
-    parts = []
+    parts, untold = [], []
     for case in results.cases:
         found = latencies(results, case["name"])
-        middle = _curves(results, found, 0)
-        if not any(curve.points for curve in middle):
-            continue
-        high = _curves(results, found, 2)
+        (_, middle), (_, high) = plotted = _percentile_plots(results, found)
         charts = [
-            f"<div><h3>{word}, {escape(case['title'])}</h3>"
-            f"{curve_chart(curves, f'{word} over the arrival rate', 'requests/s that arrive', 'ms')}</div>"
-            for word, curves in (("Half of the answers", middle), ("99 % of the answers", high))
+            _latency_chart(word, str(case["title"]), curves)
+            for word, curves in plotted
             if any(curve.points for curve in curves)
         ]
-        parts.append(f'<div class="plots">{"".join(charts)}</div>{legend(middle)}{_latency_table(results, found)}')
+        if charts:
+            lines = legend(_drawn(middle, high)) if len(_rates(middle)) > 1 else ""
+            parts.append(f'<div class="plots">{"".join(charts)}</div>{lines}{_latency_table(results, found)}')
+        elif any(found.values()):
+            untold.append(str(case["title"]))
+    if untold:
+        parts.append(
+            f"<p>Not told, as too few requests arrived or the generator was late: {escape(', '.join(untold))}.</p>"
+        )
     if not parts:
         return ""
+    parts += [f"<p>{escape(line)}</p>" for line in _ends_of_rates(results)]
     return (
         "<h2>Latency</h2><p>Requests arrive at their own times, the same for everybody, whether or not the server keeps up. "
-        "Latency counts from the time a request was meant to be sent. A line ends where its server cannot follow.</p>"
-        + "".join(parts)
+        "Latency counts from the time a request was meant to be sent. A line ends where its server cannot follow, or where the "
+        "generator was late itself.</p>" + "".join(parts)
     )
 
 
+def _percentile_plots(results: Results, found: dict[str, list[Latency]]) -> tuple[Plot, Plot]:
+    """The middle, and the highest percentile up to p99 that is told of everybody."""
+    middle, high, top = (_curves(results, found, which) for which in (0, 1, 2))
+    everybody = {curve.label for curve in middle if curve.points}
+    if everybody <= {curve.label for curve in top if curve.points}:
+        return ("Half of the answers", middle), ("99 % of the answers", top)
+    return ("Half of the answers", middle), ("95 % of the answers", high)
+
+
+def _latency_chart(word: str, case_title: str, curves: Sequence[Curve]) -> str:
+    """Lines over the arrival rate; bars where there is but one."""
+    rates = _rates(curves)
+    if len(rates) > 1:
+        drawn, title = curve_chart(curves, f"{word} over the arrival rate", "requests/s that arrive", "ms"), word
+    else:
+        told = sorted(((curve.points[0][1], curve) for curve in curves if curve.points), key=lambda pair: pair[0])
+        title = f"{word} at {amount(rates[0])} requests/s"
+        bars = [Bar(c.label, Interval(ms, None, None, 1), milliseconds(ms), c.ours) for ms, c in told]
+        drawn = bar_chart(bars, title)
+    return f"<div><h3>{escape(f'{title}, {case_title}')}</h3>{drawn}</div>"
+
+
+def _rates(curves: Sequence[Curve]) -> list[float]:
+    """The arrival rates at which anything is told."""
+    return sorted({rate for curve in curves for rate, _ in curve.points})
+
+
+def _drawn(*plots: Sequence[Curve]) -> list[Curve]:
+    """Whose line is in one of the plots."""
+    seen = {curve.label for curves in plots for curve in curves if curve.points}
+    return [curve for curve in plots[0] if curve.label in seen]
+
+
+def _ends_of_rates(results: Results) -> list[str]:
+    """Where the generator and not the fastest contestant decides which rate is the highest."""
+    most, rates = results.about.get("most_sent_per_s", {}), results.about.get("rates", {})
+    ended = [
+        f"{case['title']} {amount(most[case['name']])}/s"
+        for case in results.cases
+        if case["kind"] == LOAD
+        and case["name"] in most
+        and max(rates.get(case["name"], [0])) > END * most[case["name"]]
+    ]
+    if not ended:
+        return []
+    return [
+        "The highest rate is not what the fastest can do, but what the generator, which is written in Python, sends on time (half "
+        f"of what it can ask for at most): {'; '.join(ended)}."
+    ]
+
+
 def losing(results: Results) -> str:
-    """Every number in which another was better."""
+    """Every number in which another was better, and every request that was not answered."""
     found = contests(results, OURS)
     lost = losses(found)
     if not found:
         return ""
+    head, wrong = "<h2>Where Modelport is behind</h2>", _without_answer(results)
     if not lost:
-        return "<h2>Where Modelport is behind</h2><p>In no number of this run.</p>"
-    rows = [
-        [c.what, results.title(c.other), c.ours, c.theirs, f"{1 / c.ratio.value:.2f} ×", _sure(c.word)] for c in lost
-    ]
-    header = ["number", "better", "Modelport", "the other", "better by", "shown"]
-    more = table(header, rows[MOST_LOSSES:])
+        return f"{head}<p>In no number of this run.</p>{wrong}"
+    numbers = dict.fromkeys(c.what for c in lost)
+    rows = [_lost_row(results, [c for c in lost if c.what == what]) for what in numbers]
+    header = ["number", "best", "Modelport", "that one", "better by (95 % interval)", "shown", "better, too"]
+    more = table(header, rows[MOST_LOSSES:], text_from=6)
     rest = (
         f"<details><summary>And {len(rows) - MOST_LOSSES} more</summary>{more}</details>" if rows[MOST_LOSSES:] else ""
     )
-    return f"<h2>Where Modelport is behind</h2>{table(header, rows[:MOST_LOSSES])}{rest}"
+    return f"{head}{_more_slots(results, lost)}{table(header, rows[:MOST_LOSSES], text_from=6)}{rest}{wrong}"
+
+
+def _lost_row(results: Results, lost: Sequence[Contest]) -> list[str]:
+    """One number: who is better in it the most, and who is, too."""
+    first = lost[0]
+    shown = "yes" if first.word == "lost" else "one round"
+    others = "; ".join(f"{results.title(c.other)}: {c.theirs}" for c in lost[1:])
+    return [first.what, results.title(first.other), first.ours, first.theirs, _factor(first.ratio), shown, others]
+
+
+def _factor(ratio: Interval) -> str:
+    """By how much the other is better."""
+    factor = f"{times(1 / ratio.value)} ×"
+    if ratio.low is None or ratio.high is None:
+        return factor
+    return f"{factor} ({times(1 / ratio.high)} to {times(1 / ratio.low)})"
+
+
+def _more_slots(results: Results, lost: Sequence[Contest]) -> str:
+    """Those of the others who state more slots than are equal for all."""
+    slots = int(results.about["plan"]["slots"])
+    stated = {c["name"]: str(c["slots"]).partition(":")[0] for c in results.contestants}
+    more = [
+        f"{results.title(name)} may work on {stated[name]} requests at once, others on {slots}: what it is better in may come from "
+        "that."
+        for name in dict.fromkeys(c.other for c in lost)
+        if stated[name].isdigit() and int(stated[name]) > slots
+    ]
+    return "".join(f"<p>{escape(line)}</p>" for line in more)
+
+
+def _without_answer(results: Results) -> str:
+    """Where Modelport did not answer rightly, whether or not others did."""
+    told = []
+    for case in results.cases:
+        mine = [m for m in results.measurements if m.contestant == OURS and m.case == case["name"]]
+        errors = sum(m.errors for m in mine)
+        if errors:
+            told.append(f"{case['title']}: {errors:,} of {sum(m.answers for m in mine) + errors:,}")
+    if not told:
+        return ""
+    return f"<p>Requests that Modelport did not answer rightly, at all rates together: {escape('; '.join(told))}.</p>"
 
 
 def memory(results: Results) -> str:
@@ -128,7 +252,7 @@ def memory(results: Results) -> str:
             [
                 title,
                 f"{start.value:.2f}",
-                _span(start, 1, "{:.2f}"),
+                _span(start, "{:.2f}".format),
                 f"{idle.value / MIB:,.0f}",
                 "–" if loaded is None else f"{loaded.value / MIB:,.0f}",
             ]
@@ -175,7 +299,7 @@ def cost_table(results: Results, price: float | None) -> str:
         if not found:
             continue
         header = ["contestant", "predictions/s per core", "core-seconds per million", f"machines for {RATE:,.0f}/s"]
-        header += ["per million"] if price is not None else []
+        header += [f"per million, at {price:g} an hour"] if price is not None else []
         rows = [
             [
                 results.title(c.contestant),
@@ -206,91 +330,40 @@ def lineup(results: Results) -> str:
     """Who took part, how each was started, and where its code is."""
     rows = "".join(
         f'<tr><td><a href="{escape(c["folder"])}/">{escape(c["title"])}</a></td><td class="text">{escape(c["setup"])}</td>'
-        f'<td class="text">{escape(c["slots"])}</td><td class="text"><code>{escape(_program(c["command"]))}</code></td></tr>'
+        f'<td class="text">{escape(c["slots"])}</td><td class="text"><code>{escape(_program(c["command"]))}</code></td>'
+        f'<td class="text">{_code(results, c)}</td></tr>'
         for c in results.contestants
     )
-    heads = "".join(f'<th class="text">{word}</th>' for word in ("set up", "requests at once", "started as"))
+    heads = "".join(f'<th class="text">{word}</th>' for word in ("set up", "requests at once", "started as", "code"))
     return (
-        "<h2>Contestants</h2><p>Each folder holds the code that ran and a <code>start.sh</code>; edit it, and measure again.</p>"
+        "<h2>Contestants</h2><p>Each folder holds the code that ran and a <code>start.sh</code>. Edit it, and measure "
+        "again with <code>--keep-code</code>: without it, all code is written anew.</p>"
         f'<div class="wide"><table><tr><th>contestant</th>{heads}</tr>{rows}</table></div>'
     )
 
 
-def method(results: Results) -> str:
-    """How it was measured, in the words of the plan."""
-    plan, cores = results.about["plan"], results.about["plan"]["cores"]
-    lines = [
-        f"Server and all its processes: core {', '.join(map(str, cores['server']))}. Load generator: core {cores['load']}.",
-        f"{plan['rounds']} rounds. In each, every contestant is started alone, asked for its first answer, warmed up for "
-        f"{plan['warm_up_s']:g} s, loaded for {plan['capacity_s']:g} s, and loaded at each arrival rate for "
-        f"{plan['latency_s']:g} s. The order rotates from round to round.",
-        f"Capacity: {results.about['generator']}, closed loop. Latency: the bundled generator (Python), open loop; arrival "
-        "times are drawn with a fixed seed, exponential pauses, the same for everybody.",
-        *_more_method(results),
-        "Before anything is timed, all answers are compared after parsing: equal, numbers within 1e-5.",
-        "Intervals are Student's t on the logarithms over rounds; ratios are paired by round. A percentile is told only where at "
-        "least ten answers lie above it, over all rounds.",
-        f"The model's form in Modelport: {results.about['model']['form']}. All others call the library that it was saved with.",
-        "Modelport runs from the installation of this command, all others in environments of their own.",
-        *(f"{key}: {value}" for key, value in results.about["machine"].items()),
+def _code(results: Results, contestant: dict[str, Any]) -> str:
+    """Links to its files: folders are no pages where the report is published."""
+    work = {case["name"] for case in results.cases if case["app"] == WORK}
+    works = any(s.contestant == contestant["name"] and s.case in work for s in _samples(results))
+    predicts = any(s.contestant == contestant["name"] for s in results.starts)
+    files = [
+        *(() if contestant["ours"] else ("app.py", "model.py")),
+        *(("start.sh",) if predicts or not works else ()),
+        *(("work.py", "tasks.py", "start_work.sh") if works else ()),
     ]
-    return f"<h2>How it was measured</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    folder = escape(contestant["folder"])
+    edited = contestant.get("edited", {})
+    links = (f'<a href="{folder}/{file}">{file}</a>{" (edited)" if file in edited else ""}' for file in files)
+    return ", ".join(links)
 
 
-def _more_method(results: Results) -> list[str]:
-    """What holds for some runs only."""
-    lines = []
-    if any(case["kind"] == MEMORY for case in results.cases):
-        lines.append(f"Memory against concurrency: starts of their own, in at most {ROUNDS} rounds.")
-    if "took_s" in results.about:
-        lines.append(f"It took {in_words(results.about['took_s'])}.")
-    if results.about.get("resumed"):
-        lines.append(
-            f"The run was interrupted and gone on with, {results.about['resumed']} times; a start is never made of two parts."
-        )
-    return lines
-
-
-def doubts(results: Results) -> list[str]:
-    """What the samples themselves say against the run."""
-    found = []
-    most = utilisation(results)
-    if most is not None and most < IDLE_SERVER:
-        found.append(
-            f"No contestant got more than {most:.0%} of its cores in the closed loop: something else was computing on them, and "
-            "all numbers are lower than they should be."
-        )
-    busy = [m.contestant for m in results.measurements if (m.generator_busy or 0) > BUSY_GENERATOR]
-    busy += [o.contestant for o in results.observations if o.values.get("busy", 0) > BUSY_GENERATOR]
-    found += [
-        f"{results.title(name)} was faster than the load generator: its capacity is at least what is told."
-        for name in dict.fromkeys(busy)
-    ]
-    found += [_other_slots(results, c) for c in results.contestants]
-    late = dict.fromkeys(o.contestant for o in results.observations if o.values.get("lag_s", 0.0) > LATE_S)
-    found += [
-        f"The load generator was late itself beside {results.title(name)} in a case that is no plain load."
-        for name in late
-    ]
-    if results.starts and max(start.round for start in results.starts) == 0:
-        found.append("Of a single round no interval can be told.")
-    return [doubt for doubt in found if doubt]
-
-
-def _other_slots(results: Results, contestant: dict[str, str]) -> str:
-    """Equal slots are what makes a comparison fair: whoever states them must not have more."""
-    slots = int(results.about["plan"]["slots"])
-    seen = at_once(results, contestant["name"]) if contestant["slots"].startswith(f"{slots}:") else None
-    if seen is None or seen <= MORE_SLOTS * slots:
-        return ""
-    return (
-        f"{contestant['title']} worked on {seen:.1f} requests at once and not on the {slots} that are stated: what it is better in "
-        "may come from that."
-    )
+def _samples(results: Results) -> list[Measurement | Observation]:
+    return [*results.measurements, *results.observations]
 
 
 def _curves(results: Results, found: dict[str, list[Latency]], which: int) -> list[Curve]:
-    """Only answers of runs without errors, whose generator was on time."""
+    """Without the points at which the generator was late itself."""
     return [
         Curve(
             results.title(name),
@@ -307,37 +380,44 @@ def _curves(results: Results, found: dict[str, list[Latency]], which: int) -> li
 
 
 def _latency_table(results: Results, found: dict[str, list[Latency]]) -> str:
-    header = ["contestant", "arrive/s", *(f"p{share * 100:g} ms" for share in SHARES), "answers", "errors"]
+    header = ["contestant", "arrive/s", *(f"p{share * 100:g} ms" for share in SHARES), "requests", "errors"]
     rows, ours = [], set()
     for name, points in found.items():
         for point in points:
-            told = [_told(value, late=point.late) for value in point.percentiles]
-            rows.append([results.title(name), f"{point.rate:,.0f}", *told, f"{point.answers:,}", f"{point.errors:,}"])
+            pairs = zip(point.percentiles, point.spans, strict=True)
+            told = [_told(value, span, late=point.late) for value, span in pairs]
+            rows.append([results.title(name), amount(point.rate), *told, f"{point.requests:,}", f"{point.errors:,}"])
         if results.is_ours(name):
             ours.add(results.title(name))
     return (
         f"<details><summary>All latencies</summary>{table(header, rows, ours)}"
-        "<p>–: too few answers to tell. ≤: the generator was late itself, so the server was quicker.</p></details>"
+        "<p>–: too few requests to tell. ≤: the generator was late itself, so the server was quicker. In brackets: the 95 % "
+        "interval over the rounds, where each of them has requests enough. Errors count as the longest.</p></details>"
     )
 
 
-def _told(value: float | None, *, late: bool) -> str:
-    return "–" if value is None else f"{'≤ ' if late else ''}{milliseconds(value * 1000).removesuffix(' ms')}"
+def _told(value: float | None, span: Interval | None, *, late: bool) -> str:
+    """In milliseconds."""
+    if value is None:
+        return "–"
+    if late or span is None or span.low is None or span.high is None:
+        return f"{'≤ ' if late else ''}{_ms(value)}"
+    return f"{_ms(value)}\u00a0({_ms(span.low)}\u00a0to\u00a0{_ms(span.high)})"
 
 
-def _span(value: Interval, scale: float, form: str) -> str:
+def _ms(seconds: float) -> str:
+    return milliseconds(seconds * 1000).removesuffix(" ms")
+
+
+def _span(value: Interval, form: Callable[[float], str] = amount) -> str:
     if value.low is None or value.high is None:
         return "–"
-    return f"{form.format(value.low / scale)} to {form.format(value.high / scale)}"
+    return f"{form(value.low)} to {form(value.high)}"
 
 
 def _scaled(value: Interval, by: float) -> Interval:
     low, high = (None if edge is None else edge / by for edge in (value.low, value.high))
     return Interval(value.value / by, low, high, value.rounds)
-
-
-def _sure(word: str) -> str:
-    return "yes" if word == "lost" else "one round"
 
 
 def _program(command: Sequence[str]) -> str:

@@ -12,10 +12,11 @@ from modelport.compare.conduct import refusable_bodies
 from modelport.compare.crowd import crowded
 from modelport.compare.generators import Load
 from modelport.compare.histogram import Histogram
+from modelport.compare.plan import closed_s, open_s
 from modelport.compare.pool import request_bytes, write_pool
 from modelport.compare.processes import ServerProcess
 from modelport.compare.results import GRACE_S, Observation
-from modelport.compare.trial import Trial, closed, wait_until_idle
+from modelport.compare.trial import Trial, steady, wait_until_idle
 from modelport.compare.usage import tree_cpu_s
 
 SLOW_CLIENTS, SLOW_PAUSE_S = 50, 0.1
@@ -91,7 +92,7 @@ def _leaving(trial: Trial, case: Case, number: int, server: ServerProcess, rate:
     def load() -> Load:
         """Those who stay: twice as many as there are slots, so that some of them always wait."""
         return generators.steady_loop(
-            server.port, pool, connections=2 * plan.slots, seconds=plan.latency_s, core=plan.cores.load
+            server.port, pool, connections=2 * plan.slots, seconds=closed_s(case, plan), core=plan.cores.load
         )
 
     alone = load()
@@ -104,8 +105,8 @@ def _leaving(trial: Trial, case: Case, number: int, server: ServerProcess, rate:
     runs = _size(computed) - before - probes
     for_nobody = max(0, runs - beside.answers - beside.in_flight)
     values = {
-        "alone_per_s": max(alone.answers, FEWEST) / alone.seconds,
-        "beside_per_s": max(beside.answers, FEWEST) / beside.seconds,
+        "alone_per_s": _pace(alone),
+        "beside_per_s": _pace(beside),
         "runs_per_answer": runs / max(beside.answers, FEWEST),
         "computed_for_nobody": min(1.0, for_nobody / max(1, crowd.get("left", 0))),
         "left_per_s": crowd.get("left", 0) / beside.seconds,
@@ -116,18 +117,13 @@ def _leaving(trial: Trial, case: Case, number: int, server: ServerProcess, rate:
 def _overload(trial: Trial, case: Case, number: int, server: ServerProcess, rate: float) -> Observation:
     plan = trial.plan
     patient = replace(case, name="capacity", kind=cases.LOAD)  # nobody refuses these for coming too late
-    closed(trial, patient, server, plan.warm_up_s)
-    wait_until_idle(case, server, trial)
-    most = generators.steady_loop(
-        server.port, trial.pool(patient), connections=case.connections, seconds=plan.capacity_s, core=plan.cores.load
-    )
-    capacity = max(most.answers, FEWEST) / most.seconds
+    capacity = _pace(steady(trial, patient, server, closed_s(case, plan)))
     wait_until_idle(case, server, trial)
     flood = generators.impatient_loop(
         server.port,
         trial.pool(case),
         rate=OVERLOAD * capacity,
-        seconds=plan.latency_s,
+        seconds=open_s(plan, capacity),
         seed=number * 1000,
         core=plan.cores.load,
         patience_s=cases.DEADLINE_S,
@@ -152,6 +148,11 @@ MEASURED: dict[str, Callable[[Trial, Case, int, ServerProcess, float], Observati
     cases.LEAVING: _leaving,
     cases.OVERLOAD: _overload,
 }
+
+
+def _pace(load: Load) -> float:
+    """Right answers in a second, never none."""
+    return max(load.pace_per_s or 0.0, FEWEST / load.seconds)
 
 
 def _offered(load: Load) -> int:

@@ -8,17 +8,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelport.compare import generators
 from modelport.compare.answers import Answer, Rules, differences
-from modelport.compare.cases import INVALID, OVERLOAD, PREDICT, START, Case, bodies_of, headers_of, path_of, requests_of
+from modelport.compare.cases import (
+    INVALID,
+    OVERLOAD,
+    PREDICT,
+    SLOW,
+    START,
+    Case,
+    bodies_of,
+    headers_of,
+    path_of,
+    requests_of,
+)
 from modelport.compare.client import Response, first_answer_s, post_all, post_at_once
 from modelport.compare.conduct import statuses
 from modelport.compare.continuation import trial_key
 from modelport.compare.generation import Entry
 from modelport.compare.generators import Load
-from modelport.compare.machine import Cores
+from modelport.compare.plan import Plan, closed_s, open_s, warm_up_s
 from modelport.compare.pool import write_pool
 from modelport.compare.processes import ServerProcess, serving
 from modelport.compare.results import Measurement
@@ -29,21 +40,19 @@ from modelport.errors import SetupError
 CHECKED = 64
 REST_TRIES = 6
 CHECK_CONNECTIONS = 8
+CHECK_S = 1.5
+"""How long a load is that tells a rough capacity."""
+TELLING = 0.05
+"""A generator that computed for a smaller part of its time tells nothing of what it could do at most."""
 RULES = Rules(tolerance=1e-5)
 JSON = (("content-type", "application/json"),)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How everybody is measured."""
+class Rough(NamedTuple):
+    """What a short load told of each case: right answers in a second, and how many the generator could have asked for."""
 
-    rounds: int
-    warm_up_s: float
-    capacity_s: float
-    latency_s: float
-    rates: int
-    slots: int
-    cores: Cores
+    per_s: dict[str, float]
+    generator_per_s: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -85,12 +94,12 @@ class Trial:
         return path if path.exists() else write_pool(requests_of(case, self.entry.contestant, self.subject), path)
 
 
-def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict[str, int]]) -> dict[str, float]:
+def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict[str, int]]) -> Rough:
     """Compare all answers with those of whoever was asked first, and return a rough capacity for each case.
 
     Raises SetupError with the first difference. This start also leaves byte code and page cache behind.
     """
-    rough = {}
+    rough = Rough({}, {})
     with trial.started() as server:
         first_answer(trial, server)
         for case in trial.cases:
@@ -100,15 +109,25 @@ def check(trial: Trial, reference: dict[str, list[Any]], conduct: dict[str, dict
             path = path_of(case, trial.entry.contestant)
             kind = headers_of(case)["Content-Type"]
             answers = post_at_once(server.port, path, bodies, connections=CHECK_CONNECTIONS, media_type=kind)
+            _need_success(trial.name, case, answers)
             _compare(trial.name, case, answers, reference.setdefault(case.name, answers))
             if case.kind not in (START, OVERLOAD):
-                load = closed(trial, case, server, 1.0)
-                server.check_alive()
-                rough[case.name] = max(1.0, load.answers / load.seconds)
+                _ask_roughly(trial, case, server, rough)
                 wait_until_idle(case, server, trial)
         if trial.app == PREDICT:
             conduct[trial.name] = statuses(server.port, "/predict", trial.subject)
     return rough
+
+
+def _ask_roughly(trial: Trial, case: Case, server: ServerProcess, rough: Rough) -> None:
+    """By the bundled generator whatever is installed, since it is the one that sends at arrival rates."""
+    load = steady(trial, case, server, max(CHECK_S, closed_s(case, trial.plan)) if case.task_s else CHECK_S)
+    server.check_alive()
+    per_s = load.pace_per_s or 0.0
+    if load.answers or case.kind == SLOW:
+        rough.per_s[case.name] = max(1.0, per_s)
+    if load.busy is not None and load.busy > TELLING:
+        rough.generator_per_s[case.name] = per_s / load.busy
 
 
 def measure(
@@ -116,7 +135,8 @@ def measure(
 ) -> Iterator[Measurement]:
     """One round of one case: capacity, then latency at each arrival rate."""
     wait_until_idle(case, server, trial)
-    closed(trial, case, server, trial.plan.warm_up_s)
+    if warm_up := warm_up_s(case, trial.plan):
+        closed(trial, case, server, warm_up)
     yield _timed(trial, case, number, server, None, 0)
     for seed, rate in enumerate(rates):
         yield _timed(trial, case, number, server, rate, number * 1000 + seed)
@@ -126,9 +146,9 @@ def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: f
     wait_until_idle(case, server, trial)
     before = tree_cpu_s(server.process.pid)
     if rate is None:
-        load = closed(trial, case, server, trial.plan.capacity_s)
+        load = closed(trial, case, server, closed_s(case, trial.plan))
     else:
-        pool, seconds, core = trial.pool(case), trial.plan.latency_s, trial.plan.cores.load
+        pool, seconds, core = trial.pool(case), open_s(trial.plan, rate), trial.plan.cores.load
         load = generators.open_loop(server.port, pool, rate=rate, seconds=seconds, seed=seed, core=core)
     server.check_alive()
     return Measurement(
@@ -148,15 +168,24 @@ def _timed(trial: Trial, case: Case, number: int, server: ServerProcess, rate: f
         lag_s=load.lag_s,
         generator_busy=load.busy,
         latencies=load.latencies,
+        pace_per_s=load.pace_per_s if case.task_s else None,
     )
 
 
 def closed(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
-    """Each of the case's connections asks again when it has its answer."""
+    """Each of the case's connections asks again when it has its answer; where a task takes its time, turns are counted."""
+    if case.task_s:
+        return steady(trial, case, server, seconds)
     core = trial.plan.cores.load
     return generators.closed_loop(
         server.port, trial.pool(case), connections=case.connections, seconds=seconds, core=core
     )
+
+
+def steady(trial: Trial, case: Case, server: ServerProcess, seconds: float) -> Load:
+    """The same by the bundled generator, which tells the pace, whether or not answers come in waves."""
+    pool, core = trial.pool(case), trial.plan.cores.load
+    return generators.steady_loop(server.port, pool, connections=case.connections, seconds=seconds, core=core)
 
 
 def wait_until_idle(case: Case, server: ServerProcess, trial: Trial) -> int:
@@ -183,6 +212,14 @@ def first_answer(trial: Trial, server: ServerProcess) -> float:
     body, path = bodies_of(case, trial.subject)[0], path_of(case, trial.entry.contestant)
     kind = headers_of(case)["Content-Type"]
     return first_answer_s(server, path, body, lambda response: response.status == 200, media_type=kind)
+
+
+def _need_success(name: str, case: Case, given: Sequence[Response]) -> None:
+    """All might be wrong alike."""
+    for number, one in enumerate(given):
+        if one.status != 200:
+            said = _shown(one.body[:200].decode(errors="replace"))
+            raise SetupError(f"{name} answers request {number} of {case.title} with status {one.status}: {said}")
 
 
 def _compare(name: str, case: Case, given: Sequence[Response], wanted: Sequence[Response]) -> None:

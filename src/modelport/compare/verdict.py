@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modelport.compare.contestants import OURS
-from modelport.compare.figures import FIGURES, Figure, milliseconds, told
-from modelport.compare.findings import Contest, capacities, contests, latencies, names
+from modelport.compare.figures import FIGURES, Figure, amount, milliseconds, times, told
+from modelport.compare.findings import SHARES, Contest, capacities, contests, latencies, names
 from modelport.compare.results import Results
 
 
@@ -12,64 +12,78 @@ def sentences(results: Results) -> list[str]:
     """Capacity, latency, and what was lost; in place of what was not measured, another case."""
     if not names(results):
         return ["Nothing was measured before the run ended."]
-    found = [*_capacity(results), *_latency(results)]
-    return [*found, *_figures(results)[: 2 - len(found)], _losses(results)]
+    compared = contests(results, OURS)
+    found = [*_capacity(results, compared), *_latency(results)]
+    return [*found, *_figures(results)[: 2 - len(found)], _losses(results, compared)]
 
 
 def losses(found: list[Contest]) -> list[Contest]:
-    """Where another was better, the clearest first."""
-    return sorted((c for c in found if c.word in ("lost", "behind")), key=lambda c: c.ratio.value)
+    """Where another was better, the clearest first; what is equal but for the rounding of floats stays in its order."""
+    return sorted((c for c in found if c.word in ("lost", "behind")), key=lambda c: round(c.ratio.value, 9))
 
 
-def _capacity(results: Results) -> list[str]:
+def _capacity(results: Results, compared: list[Contest]) -> list[str]:
+    """Both numbers, and their ratio, are of the rounds that both have."""
     for case in results.cases:
         ranked = capacities(results, str(case["name"]))
         ours = next((c for c in ranked if c.contestant == OURS), None)
         best = next((c for c in ranked if not results.is_ours(c.contestant)), None)
         if ours is None or best is None:
             continue
-        found = [c for c in contests(results, OURS) if c.other == best.contestant and c.what.startswith("requests")]
-        if not found:
+        what = f"requests per second, {case['title']}"
+        versus = next((c for c in compared if c.other == best.contestant and c.what == what), None)
+        if versus is None:
             continue
-        versus = found[0]
-        title = results.title(best.contestant)
-        amount = f"{ours.per_s.value:,.0f} requests per second on {case['title']}, {title} {best.per_s.value:,.0f}"
-        head = f"Modelport answered {amount}, the most of the others: "
-        return [head + _ratio_words(versus)]
+        mine, theirs = (text.removesuffix("/s") for text in (versus.ours, versus.theirs))
+        mine, theirs = f"{_least(ours.bounded)}{mine}", f"{_least(best.bounded)}{theirs}"
+        head = f"Modelport answered {mine} requests per second on {case['title']}, {results.title(best.contestant)} {theirs}"
+        return [f"{head}, the most of the others: {_ratio_words(versus, ours.bounded, best.bounded)}"]
     return []
 
 
-def _ratio_words(contest: Contest) -> str:
+def _least(bounded: bool) -> str:
+    """Where the load generator had no more to give."""
+    return "at least " if bounded else ""
+
+
+def _ratio_words(contest: Contest, ours_bounded: bool, theirs_bounded: bool) -> str:
     ratio = contest.ratio
+    bound = {(True, False): "at least ", (False, True): "at most "}.get((ours_bounded, theirs_bounded), "")
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.value:.2f} times as many, from a single round, which tells no interval."
-    span = f"{ratio.value:.2f} times as many (95 % interval {ratio.low:.2f} to {ratio.high:.2f})"
+        return f"{bound}{times(ratio.value)} times as many, from a single round, which tells no interval."
+    span = f"{bound}{times(ratio.value)} times as many (95 % interval {times(ratio.low)} to {times(ratio.high)})"
     return f"{span}." if contest.word != "even" else f"{span}, which is no difference that can be shown."
 
 
 def _latency(results: Results) -> list[str]:
-    """At the lowest rate, which all of them reach."""
+    """At the lowest rate, which all of them reach; everybody at the percentile that is told of ours."""
     for case in results.cases:
-        found = {name: points[0] for name, points in latencies(results, str(case["name"])).items() if points}
-        ours = found.pop(OURS, None)
-        told = {
-            name: point.tail
-            for name, point in found.items()
-            if not results.is_ours(name) and ours is not None and point.rate == ours.rate
-        }
-        rivals = {name: tail for name, tail in told.items() if tail is not None}
-        if ours is None or ours.tail is None or not rivals:
+        lowest = {name: points[0] for name, points in latencies(results, str(case["name"])).items() if points}
+        ours = lowest.get(OURS)
+        if ours is None or ours.tail is None:
             continue
         share, mine = ours.tail
-        best = min(rivals, key=lambda name: rivals[name][1])
-        word = f"{share * 100:g} % of the answers"
-        late = " (the generator itself was late: take it as an upper bound)" if ours.late else ""
+        rivals = {
+            name: theirs
+            for name, point in lowest.items()
+            if not results.is_ours(name)
+            and point.rate == ours.rate
+            and (theirs := point.percentiles[SHARES.index(share)]) is not None
+        }
+        if not rivals:
+            continue
+        best = min(rivals, key=rivals.__getitem__)
         return [
-            f"At {ours.rate:,.0f} requests per second that arrive whether or not it keeps up, {word} of Modelport came within "
-            f"{milliseconds(mine * 1000)}{late}, those of {results.title(best)}, the quickest of the others, within "
-            f"{milliseconds(rivals[best][1] * 1000)}."
+            f"At {amount(ours.rate)} requests per second that arrive whether or not it keeps up, {share * 100:g} % of the answers "
+            f"of Modelport came within {_within(mine, ours.late)}, those of {results.title(best)}, the quickest of the others, "
+            f"within {_within(rivals[best], lowest[best].late)}."
         ]
     return []
+
+
+def _within(seconds: float, late: bool) -> str:
+    doubt = " (the generator itself was late: take it as an upper bound)" if late else ""
+    return f"{milliseconds(seconds * 1000)}{doubt}"
 
 
 def _figures(results: Results) -> list[str]:
@@ -98,15 +112,20 @@ def _figure(results: Results, figure: Figure) -> str:
     )
 
 
-def _losses(results: Results) -> str:
-    found = contests(results, OURS)
-    lost = losses(found)
-    if not found:
+def _losses(results: Results, compared: list[Contest]) -> str:
+    lost = losses(compared)
+    if not compared:
         return "Nothing was measured of Modelport and another contestant both, so nothing can be said of who is better."
+    ahead = sum(c.word in ("won", "ahead") for c in compared)
+    even = len(compared) - ahead - len(lost)
+    undecided = f"; in {even} no difference can be shown" if even else ""
+    head = (
+        f"Of {len(compared):,} numbers that were compared one by one, Modelport was ahead in {ahead:,} and behind in "
+    )
     if not lost:
-        return f"Of {len(found)} numbers that were compared one by one, Modelport was behind in none."
+        return f"{head}none{undecided}."
     worst = lost[0]
     return (
-        f"Of {len(found)} numbers that were compared one by one, Modelport was behind in {len(lost)}, the most in {worst.what}: "
-        f"{worst.ours} against {worst.theirs} of {results.title(worst.other)}."
+        f"{head}{len(lost):,}, the most in {worst.what}: {worst.ours} against {worst.theirs} of {results.title(worst.other)}"
+        f"{undecided}."
     )

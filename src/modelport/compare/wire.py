@@ -11,7 +11,7 @@ READ_BYTES = 256 * 1024
 class Connection:
     """A socket that never blocks. `step` is called whenever epoll reports it."""
 
-    __slots__ = ("_epoll", "_got", "_needed", "_out", "_sock", "_writing", "busy", "due", "ended", "fd")
+    __slots__ = ("_epoll", "_got", "_needed", "_out", "_sock", "_writing", "busy", "caller", "due", "ended", "fd")
 
     def __init__(self, port: int, epoll: select.epoll) -> None:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -22,6 +22,7 @@ class Connection:
         self._out: memoryview[int] | None = None
         self._got, self._needed, self._writing = b"", -1, True
         self.busy, self.ended, self.due = False, False, 0.0
+        self.caller = 0  # whose it is, where anybody wants to know
         self._sock.connect_ex(("127.0.0.1", port))
         epoll.register(self.fd, select.EPOLLIN | select.EPOLLOUT)
 
