@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import pickle
 import subprocess
@@ -206,3 +207,11 @@ def test_arrays_of_the_newest_protocol_can_be_written_to(tmp_path: Path) -> None
     """Compiled code of old releases asks for that, even to read."""
     (tmp_path / "array.pkl").write_bytes(pickle.dumps(np.arange(6.0), 5))
     assert foreign_reader.read_file(str(tmp_path / "array.pkl")).flags.writeable
+
+
+def test_a_list_of_a_class_of_its_own_is_told_as_a_list_without_being_read() -> None:
+    class Columns(collections.UserList[int]):
+        def __getitem__(self, index: Any) -> Any:
+            raise AssertionError("warns about its future type")
+
+    assert foreign.Packer().pack(Columns([2, 3])) == [foreign.LIST, [2, 3]]

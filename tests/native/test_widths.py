@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.covariance import EllipticEnvelope
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import RFE, SelectKBest
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -19,7 +21,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import Normalizer, QuantileTransformer, StandardScaler
+from sklearn.semi_supervised import LabelPropagation
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -46,6 +49,10 @@ MODELS = [
     OneVsRestClassifier(LogisticRegression()),
     VotingClassifier([("nb", GaussianNB())]),
     GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2),
+    EllipticEnvelope(random_state=0),
+    LabelPropagation(),
+    make_pipeline(RBFSampler(n_components=7, random_state=0), LogisticRegression()),
+    make_pipeline(QuantileTransformer(n_quantiles=9), LogisticRegression()),
 ]
 
 

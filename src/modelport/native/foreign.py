@@ -95,6 +95,8 @@ class Packer:
             return [TUPLE, [self.pack(v) for v in value]]
         if isinstance(value, (list, set, frozenset)):
             return [LIST, [self.pack(v) for v in value]]
+        if isinstance(value, collections.UserList):  # of columns, which warns whoever reads it
+            return [LIST, [self.pack(v) for v in value.data]]
         if isinstance(value, slice):
             return [SLICE, [self.pack(v) for v in (value.start, value.stop, value.step)]]
         if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)):

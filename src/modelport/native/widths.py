@@ -19,8 +19,11 @@ _ROWS = (
         "centroids_",
     ),
     *("means_", "quantiles_transposed_", "support_vectors_", "X_fit_", "X_train_", "subcluster_centers_"),
+    "location_",
 )
 """Arrays with a column for each input."""
+_TABLES = ("quantiles_", "X_")
+"""The same where they have two dimensions; of others these names are lists of something else."""
 _COLUMNS = (
     *("scale_", "mean_", "center_", "data_min_", "max_abs_", "statistics_", "categories_", "bin_edges_", "scores_"),
     *("variances_", "n_bins_", "lambdas_", "idf_"),
@@ -86,6 +89,9 @@ def _own_width(model: Any) -> int:
     )  # of partial least squares, a row for each input
     if len(weights) == 2:
         return int(weights[0])
+    sampled: Any = getattr(_attribute(model, "random_weights_"), "shape", ())  # of kernels that are sampled, likewise
+    if len(sampled) == 2:
+        return int(sampled[0])
     for name in _COUNTS:
         found = _attribute(model, name)
         if isinstance(found, int) or (hasattr(found, "dtype") and found.ndim == 0):
@@ -104,6 +110,10 @@ def _width_of_arrays(model: Any) -> int:
         shape: Any = getattr(_attribute(model, name), "shape", ())
         if len(shape) in (1, 2) and shape[-1]:
             return int(shape[-1])
+    for name in _TABLES:
+        shape = getattr(_attribute(model, name), "shape", ())
+        if len(shape) == 2:
+            return int(shape[1])
     for name in _COLUMNS:
         found = _attribute(model, name)
         if isinstance(found, list) or getattr(found, "ndim", 0) == 1:
