@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelport.compare.histogram import Histogram
-from modelport.compare.intervals import interval, paired_ratio, welch_ratio
+from modelport.compare.intervals import (
+    Interval,
+    between_rounds,
+    confidence_between,
+    interval,
+    paired_ratio,
+    welch_ratio,
+)
 from modelport.compare.loadgen import arrivals
 from modelport.compare.schedule import arrival_rates, order, reachable
 
@@ -134,3 +142,31 @@ def test_what_the_generator_sends_on_time_bounds_the_rates() -> None:
 def test_arrivals_are_the_same_for_everybody_and_of_the_rate_that_was_asked_for() -> None:
     assert arrivals(1000, 10, seed=7) == arrivals(1000, 10, seed=7) != arrivals(1000, 10, seed=8)
     assert len(arrivals(1000, 10, seed=7)) == pytest.approx(10_000, rel=0.05)
+
+
+@given(st.lists(st.lists(st.floats(1e-4, 10), min_size=40, max_size=60), min_size=2, max_size=6))
+def test_a_percentile_of_all_lies_between_the_lowest_and_the_highest_of_its_rounds(rounds: list[list[float]]) -> None:
+    each, pooled = [Histogram() for _ in rounds], Histogram()
+    for one, found_in_it in zip(each, rounds, strict=True):
+        for seconds in found_in_it:
+            one.add(seconds)
+    for one in each:
+        pooled = pooled.merged(one)
+    value = pooled.percentile(0.5)
+    assert value is not None
+    found = between_rounds(value, [one.percentile(0.5) for one in each])
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= value <= found.high
+
+
+def test_where_one_round_does_not_bear_a_percentile_no_edges_are_told() -> None:
+    assert between_rounds(2.0, [1.0, None, 3.0]) == Interval(2.0, None, None, 2)
+    assert between_rounds(2.0, [2.0]) == Interval(2.0, None, None, 1)
+
+
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_the_confidence_of_the_edges_is_how_often_they_hold_the_median(rounds: int) -> None:
+    """Each round lies above or below the median: all such outcomes, of which two are all on one side."""
+    sides = list(itertools.product((False, True), repeat=rounds))
+    assert confidence_between(rounds) == sum(any(s) and not all(s) for s in sides) / len(sides)

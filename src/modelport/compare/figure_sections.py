@@ -9,12 +9,12 @@ from typing import Any
 from modelport.compare.cases import DEADLINE_S, LOAD, MEMORY, START
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.figures import MIB, Figure, figures_of, levels, told
-from modelport.compare.findings import names
+from modelport.compare.findings import fewest_rounds, names
 from modelport.compare.intervals import Interval
 from modelport.compare.memory import IN_FLIGHT, LEVELS, OPEN, WORKERS
 from modelport.compare.results import Results
 from modelport.compare.stress import PATIENCE_S, SLOW_CLIENTS, SLOW_PAUSE_S
-from modelport.compare.tables import table
+from modelport.compare.tables import brackets, table
 
 WORDS = {
     "invalid": """{connections} connections send bodies that are no input, as fast as they are answered: broken JSON, a missing
@@ -45,7 +45,11 @@ def hardships(results: Results) -> str:
     """Every such case but memory."""
     parts = [_part(results, case) for case in results.cases if case["kind"] not in (LOAD, START, MEMORY)]
     found = "".join(part for part in parts if part)
-    return f"<h2>When things go wrong</h2>{found}" if found else ""
+    if not found:
+        return ""
+    legend_of_brackets = brackets(fewest_rounds(results)).replace("In brackets:", "In brackets, of latencies:")
+    others = "Of all other numbers: the 95 % interval over the rounds." if legend_of_brackets else ""
+    return f"<h2>When things go wrong</h2>{found}<p>{legend_of_brackets} {others}</p>"
 
 
 def memory(results: Results) -> str:

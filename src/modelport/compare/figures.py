@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from modelport.compare.histogram import Histogram
-from modelport.compare.intervals import Interval, interval
+from modelport.compare.intervals import Interval, between_rounds, interval
 from modelport.compare.memory import IN_FLIGHT, OPEN, WORKERS
 from modelport.compare.results import Observation, Results, Weight
 
@@ -147,14 +147,12 @@ def by_round(results: Results, figure: Figure, contestant: str) -> dict[int, flo
 
 def told(results: Results, figure: Figure, contestant: str) -> Interval | None:
     """One number for all rounds. A percentile is of all their answers; shares that are none at times have a plain mean."""
+    if figure.latency:
+        seen = observed(results, contestant, figure.case)
+        pooled = _pooled(seen, figure)
+        return None if pooled is None else between_rounds(pooled, [_pooled([one], figure) for one in seen])
     values = list(by_round(results, figure, contestant).values())
     spread = interval(values)
-    if figure.latency:
-        pooled = _pooled(observed(results, contestant, figure.case), figure)
-        if pooled is None:
-            return None
-        low, high = (spread.low, spread.high) if spread is not None else (None, None)
-        return Interval(pooled, low, high, len(values))
     if spread is None and values:
         return Interval(fmean(values), None, None, len(values))
     return spread

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from modelport.compare.cases import LOAD, PREDICT
 from modelport.compare.figures import amount, by_round, cpu_s, figures_of, milliseconds, per_s
 from modelport.compare.histogram import Histogram
-from modelport.compare.intervals import Interval, interval, paired_ratio
+from modelport.compare.intervals import Interval, between_rounds, interval, paired_ratio
 from modelport.compare.results import Measurement, Results, Start
 
 MIB = 2**20
@@ -40,7 +40,7 @@ class Capacity:
 class Latency:
     """What one contestant takes at one arrival rate; percentiles in seconds, None where the samples do not bear them.
 
-    `spans` are the same over the rounds, with their intervals, as far as each round alone bears them.
+    `spans` are the same with the lowest and the highest of the rounds, where each round alone bears them.
     """
 
     contestant: str
@@ -83,6 +83,12 @@ def names(results: Results) -> list[str]:
     samples = (results.starts, results.measurements, results.observations, results.weights)
     measured = {sample.contestant for kind in samples for sample in kind}
     return [c["name"] for c in results.contestants if c["name"] in measured]
+
+
+def fewest_rounds(results: Results) -> int:
+    """How many rounds everybody has that took part in any: fewer where the run was interrupted."""
+    measured = ({m.round for m in results.measurements if m.contestant == name} for name in names(results))
+    return min((len(rounds) for rounds in measured if rounds), default=0)
 
 
 def capacities(results: Results, case: str) -> list[Capacity]:
@@ -168,16 +174,14 @@ def _latency(name: str, rate: float, samples: Sequence[Measurement]) -> Latency:
     for one in rounds:
         pooled = pooled.merged(one)
     told = tuple(pooled.percentile(share) for share in SHARES)
-    spans = tuple(_span(rounds, share) for share in SHARES)
+    spans = tuple(
+        None if value is None else between_rounds(value, [one.percentile(share) for one in rounds])
+        for value, share in zip(told, SHARES, strict=True)
+    )
     lag = median([m.lag_s for m in samples if m.lag_s is not None] or [0.0])
     middle = told[0]
     late = middle is not None and lag > LATE_SHARE * middle and lag > 0.001
     return Latency(name, rate, told, spans, pooled.total, sum(m.errors for m in samples), late)
-
-
-def _span(rounds: Sequence[Histogram], share: float) -> Interval | None:
-    found = [one.percentile(share) for one in rounds]
-    return interval([value for value in found if value is not None])
 
 
 def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -> list[Contest]:

@@ -38,6 +38,26 @@ def interval(values: Sequence[float], level: float = 0.95) -> Interval | None:
     return _around(fmean(logs), math.sqrt(variance(logs) / len(logs)), len(logs) - 1, level, len(logs))
 
 
+def between_rounds(pooled: float, rounds: Sequence[float | None]) -> Interval:
+    """A percentile of all answers, between the lowest and the highest of its rounds; without these where a round does not bear it.
+
+    A t-interval of percentiles would be none: tails are skewed, and the percentile of all may lie outside.
+    """
+    found = [value for value in rounds if value is not None]
+    if len(found) < max(2, len(rounds)):
+        return Interval(pooled, None, None, len(found))
+    return Interval(pooled, min(found), max(found), len(found))
+
+
+def confidence_between(rounds: int) -> float:
+    """How surely the lowest and the highest of so many rounds hold the median of all rounds there could be.
+
+    All of them lie on one side of it with a probability of 2 / 2^rounds, whatever the distribution (order statistics:
+    David and Nagaraja, Order Statistics, 3rd edition, section 7.1).
+    """
+    return 1 - 2.0 ** (1 - rounds)
+
+
 def paired_ratio(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95) -> Interval | None:
     """Ours over theirs, round by round: what slowed a whole round down falls out."""
     if len(ours) != len(theirs) or not ours or min(*ours, *theirs) <= 0:

@@ -36,7 +36,8 @@ def method(results: Results) -> str:
         *_headroom(results),
         *_more_method(results),
         "Before anything is timed, all answers are compared after parsing: equal, numbers within 1e-5.",
-        "Intervals are Student's t on the logarithms over rounds; ratios are paired by round. A percentile is told only where at "
+        "Intervals are Student's t on the logarithms over rounds, but for those of latencies, which are the lowest and the highest "
+        "round; ratios are paired by round. A percentile is told only where at "
         "least ten answers lie above it, over all rounds; to be compared, in each.",
         f"The model's form in Modelport: {results.about['model']['form']}. All others call the library that it was saved with, "
         "unless their title says otherwise.",

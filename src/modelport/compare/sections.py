@@ -20,6 +20,7 @@ from modelport.compare.findings import (
     Latency,
     capacities,
     contests,
+    fewest_rounds,
     idle_bytes,
     latencies,
     loaded_bytes,
@@ -28,7 +29,7 @@ from modelport.compare.findings import (
 )
 from modelport.compare.intervals import Interval
 from modelport.compare.results import Measurement, Observation, Results
-from modelport.compare.tables import table
+from modelport.compare.tables import brackets, table
 from modelport.compare.verdict import losses
 
 Plot = tuple[str, list[Curve]]
@@ -232,12 +233,19 @@ def _without_answer(results: Results) -> str:
     told = []
     for case in results.cases:
         mine = [m for m in results.measurements if m.contestant == OURS and m.case == case["name"]]
-        errors = sum(m.errors for m in mine)
-        if errors:
-            told.append(f"{case['title']}: {errors:,} of {sum(m.answers for m in mine) + errors:,}")
-    if not told:
-        return ""
-    return f"<p>Requests that Modelport did not answer rightly, at all rates together: {escape('; '.join(told))}.</p>"
+        told += [
+            _unanswered_of(str(case["title"]), rate, [m for m in mine if m.rate == rate])
+            for rate in dict.fromkeys(m.rate for m in mine if m.errors)
+        ]
+    return f"<p>Requests that Modelport did not answer rightly: {escape('; '.join(told))}.</p>" if told else ""
+
+
+def _unanswered_of(title: str, rate: float | None, samples: Sequence[Measurement]) -> str:
+    """How many of them, and how many of these it refused at once, because it could not have answered in time."""
+    errors, busy = sum(m.errors for m in samples), sum(m.refused.get("503", 0) for m in samples)
+    at = "as fast as it goes" if rate is None else f"at {amount(rate)} requests/s"
+    refused = f" ({busy:,} of these refused with 503: more than it could do)" if busy else ""
+    return f"{title} {at}: {errors:,} of {sum(m.answers for m in samples) + errors:,}{refused}"
 
 
 def memory(results: Results) -> str:
@@ -391,8 +399,8 @@ def _latency_table(results: Results, found: dict[str, list[Latency]]) -> str:
             ours.add(results.title(name))
     return (
         f"<details><summary>All latencies</summary>{table(header, rows, ours)}"
-        "<p>–: too few requests to tell. ≤: the generator was late itself, so the server was quicker. In brackets: the 95 % "
-        "interval over the rounds, where each of them has requests enough. Errors count as the longest.</p></details>"
+        "<p>–: too few requests to tell. ≤: the generator was late itself, so the server was quicker. Errors count as the "
+        f"longest. {brackets(fewest_rounds(results))}</p></details>"
     )
 
 

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from modelport.compare.intervals import confidence_between
+
+
+def brackets(rounds: int) -> str:
+    """What stands in brackets beside latencies; nothing does with a single round."""
+    if rounds < 2:
+        return ""
+    surely = f"{confidence_between(rounds):.0%}".replace("%", " %")
+    return (
+        f"In brackets: the lowest and the highest of the rounds, where each of them has requests enough; of {rounds} rounds "
+        f"these two hold the median with {surely} confidence."
+    )
+
 
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], ours: set[str] | None = None, text_from: int = 99

@@ -1,0 +1,2 @@
+#!/bin/sh
+cd "$(dirname "$0")" && exec python -m modelport serve ../../../genre.joblib --port '8000' --workers 1 --no-compile --data ../../../music.csv --target genre
