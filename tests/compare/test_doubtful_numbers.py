@@ -153,7 +153,7 @@ def test_requests_that_we_did_not_answer_are_told_whatever_the_others_did() -> N
     run = results(EVEN)
     run.measurements = changed(run, "modelport", closed=True, refused={"503": 100})
     section = render(run).partition("Where Modelport is behind")[2].partition("<h2>")[0]
-    told = "did not answer rightly: one row as fast as it goes: 300 of 600 (300 of these refused with 503: more than it could do)"
+    told = "did not answer rightly: one row as fast as it goes: 300 of 600 (300 of these refused with 503)"
     assert told in section
 
 

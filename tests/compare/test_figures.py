@@ -92,7 +92,11 @@ def test_a_baseline_knows_which_way_each_number_is_worse() -> None:
     before, now = everything({"modelport": [1.0, 1, 1, 1]}), everything({"x": [1.0], "modelport": [1.0, 1, 1, 1]})
     worse = {change.what for change in changes(now, before) if change.is_regression}
     better = {change.what for change in changes(before, now) if (change.ratio.low or 0) > 1}
-    judged = {"invalid input: refused in a second", "twice the capacity: p50 of these", "memory: one request in flight"}
+    judged = {
+        "invalid input: refused in a second",
+        "twice the capacity: p50 of the right answers",
+        "memory: one request in flight",
+    }
     assert worse >= judged
     assert worse == better
 
@@ -176,3 +180,27 @@ def test_a_share_that_is_next_to_none_is_not_rounded_up() -> None:
     form = next(f for f in FIGURES if f.key == "answered").form
     shares = (0.0, 0.0009, 0.004, 0.5, 0.996, 1.0)
     assert [form(share) for share in shares] == ["0%", "< 0.1%", "0.4%", "50%", "99.6%", "100%"]
+
+
+def test_a_percentile_that_one_round_does_not_bear_is_told_and_not_compared() -> None:
+    """Of the rest of the rounds alone an interval of ratios may have no width at all."""
+    run = everything(FIRST_IS_WORST)
+    run.observations = [
+        dataclasses.replace(o, latencies={**o.latencies, "good": latencies(0.2, 5)})
+        if (o.contestant, o.case, o.round) == ("fastapi", "overload", 2)
+        else o
+        for o in run.observations
+    ]
+    run.measurements = [
+        dataclasses.replace(m, latencies=latencies(0.002, 5), answers=5)
+        if (m.contestant, m.rate, m.round) == ("fastapi", 100.0, 2)
+        else m
+        for m in run.measurements
+    ]
+    compared = {c.what for c in contests(run, "modelport") if c.other == "fastapi"}
+    beside = {c.what for c in contests(run, "modelport") if c.other == "flask-naive"}
+    assert beside - compared == {
+        *("twice the capacity: p50 of the right answers", "twice the capacity: p95 of the right answers"),
+        *("p50 at 100 requests/s, one row", "p95 at 100 requests/s, one row", "p99 at 100 requests/s, one row"),
+    }
+    assert value(run, "good p50", "fastapi") is not None

@@ -21,6 +21,7 @@ from modelport.compare.intervals import (
 )
 from modelport.compare.loadgen import arrivals
 from modelport.compare.schedule import arrival_rates, order, reachable
+from modelport.compare.tables import brackets
 
 SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=2, max_size=12)
 
@@ -170,3 +171,17 @@ def test_the_confidence_of_the_edges_is_how_often_they_hold_the_median(rounds: i
     """Each round lies above or below the median: all such outcomes, of which two are all on one side."""
     sides = list(itertools.product((False, True), repeat=rounds))
     assert confidence_between(rounds) == sum(any(s) and not all(s) for s in sides) / len(sides)
+
+
+def test_the_fewest_rounds_of_a_table_are_told_beside_its_brackets() -> None:
+    """One that took part in fewer, or was interrupted, makes the whole table no surer than its own."""
+    told = brackets([Interval(2.0, 1.0, 3.0, 5), Interval(2.0, 1.0, 3.0, 3), Interval(2.0, None, None, 1), None])
+    assert "of 3 or more rounds these two hold the median with 75 % confidence" in told
+    assert "of 9 rounds these two hold the median with 99 % confidence" in brackets([Interval(2.0, 1.0, 3.0, 9)])
+
+
+def test_brackets_are_explained_where_there_are_any_and_only_there() -> None:
+    span = Interval(2.0, 1.0, 3.0, 5)
+    assert brackets([None, Interval(2.0, None, None, 1)], [None]) == ""
+    assert brackets([], [span]) == "In brackets: the 95 % interval over the rounds."
+    assert brackets([span], [span]).endswith("In brackets beside other numbers: the 95 % interval over the rounds.")

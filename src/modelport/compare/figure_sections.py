@@ -9,7 +9,7 @@ from typing import Any
 from modelport.compare.cases import DEADLINE_S, LOAD, MEMORY, START
 from modelport.compare.charts import Bar, Curve, bar_chart, curve_chart, legend
 from modelport.compare.figures import MIB, Figure, figures_of, levels, told
-from modelport.compare.findings import fewest_rounds, names
+from modelport.compare.findings import names
 from modelport.compare.intervals import Interval
 from modelport.compare.memory import IN_FLIGHT, LEVELS, OPEN, WORKERS
 from modelport.compare.results import Results
@@ -45,11 +45,7 @@ def hardships(results: Results) -> str:
     """Every such case but memory."""
     parts = [_part(results, case) for case in results.cases if case["kind"] not in (LOAD, START, MEMORY)]
     found = "".join(part for part in parts if part)
-    if not found:
-        return ""
-    legend_of_brackets = brackets(fewest_rounds(results)).replace("In brackets:", "In brackets, of latencies:")
-    others = "Of all other numbers: the 95 % interval over the rounds." if legend_of_brackets else ""
-    return f"<h2>When things go wrong</h2>{found}<p>{legend_of_brackets} {others}</p>"
+    return f"<h2>When things go wrong</h2>{found}" if found else ""
 
 
 def memory(results: Results) -> str:
@@ -121,7 +117,18 @@ def _figure_table(results: Results, figures: Sequence[Figure], order: Sequence[s
         [results.title(name), *(_cell(figure, told(results, figure, name)) for figure in figures)] for name in order
     ]
     ours = {results.title(name) for name in order if results.is_ours(name)}
-    return table(["contestant", *(figure.title for figure in figures)], rows, ours)
+    return table(["contestant", *(figure.title for figure in figures)], rows, ours) + _brackets(results, figures, order)
+
+
+def _brackets(results: Results, figures: Sequence[Figure], order: Sequence[str]) -> str:
+    """What stands in them beside the numbers of a table, as a paragraph."""
+    judged = [figure for figure in figures if figure.more_is_better is not None]
+    spans = {
+        kind: [told(results, f, name) for f in judged if bool(f.latency) == kind for name in order]
+        for kind in (True, False)
+    }
+    text = brackets(spans[True], spans[False])
+    return f"<p>{escape(text)}</p>" if text else ""
 
 
 def _cell(figure: Figure, value: Interval | None) -> str:
@@ -145,12 +152,13 @@ def _memory_table(results: Results) -> str:
         *(f"kept open of {LEVELS[-1]:,}", f"taken in of {LEVELS[-1]:,}"),
     ]
     rows, ours = [], set()
-    for name in (name for name in names(results) if any(w.contestant == name for w in results.weights)):
+    weighed = [name for name in names(results) if any(w.contestant == name for w in results.weights)]
+    for name in weighed:
         held = [_held(results, name, what) for what in (OPEN, IN_FLIGHT)]
         rows.append([results.title(name), *(_cell(figure, told(results, figure, name)) for figure in figures), *held])
         if results.is_ours(name):
             ours.add(results.title(name))
-    return table(header, rows, ours)
+    return table(header, rows, ours) + _brackets(results, figures, weighed)
 
 
 def _held(results: Results, name: str, what: str) -> str:

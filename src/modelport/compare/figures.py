@@ -102,8 +102,8 @@ FIGURES = (
     Figure("slow-clients", "slow_cut", "slow clients cut off", "{:.0f}".format),
     Figure("overload", "good_per_s", "right answers in time, in a second", per_s, more_is_better=True),
     Figure("overload", "good_share", "of its capacity", percent, more_is_better=True),
-    _percentile("overload", "good", 0.5, "p50 of these"),
-    _percentile("overload", "good", 0.95, "p95 of these"),
+    _percentile("overload", "good", 0.5, "p50 of the right answers"),
+    _percentile("overload", "good", 0.95, "p95 of the right answers"),
     Figure("overload", "refused", "refused", percent),
     _percentile("overload", "refused", 0.95, "p95 of refusals", judged=False),
     Figure("overload", "lost", "neither answered in time nor refused", percent),
@@ -143,6 +143,12 @@ def by_round(results: Results, figure: Figure, contestant: str) -> dict[int, flo
         if value is not None:
             found[observation.round] = value
     return found
+
+
+def borne_in_each(results: Results, figure: Figure, contestant: str) -> bool:
+    """Whether every round that was measured bears it; numbers that are no percentiles always are."""
+    seen = observed(results, contestant, figure.case)
+    return not figure.latency or len(by_round(results, figure, contestant)) == len({one.round for one in seen})
 
 
 def told(results: Results, figure: Figure, contestant: str) -> Interval | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from modelport.compare.cases import LOAD, PREDICT
-from modelport.compare.figures import amount, by_round, cpu_s, figures_of, milliseconds, per_s
+from modelport.compare.figures import amount, borne_in_each, by_round, cpu_s, figures_of, milliseconds, per_s
 from modelport.compare.histogram import Histogram
 from modelport.compare.intervals import Interval, between_rounds, interval, paired_ratio
 from modelport.compare.results import Measurement, Results, Start
@@ -83,12 +83,6 @@ def names(results: Results) -> list[str]:
     samples = (results.starts, results.measurements, results.observations, results.weights)
     measured = {sample.contestant for kind in samples for sample in kind}
     return [c["name"] for c in results.contestants if c["name"] in measured]
-
-
-def fewest_rounds(results: Results) -> int:
-    """How many rounds everybody has that took part in any: fewer where the run was interrupted."""
-    measured = ({m.round for m in results.measurements if m.contestant == name} for name in names(results))
-    return min((len(rounds) for rounds in measured if rounds), default=0)
 
 
 def capacities(results: Results, case: str) -> list[Capacity]:
@@ -195,14 +189,15 @@ def _of_case(results: Results, case: dict[str, object], ours: str, other: str) -
         for share in SHARES[:3]:
             mine, theirs = (_percentiles(results, who, name, rate, share) for who in (ours, other))
             what = f"p{share * 100:g} at {amount(rate)} requests/s, {title}"
-            found += _contest(what, mine, theirs, other, milliseconds, more_is_better=False)
+            if all((*mine.values(), *theirs.values())):
+                found += _contest(what, mine, theirs, other, milliseconds, more_is_better=False)
     return found
 
 
 def _of_figures(results: Results, case: dict[str, object], ours: str, other: str) -> list[Contest]:
     found = []
     for figure in figures_of(str(case["name"])):
-        if figure.more_is_better is not None:
+        if figure.more_is_better is not None and all(borne_in_each(results, figure, who) for who in (ours, other)):
             mine, theirs = (by_round(results, figure, who) for who in (ours, other))
             what = f"{case['title']}: {figure.title}"
             found += _contest(what, mine, theirs, other, figure.form, more_is_better=figure.more_is_better)

@@ -16,7 +16,7 @@ _T = {
 
 @dataclass(frozen=True)
 class Interval:
-    """A geometric mean over rounds and where it may lie. Of a single round nothing is known but the value."""
+    """A geometric mean over rounds and where it may lie, or what `between_rounds` tells. Of one round only the value is known."""
 
     value: float
     low: float | None

@@ -37,8 +37,9 @@ def method(results: Results) -> str:
         *_more_method(results),
         "Before anything is timed, all answers are compared after parsing: equal, numbers within 1e-5.",
         "Intervals are Student's t on the logarithms over rounds, but for those of latencies, which are the lowest and the highest "
-        "round; ratios are paired by round. A percentile is told only where at "
-        "least ten answers lie above it, over all rounds; to be compared, in each.",
+        "round. A percentile is told only where at least ten answers lie above it, over all rounds; to be compared, in each. A "
+        "table of latencies tells the percentile of all answers; where two contestants are compared, it is the mean over the "
+        "rounds, and ratios are paired by round.",
         f"The model's form in Modelport: {results.about['model']['form']}. All others call the library that it was saved with, "
         "unless their title says otherwise.",
         "Modelport runs from the installation of this command, all others in environments of their own.",

@@ -20,7 +20,6 @@ from modelport.compare.findings import (
     Latency,
     capacities,
     contests,
-    fewest_rounds,
     idle_bytes,
     latencies,
     loaded_bytes,
@@ -241,10 +240,10 @@ def _without_answer(results: Results) -> str:
 
 
 def _unanswered_of(title: str, rate: float | None, samples: Sequence[Measurement]) -> str:
-    """How many of them, and how many of these it refused at once, because it could not have answered in time."""
+    """How many of them, and how many of these it refused."""
     errors, busy = sum(m.errors for m in samples), sum(m.refused.get("503", 0) for m in samples)
     at = "as fast as it goes" if rate is None else f"at {amount(rate)} requests/s"
-    refused = f" ({busy:,} of these refused with 503: more than it could do)" if busy else ""
+    refused = f" ({busy:,} of these refused with 503)" if busy else ""
     return f"{title} {at}: {errors:,} of {sum(m.answers for m in samples) + errors:,}{refused}"
 
 
@@ -397,10 +396,11 @@ def _latency_table(results: Results, found: dict[str, list[Latency]]) -> str:
             rows.append([results.title(name), amount(point.rate), *told, f"{point.requests:,}", f"{point.errors:,}"])
         if results.is_ours(name):
             ours.add(results.title(name))
+    spans = [span for points in found.values() for point in points if not point.late for span in point.spans]
     return (
         f"<details><summary>All latencies</summary>{table(header, rows, ours)}"
         "<p>–: too few requests to tell. ≤: the generator was late itself, so the server was quicker. Errors count as the "
-        f"longest. {brackets(fewest_rounds(results))}</p></details>"
+        f"longest. {brackets(spans)}</p></details>"
     )
 
 

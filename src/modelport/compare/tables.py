@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from html import escape
 
-from modelport.compare.intervals import confidence_between
+from modelport.compare.intervals import Interval, confidence_between
 
 
-def brackets(rounds: int) -> str:
-    """What stands in brackets beside latencies; nothing does with a single round."""
-    if rounds < 2:
-        return ""
-    surely = f"{confidence_between(rounds):.0%}".replace("%", " %")
-    return (
-        f"In brackets: the lowest and the highest of the rounds, where each of them has requests enough; of {rounds} rounds "
-        f"these two hold the median with {surely} confidence."
-    )
+def brackets(latencies: Iterable[Interval | None], others: Iterable[Interval | None] = ()) -> str:
+    """What stands in brackets beside these numbers of a table; of rounds the fewest are told. Nothing where there are none."""
+    rounds = sorted({span.rounds for span in latencies if span is not None and span.low is not None})
+    told = []
+    if rounds:
+        surely = math.floor(100 * confidence_between(rounds[0]))
+        told.append(
+            "In brackets beside latencies: the lowest and the highest of the rounds, where each of them has requests enough; of "
+            f"{rounds[0]}{' or more' * (len(rounds) > 1)} rounds these two hold the median with {surely} % confidence."
+        )
+    if any(span is not None and span.low is not None for span in others):
+        told.append(f"In brackets{' beside other numbers' * bool(rounds)}: the 95 % interval over the rounds.")
+    return " ".join(told)
 
 
 def table(
