@@ -174,8 +174,8 @@ def _ends_of_rates(results: Results) -> list[str]:
     if not ended:
         return []
     return [
-        "The highest rate is not what the fastest can do, but what the generator, which is written in Python, sends on time (half "
-        f"of what it can ask for at most): {'; '.join(ended)}."
+        "The highest rate is not what the fastest can do, but half of what the generator, which is written in Python, can ask for "
+        f"at most: {'; '.join(ended)}. Where it was late even so, latencies are marked with ≤, and no line is drawn to them."
     ]
 
 
